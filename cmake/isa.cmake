@@ -1,0 +1,34 @@
+# One row an ISA, best first: name | CMAKE_SYSTEM_PROCESSOR pattern | compile flags.
+# The only machine flags of the whole build stand here; each folder's `needs` equals its flags.
+set(CINCEL_ISA_TABLE
+  "avx512|x86_64|amd64|-mavx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl"
+  "avx2|x86_64|amd64|-mavx2 -mfma"
+  "neon|aarch64|arm64|"
+  "generic|.*|.*|"
+)
+
+# Adds an object library for each ISA of this processor to CINCEL_ISA_OBJECTS and writes
+# cincel_isa_list.h, the list kernels/isas.c is made of.
+function(cincel_add_isas)
+  set(list "")
+  set(objects "")
+  foreach(row IN LISTS CINCEL_ISA_TABLE)
+    string(REPLACE "|" ";" cells "${row}")
+    list(GET cells 0 name)
+    list(GET cells 1 cpu)
+    list(GET cells 2 cpu_alias)
+    list(GET cells 3 flags)
+    if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "^(${cpu}|${cpu_alias})$")
+      continue()
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/${name}/*.c)
+    separate_arguments(flags)
+    add_library(cincel-kernels-${name} OBJECT ${sources})
+    target_compile_options(cincel-kernels-${name} PRIVATE ${flags} -ffp-contract=off -fno-math-errno)
+    target_link_libraries(cincel-kernels-${name} PRIVATE cincel-flags)
+    list(APPEND objects $<TARGET_OBJECTS:cincel-kernels-${name}>)
+    string(APPEND list "CINCEL_ISA(${name})\n")
+  endforeach()
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/generated/cincel_isa_list.h CONTENT "${list}")
+  set(CINCEL_ISA_OBJECTS ${objects} PARENT_SCOPE)
+endfunction()

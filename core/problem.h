@@ -1,0 +1,49 @@
+/*
+ * A problem is a checked, normalised descriptor and a pass: what tuner, drivers, profile and tests
+ * mean by "this shape". Linear layers are convolutions of 1x1 images (n pixels).
+ */
+#ifndef CINCEL_CORE_PROBLEM_H
+#define CINCEL_CORE_PROBLEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cincel/cincel.h"
+
+enum cincel_op { CINCEL_OP_CONV, CINCEL_OP_POOL };
+
+struct cincel_problem {
+    enum cincel_op op;
+    cincel_pass pass;
+    union {
+        struct {
+            cincel_conv_desc d;
+            int oh, ow;
+        } conv;
+        struct {
+            cincel_pool_desc d;
+            int oh, ow;
+        } pool;
+    };
+};
+
+/* Check every field and every product (bytes of each tensor ≤ PTRDIFF_MAX); the message names the
+   offending field and its value. `name` is the operator in messages: "conv" or "linear". */
+cincel_status cincel_problem_conv(const cincel_conv_desc *d, cincel_pass pass, const char *name,
+                                  struct cincel_problem *out);
+cincel_status cincel_problem_linear(const cincel_linear_desc *d, cincel_pass pass,
+                                    struct cincel_problem *out);
+cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, struct cincel_problem *out);
+
+/*
+ * The key as a profile line holds it, every field that changes the best choice, e.g.
+ * "conv/fwd n8 g1 ic64 ih56 iw56 oc64 k3x3 s1x1 p1,1,1,1 d1x1 act0 acc0". Returns false if cut short.
+ */
+bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size);
+
+/* Multiply-adds counted as two; padded taps included, as all published figures do. */
+double cincel_problem_flops(const struct cincel_problem *p);
+/* Bytes of all tensors the call reads and writes once. */
+double cincel_problem_bytes(const struct cincel_problem *p);
+
+#endif

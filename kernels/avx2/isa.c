@@ -1,0 +1,19 @@
+/* What the avx2 folder offers: the one external symbol besides its row arrays. */
+#include "kernels/avx2/rows.h"
+#include "kernels/avx2/vec.h"
+
+const struct cincel_isa cincel_isa_avx2 = {
+    .name = "avx2",
+    .needs = CINCEL_CPU_AVX2 | CINCEL_CPU_FMA,
+    .vector_floats = VEC_LEN,
+    .has_fma = 1,
+    .gemm = cincel_gemm_avx2,
+    .gemm_count = CINCEL_GEMM_COUNT,
+    .outer = cincel_outer_avx2,
+    .outer_count = CINCEL_OUTER_COUNT,
+    .pack = &cincel_pack_avx2,
+    .pool = &cincel_pool_avx2,
+    .vector = &cincel_vector_avx2,
+    .softmax = &cincel_softmax_avx2,
+    .probe = &cincel_probe_avx2,
+};

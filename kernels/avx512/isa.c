@@ -1,0 +1,20 @@
+/* What the avx512 folder offers: the one external symbol besides its row arrays. */
+#include "kernels/avx512/rows.h"
+#include "kernels/avx512/vec.h"
+
+const struct cincel_isa cincel_isa_avx512 = {
+    .name = "avx512",
+    .needs = CINCEL_CPU_AVX2 | CINCEL_CPU_FMA | CINCEL_CPU_AVX512F | CINCEL_CPU_AVX512BW |
+             CINCEL_CPU_AVX512DQ | CINCEL_CPU_AVX512VL,
+    .vector_floats = VEC_LEN,
+    .has_fma = 1,
+    .gemm = cincel_gemm_avx512,
+    .gemm_count = CINCEL_GEMM_COUNT,
+    .outer = cincel_outer_avx512,
+    .outer_count = CINCEL_OUTER_COUNT,
+    .pack = &cincel_pack_avx512,
+    .pool = &cincel_pool_avx512,
+    .vector = &cincel_vector_avx512,
+    .softmax = &cincel_softmax_avx512,
+    .probe = &cincel_probe_avx512,
+};

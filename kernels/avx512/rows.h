@@ -1,0 +1,17 @@
+/* The row arrays of this folder, for isa.c alone to collect. */
+#ifndef CINCEL_KERNELS_AVX512_ROWS_H
+#define CINCEL_KERNELS_AVX512_ROWS_H
+
+#include "kernels/kernel.h"
+
+enum { CINCEL_GEMM_COUNT = 1, CINCEL_OUTER_COUNT = 1 };
+
+extern const struct cincel_gemm_row cincel_gemm_avx512[CINCEL_GEMM_COUNT];
+extern const struct cincel_outer_row cincel_outer_avx512[CINCEL_OUTER_COUNT];
+extern const struct cincel_pack_row cincel_pack_avx512;
+extern const struct cincel_pool_row cincel_pool_avx512;
+extern const struct cincel_vector_row cincel_vector_avx512;
+extern const struct cincel_softmax_row cincel_softmax_avx512;
+extern const struct cincel_probe_row cincel_probe_avx512;
+
+#endif

@@ -1,0 +1,19 @@
+/* What the generic folder offers: the one external symbol besides its row arrays. */
+#include "kernels/generic/rows.h"
+#include "kernels/generic/vec.h"
+
+const struct cincel_isa cincel_isa_generic = {
+    .name = "generic",
+    .needs = 0,
+    .vector_floats = VEC_LEN,
+    .has_fma = 0,
+    .gemm = cincel_gemm_generic,
+    .gemm_count = CINCEL_GEMM_COUNT,
+    .outer = cincel_outer_generic,
+    .outer_count = CINCEL_OUTER_COUNT,
+    .pack = &cincel_pack_generic,
+    .pool = &cincel_pool_generic,
+    .vector = &cincel_vector_generic,
+    .softmax = &cincel_softmax_generic,
+    .probe = &cincel_probe_generic,
+};

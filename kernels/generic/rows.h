@@ -1,0 +1,17 @@
+/* The row arrays of this folder, for isa.c alone to collect. */
+#ifndef CINCEL_KERNELS_GENERIC_ROWS_H
+#define CINCEL_KERNELS_GENERIC_ROWS_H
+
+#include "kernels/kernel.h"
+
+enum { CINCEL_GEMM_COUNT = 1, CINCEL_OUTER_COUNT = 1 };
+
+extern const struct cincel_gemm_row cincel_gemm_generic[CINCEL_GEMM_COUNT];
+extern const struct cincel_outer_row cincel_outer_generic[CINCEL_OUTER_COUNT];
+extern const struct cincel_pack_row cincel_pack_generic;
+extern const struct cincel_pool_row cincel_pool_generic;
+extern const struct cincel_vector_row cincel_vector_generic;
+extern const struct cincel_softmax_row cincel_softmax_generic;
+extern const struct cincel_probe_row cincel_probe_generic;
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * The first contract: what a kernel is, and how an ISA offers its kernels.
+ *
+ * A *row* is code plus facts about the code. An ISA folder exports nothing but data: one
+ * `const struct cincel_isa cincel_isa_<name>` and the row arrays it points to. Every function below
+ * kernels/ is static (an inline function compiled under two flag sets is merged by the linker and
+ * becomes a SIGILL on the older machine; a test checks with nm).
+ *
+ * Row names go into profiles and checkpoints: a changed meaning needs a new name.
+ * Kernels read and write nothing outside the ranges stated here: tails are masked or partial.
+ * Kernels decide nothing: which row serves a problem is the drivers' and the tuner's business.
+ *
+ * Numbers (DESIGN: determinism). An output element is one chain of FMAs in the stated order, starting
+ * from 0 or from what C holds; so cutting a chain in two calls changes no bit, and neither does the
+ * shape of the tile. `generic` multiplies and adds (two roundings) and is outside that promise.
+ */
+#ifndef CINCEL_KERNELS_KERNEL_H
+#define CINCEL_KERNELS_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cincel/cincel.h"
+#include "core/cpu.h"
+
+/* ---------------------------------------------------------------------------------- gemm tile -- */
+
+/*
+ * C[i][j] (+)= Σ_tap Σ_k a[tap·mr + i][k] · b[(tap·k_count + k)·nr + j]      i < m, j < n
+ *
+ * taps outer, k inner, one FMA chain an element; then, on the last pass, + bias and activation.
+ * A rows are pointers (an indirection buffer), so that a tile may cross image rows, and padding is a
+ * pointer to zeros. B is a packed panel: nr columns, the unused ones zero, 64-byte aligned.
+ * taps = 0 or k = 0 is allowed: an empty sum.
+ */
+struct cincel_gemm_args {
+    const float *const *a; /* [taps][mr]; rows m … mr−1 of each tap must be readable pointers too */
+    const float *b;        /* [taps][k][nr] */
+    float *const *c;       /* [m], rows of n floats */
+    size_t taps, k;
+    int m;             /* 1 … mr valid rows */
+    int n;             /* 1 … nr valid columns */
+    int load_c;        /* 1: the chain starts from C; 0: from 0 */
+    int act;           /* enum cincel_activation, applied after the bias */
+    const float *bias; /* [n], or NULL. bias and act belong to the pass that ends the chain */
+};
+
+struct cincel_gemm_row {
+    const char *name; /* "gemm_6x16_avx2" */
+    int mr, nr;
+    void (*run)(const struct cincel_gemm_args *args);
+};
+
+/* ----------------------------------------------------------- outer-product tile (backward weights) */
+
+/*
+ * W[i][j] (+)= Σ_image Σ_row Σ_px x[image·x_image + row·x_row + px·x_px + i]
+ *                               · dy[image·dy_image + row·dy_row + px·dy_px + j]   i < mr, j < n
+ *
+ * images outer, rows, pixels inner, one FMA chain an element. W is a packed panel: row i at w + i·nr,
+ * nr columns, 64-byte aligned; columns n … nr−1 of W are written with zero sums and may be anything.
+ * dy is read in exactly n columns, x in exactly mr channels. A driver covers c channels with rows of
+ * several mr and one nr (each ISA has mr = 1 for each nr it offers).
+ */
+struct cincel_outer_args {
+    const float *x, *dy;
+    float *w;
+    size_t images, rows, pixels;
+    ptrdiff_t x_image, x_row, x_px; /* in floats */
+    ptrdiff_t dy_image, dy_row, dy_px;
+    int n;      /* 1 … nr */
+    int load_w; /* 1: the chain starts from W; 0: from 0 */
+};
+
+struct cincel_outer_row {
+    const char *name; /* "outer_6x16_avx2" */
+    int mr, nr;
+    void (*run)(const struct cincel_outer_args *args);
+};
+
+/* ------------------------------------------------------------------------------------- packing -- */
+
+/* Movements between row-major matrices and panels of nr columns. */
+struct cincel_pack_row {
+    const char *name;
+    /* dst[k][j] = j < n ? src[j·ld + k] : 0      k < k_count, j < nr: rows of src become columns */
+    void (*transpose)(const float *src, size_t ld, size_t k_count, int n, int nr, float *dst);
+    /* dst[k][j] = j < n ? src[k·ld + j] : 0 */
+    void (*copy)(const float *src, size_t ld, size_t k_count, int n, int nr, float *dst);
+    /* dst[j·ld + k] (+)= src[k·nr + j]           j < n: the way back, for weight gradients */
+    void (*untranspose)(const float *src, int nr, size_t k_count, int n, float *dst, size_t ld,
+                        int accumulate);
+};
+
+/* ------------------------------------------------------------------------------------- pooling -- */
+
+/*
+ * Maximum over `taps` cells for a run of output pixels whose windows are cut by the border alike.
+ *   y[p][c] = max_t x[p·x_step + offset[t] + c],  argmax[p][c] = index[t] of the winner
+ * The first of equal values wins; a NaN wins over numbers (the first NaN among NaNs).
+ */
+struct cincel_maxpool_forward_args {
+    const float *x;
+    const ptrdiff_t *offset; /* [taps], floats */
+    const uint8_t *index;    /* [taps], the cell number kh·KW + kw */
+    size_t taps;             /* ≥ 1 */
+    size_t pixels, channels;
+    ptrdiff_t x_step; /* floats between the windows of neighbouring pixels */
+    float *y;         /* [pixels][channels] */
+    uint8_t *argmax;  /* [pixels][channels], or NULL */
+};
+
+/*
+ * Gathers the gradient of a run of input pixels that lie alike in the windows that contain them:
+ *   dx[p·dx_step + c] (+)= Σ_t (argmax[p·dy_step + offset[t] + c] == index[t]) · dy[same place]
+ * Every dx is written once: no clearing pass, no races, fixed order of the sum (t ascending).
+ * windows = 0 is allowed (pixels no window covers get 0).
+ */
+struct cincel_maxpool_backward_args {
+    const float *dy;
+    const uint8_t *argmax;
+    const ptrdiff_t *offset; /* [windows], elements, the same for dy and argmax */
+    const uint8_t *index;    /* [windows], the cell of that window at which this pixel lies */
+    size_t windows;
+    size_t pixels, channels;
+    ptrdiff_t dy_step, dx_step;
+    float *dx;
+    int accumulate;
+};
+
+struct cincel_pool_row {
+    const char *name; /* "pool_avx2" */
+    void (*max_forward)(const struct cincel_maxpool_forward_args *args);
+    void (*max_backward)(const struct cincel_maxpool_backward_args *args);
+};
+
+/* --------------------------------------------------------------- element-wise, math, reductions -- */
+
+/* Over `count` floats; y may be x (exactly). */
+struct cincel_vector_row {
+    const char *name;                                    /* "vector_avx2" */
+    void (*exp)(const float *x, float *y, size_t count); /* each ≤ 2.5 ULP, figures in body/vmath.inc */
+    void (*log)(const float *x, float *y, size_t count);
+    void (*tanh)(const float *x, float *y, size_t count);
+    void (*sigmoid)(const float *x, float *y, size_t count);
+    void (*act_forward)(int act, const float *x, float *y, size_t count);
+    void (*act_backward)(int act, const float *y, const float *dy, float *dx, size_t count);
+    /* sum[j] += Σ_r x[r·ld + j], r ascending: bias gradients */
+    void (*column_sum)(const float *x, size_t ld, size_t rows, size_t cols, float *sum);
+    /* y[i] (+)= x[i] */
+    void (*add)(const float *x, float *y, size_t count);
+    /* see cincel_sgd_step; v NULL: no momentum */
+    void (*sgd)(float *w, const float *dw, float *v, size_t count, float lr, float momentum,
+                float weight_decay);
+};
+
+/* One row of logits at a time; sums run in a fixed order whatever the vector width. */
+struct cincel_softmax_row {
+    const char *name; /* "softmax_avx2" */
+    /* y = softmax(x), count ≥ 1; returns log Σ exp(x) (with the maximum put back); y may be x or NULL */
+    float (*run)(const float *x, float *y, size_t count);
+};
+
+/* ----------------------------------------------------------------------------------- measuring -- */
+
+struct cincel_probe_row {
+    const char *name; /* "probe_avx2" */
+    /* Runs `rounds` rounds of independent FMA chains in registers; returns the flops done. */
+    double (*fma)(size_t rounds, float *sink);
+    /* Sum of all floats: a read stream. */
+    float (*read)(const float *x, size_t count);
+    /* a[i] = b[i] + s·c[i], ordinary stores */
+    void (*triad)(float *a, const float *b, const float *c, float s, size_t count);
+};
+
+/* ---------------------------------------------------------------------------------------- ISAs -- */
+
+struct cincel_isa {
+    const char *name;
+    uint32_t needs;    /* cincel_cpu_feature bits, equal to the folder's compile flags */
+    int vector_floats; /* lanes of one register */
+    int has_fma;       /* 0: outside the promise of equal bits (generic) */
+    const struct cincel_gemm_row *gemm;
+    int gemm_count;
+    const struct cincel_outer_row *outer;
+    int outer_count;
+    const struct cincel_pack_row *pack;
+    const struct cincel_pool_row *pool;
+    const struct cincel_vector_row *vector;
+    const struct cincel_softmax_row *softmax;
+    const struct cincel_probe_row *probe;
+};
+
+/* All ISAs of this build, best first, NULL-terminated; the last is generic (kernels/isas.c). */
+extern const struct cincel_isa *const cincel_isas[];
+
+#endif

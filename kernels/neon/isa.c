@@ -1,0 +1,19 @@
+/* What the neon folder offers: the one external symbol besides its row arrays. */
+#include "kernels/neon/rows.h"
+#include "kernels/neon/vec.h"
+
+const struct cincel_isa cincel_isa_neon = {
+    .name = "neon",
+    .needs = CINCEL_CPU_NEON,
+    .vector_floats = VEC_LEN,
+    .has_fma = 1,
+    .gemm = cincel_gemm_neon,
+    .gemm_count = CINCEL_GEMM_COUNT,
+    .outer = cincel_outer_neon,
+    .outer_count = CINCEL_OUTER_COUNT,
+    .pack = &cincel_pack_neon,
+    .pool = &cincel_pool_neon,
+    .vector = &cincel_vector_neon,
+    .softmax = &cincel_softmax_neon,
+    .probe = &cincel_probe_neon,
+};

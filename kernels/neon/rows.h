@@ -1,0 +1,17 @@
+/* The row arrays of this folder, for isa.c alone to collect. */
+#ifndef CINCEL_KERNELS_NEON_ROWS_H
+#define CINCEL_KERNELS_NEON_ROWS_H
+
+#include "kernels/kernel.h"
+
+enum { CINCEL_GEMM_COUNT = 1, CINCEL_OUTER_COUNT = 1 };
+
+extern const struct cincel_gemm_row cincel_gemm_neon[CINCEL_GEMM_COUNT];
+extern const struct cincel_outer_row cincel_outer_neon[CINCEL_OUTER_COUNT];
+extern const struct cincel_pack_row cincel_pack_neon;
+extern const struct cincel_pool_row cincel_pool_neon;
+extern const struct cincel_vector_row cincel_vector_neon;
+extern const struct cincel_softmax_row cincel_softmax_neon;
+extern const struct cincel_probe_row cincel_probe_neon;
+
+#endif
