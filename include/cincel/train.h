@@ -1,0 +1,230 @@
+/*
+ * cincel-train: models, data sets, training, prediction, on top of the plans of cincel.h.
+ *
+ * A *model* is an architecture with its parameters; a *session* binds it to a context and a batch size:
+ * it makes all plans and plans all memory before the first step. A *data set* gives samples by number.
+ * cincel_train() is the whole cycle: shuffle, step, validate, stop early, keep the best weights.
+ *
+ * Conventions (errors, ownership, struct sizes, NHWC) are those of cincel.h. A model may be read by
+ * several sessions at once, but only one thread at a time may change it (init, load, train, step).
+ * All randomness is counter-based (Philox keyed by seed, purpose, epoch and sample or element number):
+ * the same for any number of threads and any ISA, and nothing but the seed has to be stored.
+ */
+#ifndef CINCEL_TRAIN_H
+#define CINCEL_TRAIN_H
+
+#include "cincel/cincel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* -------------------------------------------------------------------------------------- models -- */
+
+typedef struct cincel_model cincel_model;
+
+/* An empty sequential model for samples [height][width][channels] (1 x 1 x features for vectors). */
+CINCEL_API cincel_status cincel_model_create(int height, int width, int channels, cincel_model **out);
+CINCEL_API void cincel_model_destroy(cincel_model *model); /* NULL is allowed */
+
+typedef struct cincel_conv2d_options {
+    size_t size;
+    int out_channels, kernel_h, kernel_w;
+    int stride_h, stride_w;
+    int pad_top, pad_bottom, pad_left, pad_right;
+    int dilation_h, dilation_w, groups;
+    int bias; /* 1: with a bias */
+} cincel_conv2d_options;
+#define CINCEL_CONV2D_OPTIONS_INIT                                           \
+    {                                                                        \
+        sizeof(cincel_conv2d_options), 0, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1 \
+    }
+
+/* Layers are appended in order; each call checks the shape that reaches it. Names for the weights file
+   are positions, as in PyTorch's nn.Sequential ("0.weight"), unless cincel_model_name gives another. */
+CINCEL_API cincel_status cincel_model_add_conv2d(cincel_model *model, const cincel_conv2d_options *o);
+CINCEL_API cincel_status cincel_model_add_relu(cincel_model *model);
+CINCEL_API cincel_status cincel_model_add_max_pool2d(cincel_model *model, int kernel, int stride, int pad);
+CINCEL_API cincel_status cincel_model_add_flatten(cincel_model *model);
+CINCEL_API cincel_status cincel_model_add_linear(cincel_model *model, int out_features, int bias);
+
+/* Names the last layer added, e.g. "conv1": its tensors are "conv1.weight", "conv1.bias". */
+CINCEL_API cincel_status cincel_model_name(cincel_model *model, const char *name);
+
+/* A built-in model by name ("simplecnn") for samples of the given shape and `classes` outputs. An
+   unknown name is an error that lists the known ones. */
+CINCEL_API cincel_status cincel_model_builtin(const char *name, int height, int width, int channels,
+                                              int classes, cincel_model **out);
+
+typedef enum cincel_init {
+    CINCEL_INIT_KAIMING = 0, /* He et al., 2015: uniform, fan-in, gain √2; biases U(±1/√fan_in) */
+    CINCEL_INIT_XAVIER       /* Glorot & Bengio, 2010: uniform ±√(6/(fan_in+fan_out)); biases 0 */
+} cincel_init;
+
+CINCEL_API cincel_status cincel_model_init(cincel_model *model, cincel_init init, uint64_t seed);
+
+CINCEL_API size_t cincel_model_parameters(const cincel_model *model); /* number of floats */
+
+/*
+ * One parameter tensor. The data is in the library's layout (convolutions OHWI, linear [out][in] with
+ * `in` in NHWC order) and may be read and written by the caller between steps.
+ */
+typedef struct cincel_parameter {
+    const char *name; /* "conv1.weight" */
+    float *data;
+    size_t count;
+} cincel_parameter;
+CINCEL_API size_t cincel_model_parameter_count(const cincel_model *model); /* number of tensors */
+CINCEL_API cincel_status cincel_model_parameter(cincel_model *model, size_t index, cincel_parameter *out);
+
+/*
+ * safetensors files under PyTorch's state_dict names and in PyTorch's layout: convolutions OIHW, the
+ * first linear layer after a flatten with its columns in C,H,W order (permuted on load and save).
+ * Saving writes a temporary file, syncs and renames: a failure leaves an existing file as it was.
+ * Loading checks every name, shape and bound before the model is touched.
+ */
+CINCEL_API cincel_status cincel_model_save(const cincel_model *model, const char *path);
+CINCEL_API cincel_status cincel_model_load(cincel_model *model, const char *path);
+
+/* ------------------------------------------------------------------------------------ sessions -- */
+
+typedef struct cincel_session cincel_session;
+
+typedef struct cincel_session_options {
+    size_t size;
+    int batch;           /* largest number of samples a call */
+    int training;        /* 1: backward plans, gradients and saved activations too */
+    cincel_options plan; /* for every plan of the session */
+} cincel_session_options;
+#define CINCEL_SESSION_OPTIONS_INIT                                \
+    {                                                              \
+        sizeof(cincel_session_options), 64, 0, CINCEL_OPTIONS_INIT \
+    }
+
+/* Makes all plans and allocates all memory of a step once. Context and model must outlive it. */
+CINCEL_API cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model,
+                                               const cincel_session_options *o, cincel_session **out);
+CINCEL_API void cincel_session_destroy(cincel_session *session);
+
+/* Bytes planned for activations, gradients and workspace (parameters apart). */
+CINCEL_API size_t cincel_session_memory(const cincel_session *session);
+
+/* x [n][h][w][c] → *logits [n][classes], inside the session, valid until its next call. n ≤ batch;
+   the first call with an n other than `batch` makes plans for it (the only calls that allocate). */
+CINCEL_API cincel_status cincel_session_forward(cincel_session *session, const float *x, int n,
+                                                const float **logits);
+
+/* Forward, softmax cross-entropy and backpropagation: gradients of the mean loss over n samples. */
+CINCEL_API cincel_status cincel_session_gradients(cincel_session *session, const float *x,
+                                                  const int32_t *labels, int n, double *loss, size_t *hits);
+
+/* Gradient of parameter tensor `index`, in the layout of the parameter; NULL if not training. */
+CINCEL_API const float *cincel_session_gradient(const cincel_session *session, size_t index);
+
+/* Applies SGD to all parameters with the gradients of the last cincel_session_gradients. */
+CINCEL_API cincel_status cincel_session_sgd(cincel_session *session, float lr, float momentum,
+                                            float weight_decay);
+
+/* ----------------------------------------------------------------------------------- data sets -- */
+
+typedef struct cincel_dataset cincel_dataset;
+
+typedef struct cincel_dataset_info {
+    size_t size;
+    const char *name; /* "mnist (IDX)", "synthetic digits": valid as long as the data set */
+    size_t count;
+    int height, width, channels, classes;
+} cincel_dataset_info;
+#define CINCEL_DATASET_INFO_INIT                         \
+    {                                                    \
+        sizeof(cincel_dataset_info), NULL, 0, 0, 0, 0, 0 \
+    }
+
+/* IDX image and label files (MNIST family), plain or .gz; pixels are scaled to 0 … 1. Counts must
+   agree, labels must lie in 0 … 255; a truncated or mislabelled file is an error that says what. */
+CINCEL_API cincel_status cincel_dataset_idx(const char *images, const char *labels, cincel_dataset **out);
+
+/* `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` in a folder. */
+CINCEL_API cincel_status cincel_dataset_mnist(const char *folder, cincel_dataset **train,
+                                              cincel_dataset **test);
+
+/* Labelled 28x28 digits drawn as strokes under random affine and elastic deformation with noise,
+   made from the seed alone. Its name says that it is synthetic. */
+CINCEL_API cincel_status cincel_dataset_synthetic_digits(size_t count, uint64_t seed, cincel_dataset **out);
+
+/* Samples in memory: x [count][h][w][c] and labels are copied. */
+CINCEL_API cincel_status cincel_dataset_memory(const float *x, const int32_t *labels, size_t count,
+                                               int height, int width, int channels, int classes,
+                                               cincel_dataset **out);
+
+CINCEL_API void cincel_dataset_destroy(cincel_dataset *data);
+CINCEL_API cincel_status cincel_dataset_describe(const cincel_dataset *data, cincel_dataset_info *out);
+
+/* Copies samples index[0 … n−1] to x [n][h][w][c] and labels [n] (either may be NULL). Thread-safe. */
+CINCEL_API cincel_status cincel_dataset_gather(const cincel_dataset *data, const size_t *index, size_t n,
+                                               float *x, int32_t *labels);
+
+/* ------------------------------------------------------------------------------------ training -- */
+
+typedef struct cincel_train_progress {
+    int epoch, epochs;     /* epoch from 1 */
+    size_t step, steps;    /* within the epoch, from 1 */
+    double loss, accuracy; /* running means of the epoch */
+    double items_per_second;
+    double seconds_left; /* estimate for the whole run */
+    int epoch_done;      /* 1: the call that closes an epoch; the fields below are valid */
+    double validation_loss, validation_accuracy;
+    int best; /* 1: the best validation loss so far */
+} cincel_train_progress;
+
+typedef struct cincel_train_options {
+    size_t size;
+    int epochs, batch;
+    float lr, momentum, weight_decay;
+    int patience;               /* epochs without a better validation loss before stopping; 0: never */
+    double validation_fraction; /* of a seeded permutation of the training set: its last part */
+    uint64_t seed;
+    cincel_options plan;
+    /* Called after every step from the calling thread; may be NULL. */
+    void (*progress)(void *user, const cincel_train_progress *p);
+    void *user;
+    const volatile int *cancel; /* raised: stop after the current step, restore the best weights */
+} cincel_train_options;
+#define CINCEL_TRAIN_OPTIONS_INIT                                                                            \
+    {                                                                                                        \
+        sizeof(cincel_train_options), 10, 64, 0.05f, 0.9f, 0.0f, 0, 0.1, 1, CINCEL_OPTIONS_INIT, NULL, NULL, \
+            NULL                                                                                             \
+    }
+
+typedef struct cincel_train_report {
+    size_t size;
+    int epochs;     /* run, the cancelled one not counted */
+    int best_epoch; /* whose weights the model now holds */
+    int stopped_early, cancelled;
+    double train_loss, train_accuracy;           /* of the last epoch */
+    double validation_loss, validation_accuracy; /* of the best epoch */
+    double items_per_second;                     /* of training steps, validation not counted */
+    double seconds;
+    size_t planned_bytes;
+} cincel_train_report;
+#define CINCEL_TRAIN_REPORT_INIT                                                 \
+    {                                                                            \
+        sizeof(cincel_train_report), 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0 \
+    }
+
+/* Trains from the model's present parameters. A cancelled run is CINCEL_OK with report->cancelled. */
+CINCEL_API cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
+                                      const cincel_train_options *o, cincel_train_report *report);
+
+/* Mean loss and accuracy over a data set. */
+CINCEL_API cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
+                                         int batch, double *loss, double *accuracy);
+
+/* probabilities [n][classes] for x [n][h][w][c]. */
+CINCEL_API cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const float *x, int n,
+                                        float *probabilities);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
