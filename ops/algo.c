@@ -1,0 +1,56 @@
+/* The table of algorithms and look-ups in it and in the ISAs' row arrays. */
+#include "ops/algo.h"
+
+#include <string.h>
+
+#include "ops/conv.h"
+#include "ops/pool.h"
+
+const struct cincel_algo *const cincel_algos[] = {
+    &cincel_algo_conv_direct_forward,
+    &cincel_algo_conv_direct_backward_data,
+    &cincel_algo_conv_direct_backward_weights,
+    &cincel_algo_pool_max_forward,
+    &cincel_algo_pool_max_backward,
+    NULL,
+};
+
+double cincel_chain_length(const struct cincel_problem *p)
+{
+    if (p->op != CINCEL_OP_CONV) return 1.0;
+    const cincel_conv_desc *d = &p->conv.d;
+    switch (p->pass) {
+    case CINCEL_FORWARD: return (double)d->kh * d->kw * (d->ic / d->groups);
+    case CINCEL_BACKWARD_DATA: return (double)d->kh * d->kw * (d->oc / d->groups);
+    case CINCEL_BACKWARD_WEIGHTS: return (double)d->n * p->conv.oh * p->conv.ow;
+    }
+    return 1.0;
+}
+
+const struct cincel_algo *cincel_algo_find(const struct cincel_problem *p, const char *name)
+{
+    for (const struct cincel_algo *const *a = cincel_algos; *a; a++)
+        if ((*a)->op == p->op && (*a)->pass == p->pass && strcmp((*a)->name, name) == 0) return *a;
+    return NULL;
+}
+
+const struct cincel_isa *cincel_isa_find(const struct cincel_target *t, const char *name)
+{
+    for (const struct cincel_isa *const *i = t->isas; *i; i++)
+        if (strcmp((*i)->name, name) == 0) return *i;
+    return NULL;
+}
+
+const struct cincel_gemm_row *cincel_gemm_row_find(const struct cincel_isa *isa, const char *name)
+{
+    for (int i = 0; i < isa->gemm_count; i++)
+        if (strcmp(isa->gemm[i].name, name) == 0) return &isa->gemm[i];
+    return NULL;
+}
+
+const struct cincel_outer_row *cincel_outer_row_find(const struct cincel_isa *isa, const char *name)
+{
+    for (int i = 0; i < isa->outer_count; i++)
+        if (strcmp(isa->outer[i].name, name) == 0) return &isa->outer[i];
+    return NULL;
+}

@@ -1,0 +1,11 @@
+/* The convolution algorithms, for ops/algo.c to list. */
+#ifndef CINCEL_OPS_CONV_H
+#define CINCEL_OPS_CONV_H
+
+#include "ops/algo.h"
+
+extern const struct cincel_algo cincel_algo_conv_direct_forward;
+extern const struct cincel_algo cincel_algo_conv_direct_backward_data;
+extern const struct cincel_algo cincel_algo_conv_direct_backward_weights;
+
+#endif
