@@ -1,0 +1,139 @@
+/*
+ * What a model is inside: a list of layers, each an object of a layer kind, over one block of parameters.
+ *
+ * A *layer kind* is a const row of functions (struct layer_kind); a new kind is one file under train/
+ * that defines its row and its cincel_model_add_ call, and one line in the list below. Nothing else
+ * asks what kind a layer is: the session works from the row's functions and facts.
+ */
+#ifndef CINCEL_TRAIN_MODEL_H
+#define CINCEL_TRAIN_MODEL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "cincel/train.h"
+
+enum { LAYER_TENSORS = 2 }; /* most parameter tensors of a layer: weight and bias */
+
+/*
+ * Shape of a sample between two layers, NHWC in memory. A vector is 1 x 1 x features; where it was
+ * flattened from an image, it keeps the image's height and width, because PyTorch counts the same
+ * features in C,H,W order.
+ */
+struct layer_shape {
+    int h, w, c;
+    int flat_h, flat_w; /* 1 x 1 unless flattened */
+};
+
+/*
+ * One parameter tensor. In memory it is [rows][h][w][c]; in a weights file [rows][c][h][w], written
+ * with `ndim` dimensions: convolutions 4, linear 2 (columns = c·h·w), biases 1.
+ */
+struct layer_tensor {
+    const char *suffix; /* "weight" */
+    char *name;         /* "conv1.weight": owned by the model */
+    size_t offset;      /* in the parameter block, in floats, of a multiple of 64 bytes */
+    size_t count;
+    size_t rows, h, w, c;
+    int ndim;
+    size_t fan_in, fan_out;
+    bool is_bias;
+};
+
+struct layer_kind;
+
+struct layer {
+    const struct layer_kind *kind;
+    char *name; /* "conv1"; the position in the model unless named */
+    struct layer_shape in, out;
+    int tensors;
+    struct layer_tensor tensor[LAYER_TENSORS];
+    union { /* read by the layer's own file only */
+        cincel_conv2d_options conv;
+        struct {
+            int kernel, stride, pad;
+        } pool;
+        struct {
+            int out, bias;
+        } linear;
+    } as;
+};
+
+/* A layer's plans for one batch size. A layer without a plan for a pass has NULL there. */
+struct layer_plans {
+    cincel_plan *pass[CINCEL_BACKWARD_WEIGHTS + 1];
+};
+
+/* The buffers of one layer in one call, n samples. */
+struct layer_call {
+    cincel_context *ctx;
+    const struct layer *layer;
+    const struct layer_plans *plans;
+    int n;
+    const float *x;
+    float *y;
+    void *aux;       /* kept from forward to backward; NULL where no backward pass follows */
+    const float *dy; /* backward only, as all below */
+    float *dx;       /* NULL: not wanted (the first layer with parameters); may be dy for `in_place` kinds */
+    const float *parameter[LAYER_TENSORS];
+    float *gradient[LAYER_TENSORS]; /* overwritten */
+    void *ws;
+};
+
+struct layer_kind {
+    const char *name; /* "conv2d" */
+
+    /* Facts the session's passes over the layer list work from. */
+    cincel_activation activation; /* the layer is this element-wise activation and nothing else */
+    bool fuses_activation;        /* its forward plan can apply one to its output */
+    bool selects;                 /* each output is one of the inputs: an activation's mask may be taken
+                                     after it, where it is smaller, as well as before it */
+    bool view;                    /* output and input are the same numbers in the same order: no work */
+    bool backward_reads_x, backward_reads_y;
+
+    /* From layer->in and the options: checks them, sets layer->out, tensors and their shapes. */
+    cincel_status (*infer)(struct layer *layer);
+
+    /* A plan for n samples; *out stays NULL where the pass needs none. NULL for kinds without plans. */
+    cincel_status (*plan)(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
+                          cincel_activation fused, const cincel_options *options, cincel_plan **out);
+
+    size_t (*aux_bytes)(const struct layer_plans *plans); /* NULL: none */
+
+    cincel_status (*forward)(const struct layer_call *call);
+    cincel_status (*backward)(const struct layer_call *call);
+};
+
+/* ---- the layer kinds, one file each */
+extern const struct layer_kind cincel_layer_conv2d, cincel_layer_relu, cincel_layer_max_pool2d,
+    cincel_layer_flatten, cincel_layer_linear;
+
+struct cincel_model {
+    struct layer_shape in;
+    struct layer *layer;
+    size_t layers, capacity;
+    float *parameters;     /* 64-byte aligned; the gaps between tensors stay 0 */
+    size_t block;          /* floats in the block, gaps included */
+    size_t tensors, count; /* parameter tensors; numbers in them */
+    atomic_bool sealed;    /* a session was made: its plans hold for these layers, none may follow */
+};
+
+/*
+ * Appends a layer of this kind: `proto` gives kind and options. Checks the shape that reaches it and
+ * leaves the model as it was on failure.
+ */
+cincel_status cincel_model_append(cincel_model *model, const struct layer *proto);
+
+/* Shape of the samples a further layer, or the loss, would get. */
+struct layer_shape cincel_model_out(const cincel_model *model);
+
+static inline size_t layer_shape_count(struct layer_shape s) { return (size_t)s.h * s.w * s.c; }
+
+/* The layer's tensor t in the model's block, or in a block of the same arrangement (gradients). */
+static inline float *layer_tensor_in(float *block, const struct layer_tensor *t) { return block + t->offset; }
+
+/* The parameter tensor of this number, in the order of the layers; NULL past the end. */
+const struct layer_tensor *cincel_model_tensor(const cincel_model *model, size_t index);
+
+#endif
