@@ -1,0 +1,204 @@
+#include "ops/reference.h"
+
+#include <assert.h>
+#include <math.h>
+
+/* Splits an element number of a [..][h][w][c] tensor into its coordinates. */
+struct place {
+    size_t image, h, w, c;
+};
+
+static struct place place_of(size_t element, size_t height, size_t width, size_t channels)
+{
+    const size_t pixel = element / channels;
+    return (struct place){pixel / width / height, pixel / width % height, pixel % width, element % channels};
+}
+
+static size_t element_of(size_t image, size_t h, size_t w, size_t c, size_t height, size_t width,
+                         size_t channels)
+{
+    return ((image * height + h) * width + w) * channels + c;
+}
+
+/* dy behind the activation: dy · act'(y). */
+static double gradient(const cincel_conv_desc *d, const struct cincel_tensors *t, size_t element)
+{
+    if (d->activation == CINCEL_ACT_RELU && !(t->y_in[element] > 0.0f)) return 0.0;
+    return (double)t->dy[element];
+}
+
+static double forward_element(const struct cincel_problem *p, const struct cincel_tensors *t, size_t element)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    const struct place y = place_of(element, p->conv.oh, p->conv.ow, d->oc);
+    const size_t icg = d->ic / d->groups, group = y.c / (d->oc / d->groups);
+    double sum = t->bias ? (double)t->bias[y.c] : 0.0;
+
+    for (int kh = 0; kh < d->kh; kh++) {
+        for (int kw = 0; kw < d->kw; kw++) {
+            const long ih = (long)y.h * d->stride_h - d->pad_top + (long)kh * d->dilation_h;
+            const long iw = (long)y.w * d->stride_w - d->pad_left + (long)kw * d->dilation_w;
+            if (ih < 0 || ih >= d->ih || iw < 0 || iw >= d->iw) continue;
+            for (size_t c = 0; c < icg; c++) {
+                const size_t x = element_of(y.image, ih, iw, group * icg + c, d->ih, d->iw, d->ic);
+                const size_t w = element_of(y.c, kh, kw, c, d->kh, d->kw, icg);
+                sum += (double)t->x[x] * (double)t->w[w];
+            }
+        }
+    }
+    if (d->activation == CINCEL_ACT_RELU && sum < 0.0) sum = 0.0;
+    return sum;
+}
+
+/* The output row (or column) whose tap `kernel` reads input position `in`, or −1. */
+static long output_position(long in, int pad, int kernel, int dilation, int stride, int count)
+{
+    const long from = in + pad - (long)kernel * dilation;
+    if (from < 0 || from % stride != 0 || from / stride >= count) return -1;
+    return from / stride;
+}
+
+static double backward_data_element(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                    size_t element)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    const struct place x = place_of(element, d->ih, d->iw, d->ic);
+    const size_t icg = d->ic / d->groups, ocg = d->oc / d->groups;
+    const size_t group = x.c / icg;
+    double sum = d->accumulate ? (double)t->dx[element] : 0.0;
+
+    for (int kh = 0; kh < d->kh; kh++) {
+        for (int kw = 0; kw < d->kw; kw++) {
+            const long oh = output_position(x.h, d->pad_top, kh, d->dilation_h, d->stride_h, p->conv.oh);
+            const long ow = output_position(x.w, d->pad_left, kw, d->dilation_w, d->stride_w, p->conv.ow);
+            if (oh < 0 || ow < 0) continue;
+            for (size_t oc = group * ocg; oc < (group + 1) * ocg; oc++) {
+                const size_t y = element_of(x.image, oh, ow, oc, p->conv.oh, p->conv.ow, d->oc);
+                const size_t w = element_of(oc, kh, kw, x.c % icg, d->kh, d->kw, icg);
+                sum += gradient(d, t, y) * (double)t->w[w];
+            }
+        }
+    }
+    return sum;
+}
+
+static double backward_weights_element(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                       size_t element)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    const size_t icg = d->ic / d->groups;
+    const struct place w = place_of(element, d->kh, d->kw, icg); /* image: the output channel */
+    const size_t oc = w.image, group = oc / (d->oc / d->groups);
+    double sum = d->accumulate ? (double)t->dw[element] : 0.0;
+
+    for (int n = 0; n < d->n; n++) {
+        for (int oh = 0; oh < p->conv.oh; oh++) {
+            for (int ow = 0; ow < p->conv.ow; ow++) {
+                const long ih = (long)oh * d->stride_h - d->pad_top + (long)w.h * d->dilation_h;
+                const long iw = (long)ow * d->stride_w - d->pad_left + (long)w.w * d->dilation_w;
+                if (ih < 0 || ih >= d->ih || iw < 0 || iw >= d->iw) continue;
+                const size_t x = element_of(n, ih, iw, group * icg + w.c, d->ih, d->iw, d->ic);
+                const size_t y = element_of(n, oh, ow, oc, p->conv.oh, p->conv.ow, d->oc);
+                sum += (double)t->x[x] * gradient(d, t, y);
+            }
+        }
+    }
+    return sum;
+}
+
+size_t cincel_reference_size(const struct cincel_problem *p)
+{
+    if (p->op == CINCEL_OP_POOL) {
+        const cincel_pool_desc *d = &p->pool.d;
+        return p->pass == CINCEL_FORWARD ? (size_t)d->n * p->pool.oh * p->pool.ow * d->c
+                                         : (size_t)d->n * d->ih * d->iw * d->c;
+    }
+    const cincel_conv_desc *d = &p->conv.d;
+    switch (p->pass) {
+    case CINCEL_FORWARD: return (size_t)d->n * p->conv.oh * p->conv.ow * d->oc;
+    case CINCEL_BACKWARD_DATA: return (size_t)d->n * d->ih * d->iw * d->ic;
+    case CINCEL_BACKWARD_WEIGHTS: return (size_t)d->oc * d->kh * d->kw * (d->ic / d->groups);
+    }
+    return 0;
+}
+
+void cincel_reference_conv(const struct cincel_problem *p, const struct cincel_tensors *t,
+                           const size_t *index, size_t count, double *out)
+{
+    assert(p->op == CINCEL_OP_CONV);
+    for (size_t i = 0; i < count; i++) {
+        const size_t element = index ? index[i] : i;
+        assert(element < cincel_reference_size(p));
+        switch (p->pass) {
+        case CINCEL_FORWARD: out[i] = forward_element(p, t, element); break;
+        case CINCEL_BACKWARD_DATA: out[i] = backward_data_element(p, t, element); break;
+        case CINCEL_BACKWARD_WEIGHTS: out[i] = backward_weights_element(p, t, element); break;
+        }
+    }
+}
+
+void cincel_reference_conv_bias(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                const size_t *index, size_t count, double *out)
+{
+    assert(p->op == CINCEL_OP_CONV);
+    const cincel_conv_desc *d = &p->conv.d;
+    const size_t pixels = (size_t)d->n * p->conv.oh * p->conv.ow;
+
+    for (size_t i = 0; i < count; i++) {
+        const size_t oc = index ? index[i] : i;
+        assert(oc < (size_t)d->oc);
+        double sum = d->accumulate ? (double)t->db[oc] : 0.0;
+        for (size_t pixel = 0; pixel < pixels; pixel++) sum += gradient(d, t, pixel * d->oc + oc);
+        out[i] = sum;
+    }
+}
+
+void cincel_reference_maxpool_forward(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                      const size_t *index, size_t count, float *out, uint8_t *argmax)
+{
+    assert(p->op == CINCEL_OP_POOL);
+    const cincel_pool_desc *d = &p->pool.d;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct place y = place_of(index ? index[i] : i, p->pool.oh, p->pool.ow, d->c);
+        float best = 0.0f;
+        int cell = -1;
+        for (int kh = 0; kh < d->kh; kh++) {
+            for (int kw = 0; kw < d->kw; kw++) {
+                const long ih = (long)y.h * d->stride_h - d->pad_top + kh;
+                const long iw = (long)y.w * d->stride_w - d->pad_left + kw;
+                if (ih < 0 || ih >= d->ih || iw < 0 || iw >= d->iw) continue;
+                const float v = t->x[element_of(y.image, ih, iw, y.c, d->ih, d->iw, d->c)];
+                if (cell < 0 || v > best || (isnan(v) && !isnan(best))) {
+                    best = v;
+                    cell = kh * d->kw + kw;
+                }
+            }
+        }
+        out[i] = best;
+        if (argmax) argmax[i] = (uint8_t)cell;
+    }
+}
+
+void cincel_reference_maxpool_backward(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                       const size_t *index, size_t count, double *out)
+{
+    assert(p->op == CINCEL_OP_POOL);
+    const cincel_pool_desc *d = &p->pool.d;
+
+    for (size_t i = 0; i < count; i++) {
+        const size_t element = index ? index[i] : i;
+        const struct place x = place_of(element, d->ih, d->iw, d->c);
+        double sum = d->accumulate ? (double)t->dx[element] : 0.0;
+        for (int kh = 0; kh < d->kh; kh++) {
+            for (int kw = 0; kw < d->kw; kw++) {
+                const long oh = output_position(x.h, d->pad_top, kh, 1, d->stride_h, p->pool.oh);
+                const long ow = output_position(x.w, d->pad_left, kw, 1, d->stride_w, p->pool.ow);
+                if (oh < 0 || ow < 0) continue;
+                const size_t y = element_of(x.image, oh, ow, x.c, p->pool.oh, p->pool.ow, d->c);
+                if (t->argmax_in[y] == kh * d->kw + kw) sum += (double)t->dy[y];
+            }
+        }
+        out[i] = sum;
+    }
+}
