@@ -41,7 +41,7 @@ struct cincel_gemm_args {
     int m;             /* 1 … mr valid rows */
     int n;             /* 1 … nr valid columns */
     int load_c;        /* 1: the chain starts from C; 0: from 0 */
-    int act;           /* enum cincel_activation, applied after the bias */
+    int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU, applied after the bias */
     const float *bias; /* [n], or NULL. bias and act belong to the pass that ends the chain */
 };
 
