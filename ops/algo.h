@@ -129,12 +129,20 @@ void cincel_choice_print(const struct cincel_problem *p, const struct cincel_cho
 bool cincel_choice_parse(const struct cincel_problem *p, const char *text, struct cincel_choice *out,
                          char why[CINCEL_WHY]);
 
+/* How many values of each knob an enumeration shows. */
+enum cincel_breadth {
+    CINCEL_DEFAULT_KNOBS, /* each row once, with the algorithm's defaults */
+    CINCEL_ALL_KNOBS      /* every combination; in reproducible mode numeric knobs keep their default */
+};
+
 /*
  * Calls `visit` with every valid choice of every algorithm, ISA, row and knob value at `threads`
- * threads, until it returns false. generic is visited only where no other ISA is usable.
+ * threads, until it returns false. generic is visited only where no other ISA is usable. `why` keeps
+ * the last refusal, for a message where nothing was visited.
  */
 typedef bool cincel_visit(void *user, const struct cincel_algo *algo, const struct cincel_choice *c);
-void cincel_choice_enumerate(const struct cincel_target *t, const struct cincel_problem *p, int threads,
-                             double error_budget, cincel_visit *visit, void *user);
+void cincel_choice_enumerate(const struct cincel_target *t, const struct cincel_problem *p,
+                             enum cincel_breadth breadth, int threads, double error_budget,
+                             cincel_visit *visit, void *user, char why[CINCEL_WHY]);
 
 #endif

@@ -152,44 +152,61 @@ static bool numeric_knobs_equal(const struct cincel_algo *algo, const struct cin
 struct enumeration {
     const struct cincel_target *t;
     const struct cincel_problem *p;
+    enum cincel_breadth breadth;
     double error_budget;
     cincel_visit *visit;
     void *user;
+    char *why;
 };
 
-/* All knob values of one algorithm on one row; false when the visitor has had enough. */
+/* Shows one choice if it is valid; false when the visitor has had enough. */
+static bool visit_choice(const struct enumeration *e, const struct cincel_algo *algo,
+                         const struct cincel_choice *c)
+{
+    return !cincel_choice_check(e->t, e->p, c, e->error_budget, e->why) || e->visit(e->user, algo, c);
+}
+
+/* One algorithm on one row. */
 static bool visit_row(const struct enumeration *e, const struct cincel_algo *algo, struct cincel_choice *c)
 {
-    int index[CINCEL_MAX_KNOBS] = {0};
-    char why[CINCEL_WHY];
     struct cincel_choice standard = *c;
     algo->defaults(e->t, e->p, &standard);
+    if (e->breadth == CINCEL_DEFAULT_KNOBS) return visit_choice(e, algo, &standard);
+
+    int index[CINCEL_MAX_KNOBS] = {0};
     for (int i = 0; i < algo->knob_count; i++) c->knob[i] = algo->knobs[i].values[0];
     do {
         if (e->t->reproducible && !numeric_knobs_equal(algo, c, &standard)) continue;
-        if (cincel_choice_check(e->t, e->p, c, e->error_budget, why) && !e->visit(e->user, algo, c))
-            return false;
+        if (!visit_choice(e, algo, c)) return false;
     } while (next_knobs(algo, index, c));
     return true;
 }
 
-void cincel_choice_enumerate(const struct cincel_target *t, const struct cincel_problem *p, int threads,
-                             double error_budget, cincel_visit *visit, void *user)
+static bool visit_isa(const struct enumeration *e, const struct cincel_algo *algo,
+                      const struct cincel_isa *isa, int threads)
 {
-    const struct enumeration e = {t, p, error_budget, visit, user};
+    const char *row;
+    for (int i = 0; (row = algo->row(isa, i)) != NULL; i++) {
+        struct cincel_choice c = {.threads = threads};
+        snprintf(c.algo, sizeof c.algo, "%s", algo->name);
+        snprintf(c.isa, sizeof c.isa, "%s", isa->name);
+        snprintf(c.row, sizeof c.row, "%s", row);
+        if (!visit_row(e, algo, &c)) return false;
+    }
+    return true;
+}
+
+void cincel_choice_enumerate(const struct cincel_target *t, const struct cincel_problem *p,
+                             enum cincel_breadth breadth, int threads, double error_budget,
+                             cincel_visit *visit, void *user, char why[CINCEL_WHY])
+{
+    const struct enumeration e = {t, p, breadth, error_budget, visit, user, why};
     for (const struct cincel_algo *const *a = cincel_algos; *a; a++) {
         if ((*a)->op != p->op || (*a)->pass != p->pass) continue;
         for (const struct cincel_isa *const *isa = t->isas; *isa; isa++) {
-            const bool last = isa[1] == NULL; /* generic */
-            if (last && isa != t->isas) break;
-            const char *row;
-            for (int i = 0; (row = (*a)->row(*isa, i)) != NULL; i++) {
-                struct cincel_choice c = {.threads = threads};
-                snprintf(c.algo, sizeof c.algo, "%s", (*a)->name);
-                snprintf(c.isa, sizeof c.isa, "%s", (*isa)->name);
-                snprintf(c.row, sizeof c.row, "%s", row);
-                if (!visit_row(&e, *a, &c)) return;
-            }
+            const bool generic = isa[1] == NULL;
+            if (generic && isa != t->isas) break;
+            if (!visit_isa(&e, *a, *isa, threads)) return;
         }
     }
 }

@@ -1,0 +1,29 @@
+#include "tune/cost.h"
+
+/* A kernel call with its argument block and the pointers of a tile, measured at 20-40 ns. */
+static const double call_seconds = 30e-9;
+/* Opening a region and meeting at its barriers: 0.5 µs idle, more when a worker has to wake up. */
+static const double region_seconds = 1.5e-6;
+/* The shorter of compute and memory time hides behind the longer, but not fully. */
+static const double overlap_loss = 0.25;
+/* Cores share the memory bus: one more core brings this share of a core's bandwidth. */
+static const double bandwidth_scaling = 0.8;
+
+double cincel_predict_seconds(const struct cincel_target *t, const struct cincel_problem *p,
+                              const struct cincel_algo *algo, const struct cincel_choice *c)
+{
+    struct cincel_cost cost = {.efficiency = 0.9, .balance = 1.0};
+    algo->cost(t, p, c, &cost);
+
+    /* `gflops` is the best ISA's; the others have it in proportion to their registers */
+    const struct cincel_isa *isa = cincel_isa_find(t, c->isa);
+    const double lanes = isa ? (double)isa->vector_floats / t->isas[0]->vector_floats : 1.0;
+    const double share = cost.balance / c->threads; /* of the work, on the busiest thread */
+    const double compute =
+        cost.flops / (t->gflops * 1e9 * lanes * cost.efficiency) * share + cost.calls * call_seconds * share;
+    const double bandwidth = t->gbytes * 1e9 * (1.0 + bandwidth_scaling * (c->threads - 1));
+    const double memory = cost.bytes / bandwidth;
+    const double longer = compute > memory ? compute : memory;
+    const double shorter = compute > memory ? memory : compute;
+    return longer + overlap_loss * shorter + (c->threads > 1 ? region_seconds : 0.0);
+}
