@@ -27,8 +27,10 @@ struct cincel_problem {
     };
 };
 
-/* Check every field and every product (bytes of each tensor ≤ PTRDIFF_MAX); the message names the
-   offending field and its value. `name` is the operator in messages: "conv" or "linear". */
+/* Check every field and every product (bytes of each tensor ≤ PTRDIFF_MAX; padded sizes and outputs ≤
+   INT_MAX); the message names the offending field and its value. `name` is the operator in messages:
+   "conv" or "linear". Fields that cannot matter (accumulate of a forward pass, dilation of a kernel of
+   one) are given one value. `out` is written on success only. */
 cincel_status cincel_problem_conv(const cincel_conv_desc *d, cincel_pass pass, const char *name,
                                   struct cincel_problem *out);
 cincel_status cincel_problem_linear(const cincel_linear_desc *d, cincel_pass pass,
@@ -37,13 +39,14 @@ cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, s
 
 /*
  * The key as a profile line holds it, every field that changes the best choice, e.g.
- * "conv/fwd n8 g1 ic64 ih56 iw56 oc64 k3x3 s1x1 p1,1,1,1 d1x1 act0 acc0". Returns false if cut short.
+ * "conv/fwd n8 g1 ic64 ih56 iw56 oc64 k3x3 s1x1 p1,1,1,1 d1x1 act0 acc0" (padding: top, bottom, left,
+ * right) or "maxpool/fwd n8 c64 ih56 iw56 k2x2 s2x2 p0,0,0,0 acc0". Returns false if cut short.
  */
 bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size);
 
 /* Multiply-adds counted as two; padded taps included, as all published figures do. */
 double cincel_problem_flops(const struct cincel_problem *p);
-/* Bytes of all tensors the call reads and writes once. */
+/* Bytes of all tensors the call reads and writes once (biases left out; pooling with its argmax). */
 double cincel_problem_bytes(const struct cincel_problem *p);
 
 #endif

@@ -1,0 +1,134 @@
+#include "core/parallel.h"
+
+#include <assert.h>
+#include <omp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/fpmode.h"
+#include "core/memory.h"
+
+struct cincel_team {
+    int size;
+    pid_t process; /* that created the team: a forked child has none of its threads */
+};
+
+/* On its own cache line: workers hammer it. */
+struct counter {
+    _Alignas(CINCEL_ALIGN) atomic_size_t next;
+};
+
+/*
+ * Two claim counters serve any number of phases: phase p counts in p mod 2 and clears the other one,
+ * which everybody left at the barrier before p, and nobody enters before the barrier after p.
+ */
+struct cincel_job {
+    struct counter claimed[2];
+    cincel_body *body;
+    void *data;
+    size_t phases;
+};
+
+/*
+ * The process in which this thread last opened a region; 0: none. libgomp keeps its pool of threads
+ * in the thread that opened the region; a forked child inherits the pool's record but not its threads
+ * and would wait for them for ever, in a team made after the fork too.
+ */
+static _Thread_local pid_t region_process;
+
+struct cincel_team *cincel_team_create(int size)
+{
+    assert(size >= 1);
+    struct cincel_team *team = malloc(sizeof *team);
+    if (team) *team = (struct cincel_team){size, getpid()};
+    return team;
+}
+
+void cincel_team_destroy(struct cincel_team *team) { free(team); }
+
+int cincel_team_size(const struct cincel_team *team) { return team->size; }
+
+static bool may_open_region(const struct cincel_team *team)
+{
+    /* the level, not omp_in_parallel(): inside a region of one thread too, libgomp would start fresh
+       threads for every nested region */
+    if (omp_get_level() > 0) return false;
+    const pid_t here = getpid();
+    return team->process == here && (region_process == 0 || region_process == here);
+}
+
+int cincel_team_threads(const struct cincel_team *team, int threads)
+{
+    if (threads > team->size) threads = team->size;
+    return threads > 1 && may_open_region(team) ? threads : 1;
+}
+
+static void clear_next(struct cincel_job *job, size_t phase)
+{
+    atomic_store_explicit(&job->claimed[(phase + 1) % 2].next, 0, memory_order_relaxed);
+}
+
+/* No barrier here: inside somebody else's region it would bind to that region's team. */
+static void work_alone(struct cincel_job *job)
+{
+    struct cincel_worker worker = {.id = 0, .threads = 1, .job = job};
+    const uint64_t mode = cincel_fpmode_enter();
+    for (worker.phase = 0; worker.phase < job->phases; worker.phase++) {
+        clear_next(job, worker.phase);
+        job->body(job->data, &worker, worker.phase);
+    }
+    cincel_fpmode_leave(mode);
+}
+
+/* What one thread of the region does; id ≥ threads: nothing but keep the barriers company. */
+static void work_in_team(struct cincel_job *job, int id, int threads)
+{
+    struct cincel_worker worker = {.id = id, .threads = threads, .job = job};
+    const uint64_t mode = cincel_fpmode_enter();
+    for (size_t phase = 0; phase < job->phases; phase++) {
+        worker.phase = phase;
+        if (id == 0) clear_next(job, phase);
+        if (id < threads) job->body(job->data, &worker, phase);
+        if (phase + 1 < job->phases) { /* the end of the region is the last barrier */
+#pragma omp barrier
+        }
+    }
+    cincel_fpmode_leave(mode);
+}
+
+void cincel_team_run(struct cincel_team *team, int threads, size_t phases, cincel_body *body, void *data)
+{
+    struct cincel_job job = {.body = body, .data = data, .phases = phases};
+    const int wanted = cincel_team_threads(team, threads);
+    if (wanted == 1) {
+        work_alone(&job);
+        return;
+    }
+    region_process = team->process;
+#pragma omp parallel num_threads(team->size) default(none) shared(job, wanted)
+    {
+        /* OMP_DYNAMIC or OMP_THREAD_LIMIT may grant fewer than asked */
+        const int got = omp_get_num_threads();
+        work_in_team(&job, omp_get_thread_num(), got < wanted ? got : wanted);
+    }
+}
+
+size_t cincel_claim(struct cincel_worker *worker)
+{
+    return atomic_fetch_add_explicit(&worker->job->claimed[worker->phase % 2].next, 1, memory_order_relaxed);
+}
+
+size_t cincel_share(const struct cincel_worker *worker, size_t count, size_t grain, size_t *end)
+{
+    assert(grain > 0);
+    const size_t grains = cincel_div_up(count, grain);
+    const size_t each = grains / (size_t)worker->threads;
+    const size_t extra = grains % (size_t)worker->threads; /* the first `extra` workers take one more */
+    const size_t id = (size_t)worker->id;
+    const size_t begin = each * id + cincel_min(id, extra);
+    const size_t stop = begin + each + (id < extra);
+    *end = cincel_min(stop * grain, count);
+    return cincel_min(begin * grain, count);
+}

@@ -1,0 +1,282 @@
+#include "core/problem.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "core/abi.h"
+#include "core/memory.h"
+#include "core/status.h"
+
+/* ---------------------------------------------------------------------------- shared checks -- */
+
+static const char *const pass_names[] = {"fwd", "bwd_data", "bwd_weights"};
+
+static cincel_status check_pass(const char *name, cincel_pass pass, cincel_pass last)
+{
+    if ((int)pass < CINCEL_FORWARD || pass > last) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: pass %d does not exist", name, (int)pass);
+    }
+    return CINCEL_OK;
+}
+
+static cincel_status check_descriptor(const char *name, const void *d)
+{
+    return d ? CINCEL_OK : cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: descriptor is NULL", name);
+}
+
+struct field {
+    const char *name;
+    int value;
+};
+
+static cincel_status check_positive(const char *op, const struct field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].value <= 0) {
+            return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s is %d, must be > 0", op, fields[i].name,
+                               fields[i].value);
+        }
+    }
+    return CINCEL_OK;
+}
+
+static cincel_status check_switches(const char *op, int activation, int accumulate)
+{
+    if (activation < CINCEL_ACT_NONE || activation > CINCEL_ACT_RELU) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: activation %d does not exist", op, activation);
+    }
+    if (accumulate != 0 && accumulate != 1) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: accumulate is %d, must be 0 or 1", op, accumulate);
+    }
+    return CINCEL_OK;
+}
+
+/* One direction of a sliding window, with the names its fields have in messages. */
+struct axis {
+    const char *in_name, *out_name, *kernel_name, *low_name, *high_name;
+    int in, kernel, stride, dilation, low, high;
+};
+
+static cincel_status check_padding(const char *op, const struct axis *a, const char *pad_name, int pad,
+                                   int64_t extent)
+{
+    if (pad < 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s is %d, must be >= 0", op, pad_name, pad);
+    if (pad < extent) return CINCEL_OK;
+    return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s %d %s %s %lld", op, pad_name, pad,
+                       pad == extent ? "must be below" : "exceeds", a->kernel_name, (long long)extent);
+}
+
+/* Everything along an axis fits an int: kernel extent, padded input and output. */
+static cincel_status check_axis(const char *op, const struct axis *a, int *out)
+{
+    const int64_t extent = (int64_t)a->dilation * (a->kernel - 1) + 1;
+    cincel_status status = check_padding(op, a, a->low_name, a->low, extent);
+    if (!status) status = check_padding(op, a, a->high_name, a->high, extent);
+    if (status) return status;
+    const int64_t padded = (int64_t)a->in + a->low + a->high;
+    if (padded > INT_MAX) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s %d is too large with %s %d and %s %d", op,
+                           a->in_name, a->in, a->low_name, a->low, a->high_name, a->high);
+    }
+    if (extent > padded) {
+        return cincel_fail(
+            CINCEL_INVALID_ARGUMENT, "%s: %s would be empty: %s %lld exceeds %s %d with padding %d + %d", op,
+            a->out_name, a->kernel_name, (long long)extent, a->in_name, a->in, a->low, a->high);
+    }
+    *out = (int)((padded - extent) / a->stride + 1);
+    return CINCEL_OK;
+}
+
+/* Bytes of a tensor of floats: an index into it, in bytes and as a difference of pointers, must exist. */
+static cincel_status check_tensor(const char *op, const char *tensor, const int dims[4])
+{
+    size_t bytes = sizeof(float);
+    bool fits = true;
+    for (int i = 0; i < 4; i++) fits = fits && cincel_mul(bytes, (size_t)dims[i], &bytes);
+    if (fits && bytes <= PTRDIFF_MAX) return CINCEL_OK;
+    return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: tensor %s of %dx%dx%dx%d floats is too large", op,
+                       tensor, dims[0], dims[1], dims[2], dims[3]);
+}
+
+/* ------------------------------------------------------------------------------ convolution -- */
+
+static cincel_status check_conv(const char *op, const cincel_conv_desc *d, int *oh, int *ow)
+{
+    const struct field positive[] = {
+        {"n", d->n},
+        {"groups", d->groups},
+        {"ic", d->ic},
+        {"ih", d->ih},
+        {"iw", d->iw},
+        {"oc", d->oc},
+        {"kh", d->kh},
+        {"kw", d->kw},
+        {"stride_h", d->stride_h},
+        {"stride_w", d->stride_w},
+        {"dilation_h", d->dilation_h},
+        {"dilation_w", d->dilation_w},
+    };
+    cincel_status status = check_positive(op, positive, sizeof positive / sizeof *positive);
+    if (!status) status = check_switches(op, (int)d->activation, d->accumulate);
+    if (status) return status;
+    if (d->ic % d->groups || d->oc % d->groups) {
+        const bool input = d->ic % d->groups != 0;
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: groups %d does not divide %s %d", op, d->groups,
+                           input ? "ic" : "oc", input ? d->ic : d->oc);
+    }
+    const char *height = d->dilation_h > 1 ? "dilated kernel height" : "kernel height";
+    const char *width = d->dilation_w > 1 ? "dilated kernel width" : "kernel width";
+    const struct axis h = {"ih",  "output height", height,        "pad_top",  "pad_bottom", d->ih,
+                           d->kh, d->stride_h,     d->dilation_h, d->pad_top, d->pad_bottom};
+    const struct axis w = {"iw",  "output width", width,         "pad_left",  "pad_right", d->iw,
+                           d->kw, d->stride_w,    d->dilation_w, d->pad_left, d->pad_right};
+    status = check_axis(op, &h, oh);
+    if (!status) status = check_axis(op, &w, ow);
+    if (!status) status = check_tensor(op, "x", (const int[]){d->n, d->ih, d->iw, d->ic});
+    if (!status) status = check_tensor(op, "w", (const int[]){d->oc, d->kh, d->kw, d->ic / d->groups});
+    if (!status) status = check_tensor(op, "y", (const int[]){d->n, *oh, *ow, d->oc});
+    return status;
+}
+
+/* Fields that cannot matter get one value, so that equal problems have equal keys. */
+static void normalise_conv(cincel_conv_desc *d, cincel_pass pass)
+{
+    if (d->kh == 1) d->dilation_h = 1;
+    if (d->kw == 1) d->dilation_w = 1;
+    if (pass == CINCEL_FORWARD) d->accumulate = 0;
+}
+
+cincel_status cincel_problem_conv(const cincel_conv_desc *d, cincel_pass pass, const char *name,
+                                  struct cincel_problem *out)
+{
+    struct cincel_problem p = {.op = CINCEL_OP_CONV, .pass = pass, .conv = {.d = CINCEL_CONV_DESC_INIT}};
+    cincel_status status = check_descriptor(name, d);
+    if (!status) status = check_pass(name, pass, CINCEL_BACKWARD_WEIGHTS);
+    if (!status) status = cincel_struct_in(name, d, sizeof *d, sizeof *d, &p.conv.d);
+    if (!status) status = check_conv(name, &p.conv.d, &p.conv.oh, &p.conv.ow);
+    if (status) return status;
+    normalise_conv(&p.conv.d, pass);
+    *out = p;
+    return CINCEL_OK;
+}
+
+cincel_status cincel_problem_linear(const cincel_linear_desc *d, cincel_pass pass, struct cincel_problem *out)
+{
+    static const char name[] = "linear";
+    cincel_linear_desc known = CINCEL_LINEAR_DESC_INIT;
+    cincel_status status = check_descriptor(name, d);
+    if (!status) status = cincel_struct_in(name, d, sizeof *d, sizeof *d, &known);
+    if (status) return status;
+    const struct field positive[] = {{"n", known.n}, {"in", known.in}, {"out", known.out}};
+    status = check_positive(name, positive, sizeof positive / sizeof *positive);
+    if (status) return status;
+    cincel_conv_desc conv = CINCEL_CONV_DESC_INIT;
+    conv.n = known.n;
+    conv.ic = known.in;
+    conv.oc = known.out;
+    conv.activation = known.activation;
+    conv.accumulate = known.accumulate;
+    return cincel_problem_conv(&conv, pass, name, out);
+}
+
+/* ---------------------------------------------------------------------------------- pooling -- */
+
+static cincel_status check_pool(const cincel_pool_desc *d, int *oh, int *ow)
+{
+    static const char op[] = "pool";
+    const struct field positive[] = {
+        {"n", d->n},
+        {"c", d->c},
+        {"ih", d->ih},
+        {"iw", d->iw},
+        {"kh", d->kh},
+        {"kw", d->kw},
+        {"stride_h", d->stride_h},
+        {"stride_w", d->stride_w},
+    };
+    if (d->kind != CINCEL_POOL_MAX) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: kind %d does not exist", op, (int)d->kind);
+    }
+    cincel_status status = check_positive(op, positive, sizeof positive / sizeof *positive);
+    if (!status) status = check_switches(op, CINCEL_ACT_NONE, d->accumulate);
+    if (status) return status;
+    const struct axis h = {"ih",         "output height", "kernel height", "pad_top", "pad_bottom",
+                           d->ih,        d->kh,           d->stride_h,     1,         d->pad_top,
+                           d->pad_bottom};
+    const struct axis w = {"iw",        "output width", "kernel width", "pad_left",
+                           "pad_right", d->iw,          d->kw,          d->stride_w,
+                           1,           d->pad_left,    d->pad_right};
+    status = check_axis(op, &h, oh);
+    if (!status) status = check_axis(op, &w, ow);
+    if (!status) status = check_tensor(op, "x", (const int[]){d->n, d->ih, d->iw, d->c});
+    if (!status) status = check_tensor(op, "y", (const int[]){d->n, *oh, *ow, d->c});
+    return status;
+}
+
+cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, struct cincel_problem *out)
+{
+    static const char name[] = "pool";
+    struct cincel_problem p = {.op = CINCEL_OP_POOL, .pass = pass, .pool = {.d = CINCEL_POOL_DESC_INIT}};
+    cincel_status status = check_descriptor(name, d);
+    if (!status) status = check_pass(name, pass, CINCEL_BACKWARD_DATA);
+    if (!status) status = cincel_struct_in(name, d, sizeof *d, sizeof *d, &p.pool.d);
+    if (!status) status = check_pool(&p.pool.d, &p.pool.oh, &p.pool.ow);
+    if (status) return status;
+    if (pass == CINCEL_FORWARD) p.pool.d.accumulate = 0;
+    *out = p;
+    return CINCEL_OK;
+}
+
+/* ----------------------------------------------------------------------------- key and cost -- */
+
+bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size)
+{
+    int length;
+    if (p->op == CINCEL_OP_CONV) {
+        const cincel_conv_desc *d = &p->conv.d;
+        length = snprintf(out, size,
+                          "conv/%s n%d g%d ic%d ih%d iw%d oc%d k%dx%d s%dx%d p%d,%d,%d,%d d%dx%d act%d acc%d",
+                          pass_names[p->pass], d->n, d->groups, d->ic, d->ih, d->iw, d->oc, d->kh, d->kw,
+                          d->stride_h, d->stride_w, d->pad_top, d->pad_bottom, d->pad_left, d->pad_right,
+                          d->dilation_h, d->dilation_w, (int)d->activation, d->accumulate);
+    } else {
+        const cincel_pool_desc *d = &p->pool.d;
+        length = snprintf(out, size, "maxpool/%s n%d c%d ih%d iw%d k%dx%d s%dx%d p%d,%d,%d,%d acc%d",
+                          pass_names[p->pass], d->n, d->c, d->ih, d->iw, d->kh, d->kw, d->stride_h,
+                          d->stride_w, d->pad_top, d->pad_bottom, d->pad_left, d->pad_right, d->accumulate);
+    }
+    return length >= 0 && (size_t)length < size;
+}
+
+double cincel_problem_flops(const struct cincel_problem *p)
+{
+    if (p->op == CINCEL_OP_CONV) {
+        const cincel_conv_desc *d = &p->conv.d;
+        return 2.0 * d->n * p->conv.oh * p->conv.ow * d->oc * d->kh * d->kw * (d->ic / d->groups);
+    }
+    const cincel_pool_desc *d = &p->pool.d; /* comparisons */
+    return (double)d->n * p->pool.oh * p->pool.ow * d->c * d->kh * d->kw;
+}
+
+static double conv_bytes(const struct cincel_problem *p)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    const double x = (double)d->n * d->ih * d->iw * d->ic;
+    const double w = (double)d->oc * d->kh * d->kw * (d->ic / d->groups);
+    const double y = (double)d->n * p->conv.oh * p->conv.ow * d->oc;
+    double floats = x + w + y;
+    if (p->pass == CINCEL_FORWARD) return sizeof(float) * floats;
+    if (d->activation != CINCEL_ACT_NONE) floats += y; /* for the activation's gradient */
+    if (d->accumulate) floats += p->pass == CINCEL_BACKWARD_DATA ? x : w;
+    return sizeof(float) * floats;
+}
+
+double cincel_problem_bytes(const struct cincel_problem *p)
+{
+    if (p->op == CINCEL_OP_CONV) return conv_bytes(p);
+    const cincel_pool_desc *d = &p->pool.d;
+    const double x = (double)d->n * d->ih * d->iw * d->c;
+    const double y = (double)d->n * p->pool.oh * p->pool.ow * d->c;
+    const double argmax_bytes = y; /* one each */
+    return sizeof(float) * (x + y + (d->accumulate ? x : 0.0)) + argmax_bytes;
+}
