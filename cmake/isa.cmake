@@ -8,10 +8,11 @@ set(CINCEL_ISA_TABLE
 )
 
 # Adds an object library for each ISA of this processor to CINCEL_ISA_OBJECTS and writes
-# cincel_isa_list.h, the list kernels/isas.c is made of.
+# cincel_isa_list.h, the list kernels/isas.c is made of. CINCEL_ISAS: their names, best first.
 function(cincel_add_isas)
   set(list "")
   set(objects "")
+  set(names "")
   foreach(row IN LISTS CINCEL_ISA_TABLE)
     string(REPLACE "|" ";" cells "${row}")
     list(GET cells 0 name)
@@ -27,8 +28,10 @@ function(cincel_add_isas)
     target_compile_options(cincel-kernels-${name} PRIVATE ${flags} -ffp-contract=off -fno-math-errno)
     target_link_libraries(cincel-kernels-${name} PRIVATE cincel-flags)
     list(APPEND objects $<TARGET_OBJECTS:cincel-kernels-${name}>)
+    list(APPEND names ${name})
     string(APPEND list "CINCEL_ISA(${name})\n")
   endforeach()
   file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/generated/cincel_isa_list.h CONTENT "${list}")
   set(CINCEL_ISA_OBJECTS ${objects} PARENT_SCOPE)
+  set(CINCEL_ISAS ${names} PARENT_SCOPE)
 endfunction()
