@@ -1,0 +1,64 @@
+/* The inside of contexts and plans, shared by the files of this room. */
+#ifndef CINCEL_PLAN_PLAN_H
+#define CINCEL_PLAN_PLAN_H
+
+#include "core/machine.h"
+#include "core/parallel.h"
+#include "core/problem.h"
+#include "ops/algo.h"
+
+enum { CINCEL_MAX_ISAS = 8 };
+
+struct cincel_context {
+    struct cincel_machine machine;
+    const struct cincel_isa *isas[CINCEL_MAX_ISAS]; /* usable and allowed, best first, NULL-terminated */
+    struct cincel_target target;                    /* points at the two above */
+    struct cincel_team *team;
+    double error_budget;
+    bool use_files; /* profiles, caches and the environment may be read */
+    void (*log)(void *user, const char *line);
+    void *log_user;
+    int log_fd; /* of $CINCEL_LOG; −1: none */
+};
+
+/* Operators as the caller sees them: a linear plan solves a convolution problem. */
+enum cincel_plan_kind { CINCEL_PLAN_CONV, CINCEL_PLAN_LINEAR, CINCEL_PLAN_POOL };
+
+struct cincel_plan {
+    const cincel_context *ctx;
+    enum cincel_plan_kind kind;
+    struct cincel_problem problem;
+    const struct cincel_algo *algo;
+    struct cincel_choice choice;
+    struct cincel_prepared *prepared;
+    size_t workspace_bytes;
+    char choice_text[CINCEL_CHOICE_TEXT];
+    char description[CINCEL_CHOICE_TEXT + 256];
+};
+
+/* Chooses, builds and describes. `options` may be NULL. */
+cincel_status cincel_plan_create(cincel_context *ctx, enum cincel_plan_kind kind,
+                                 const struct cincel_problem *problem, const cincel_options *options,
+                                 cincel_plan **out);
+
+/* One argument of an execute call, for the check that none is missing. */
+struct cincel_pointer {
+    const char *name;
+    const void *value;
+};
+
+/*
+ * The opening of every execute call: plan is of this kind and pass, no required pointer is NULL, the
+ * workspace is there and aligned. A list ends with a NULL name.
+ */
+cincel_status cincel_plan_check_call(const cincel_plan *plan, enum cincel_plan_kind kind, cincel_pass pass,
+                                     const struct cincel_pointer *required, const void *ws);
+
+/* Runs the plan on the context's team. */
+void cincel_plan_run(const cincel_plan *plan, const struct cincel_tensors *tensors);
+
+/* One line to the context's log, if it has one. */
+void cincel_context_log(const cincel_context *ctx, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif
