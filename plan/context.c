@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/abi.h"
 #include "core/status.h"
 #include "plan/plan.h"
 #include "tune/peaks.h"
@@ -26,10 +27,8 @@ static cincel_status read_config(const cincel_config *given, cincel_config *out)
 {
     *out = (cincel_config)CINCEL_CONFIG_INIT;
     if (!given) return CINCEL_OK;
-    if (given->size < sizeof(size_t) || given->size > 4096)
-        return cincel_fail(CINCEL_INVALID_ARGUMENT,
-                           "config: size is %zu; initialise it with CINCEL_CONFIG_INIT", given->size);
-    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    const cincel_status st = cincel_struct_in("config", given, sizeof *out, sizeof *out, out);
+    if (st != CINCEL_OK) return st;
     if (out->threads < 0 || out->threads > max_threads)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "config: threads is %d, must be 0 … %d", out->threads,
                            max_threads);
@@ -180,9 +179,6 @@ cincel_status cincel_machine_describe(const cincel_context *ctx, cincel_machine_
     if (!ctx || !out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "machine: %s is NULL", ctx ? "out" : "ctx");
     const struct cincel_topology *t = &ctx->machine.topo;
     cincel_machine_info info = CINCEL_MACHINE_INFO_INIT;
-    if (out->size != info.size)
-        return cincel_fail(CINCEL_INVALID_ARGUMENT,
-                           "machine: size is %zu; initialise it with CINCEL_MACHINE_INFO_INIT", out->size);
     snprintf(info.cpu, sizeof info.cpu, "%s", ctx->machine.cpu.name);
     cincel_machine_key(&ctx->machine, ctx->isas[0]->name, info.key, sizeof info.key);
     snprintf(info.isa, sizeof info.isa, "%s", ctx->isas[0]->name);
@@ -204,15 +200,14 @@ cincel_status cincel_machine_describe(const cincel_context *ctx, cincel_machine_
     info.line_bytes = t->line_bytes;
     info.memory_bytes = t->memory_bytes;
     snprintf(info.topology_source, sizeof info.topology_source, "%s", t->source);
-    *out = info;
-    return CINCEL_OK;
+    return cincel_struct_out("machine", &info, sizeof info, sizeof info, out);
 }
 
 cincel_status cincel_machine_measure(cincel_context *ctx, int refresh, cincel_machine_peaks *out)
 {
     if (!ctx || !out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "machine: %s is NULL", ctx ? "out" : "ctx");
-    if (out->size != sizeof *out)
-        return cincel_fail(CINCEL_INVALID_ARGUMENT,
-                           "machine: size is %zu; initialise it with CINCEL_MACHINE_PEAKS_INIT", out->size);
-    return cincel_peaks_measure(&ctx->machine, ctx->isas[0], ctx->team, refresh != 0, ctx->use_files, out);
+    cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
+    const cincel_status st =
+        cincel_peaks_measure(&ctx->machine, ctx->isas[0], ctx->team, refresh != 0, ctx->use_files, &peaks);
+    return st == CINCEL_OK ? cincel_struct_out("machine", &peaks, sizeof peaks, sizeof peaks, out) : st;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/abi.h"
 #include "core/memory.h"
 #include "core/status.h"
 #include "tune/choose.h"
@@ -18,11 +19,10 @@ static cincel_status read_options(const cincel_options *given, const char *name,
 {
     *out = (cincel_options)CINCEL_OPTIONS_INIT;
     if (!given) return CINCEL_OK;
-    if (given->size < sizeof(size_t) || given->size > 4096)
-        return cincel_fail(CINCEL_INVALID_ARGUMENT,
-                           "%s: options.size is %zu; initialise it with CINCEL_OPTIONS_INIT", name,
-                           given->size);
-    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    char prefix[32];
+    snprintf(prefix, sizeof prefix, "%s: options", name);
+    const cincel_status st = cincel_struct_in(prefix, given, sizeof *out, sizeof *out, out);
+    if (st != CINCEL_OK) return st;
     if (out->effort != CINCEL_PROFILE && out->effort != CINCEL_ESTIMATE && out->effort != CINCEL_MEASURE)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: options.effort is %d, no such value", name,
                            (int)out->effort);
