@@ -11,7 +11,6 @@
 #include "core/abi.h"
 #include "core/status.h"
 #include "plan/plan.h"
-#include "tune/peaks.h"
 
 static const double default_error_budget = 2e-4;
 static const int max_threads = 1024; /* a larger number is a mistake, not a machine */
@@ -97,17 +96,11 @@ static cincel_status open_log(cincel_context *ctx, const cincel_config *config)
     return CINCEL_OK;
 }
 
-/* The peaks the cost model reckons with: those measured earlier, else a fair guess. */
+/* The peaks the cost model reckons with: a fair guess. */
 static void set_target(cincel_context *ctx, bool reproducible)
 {
-    cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
-    /* two FMA pipes at 3 GHz; one memory channel's share of a core */
-    double gflops = 2.0 * 2.0 * 3.0 * ctx->isas[0]->vector_floats, gbytes = 15.0;
-    if (ctx->use_files && !reproducible &&
-        cincel_peaks_cached(&ctx->machine, ctx->isas[0], ctx->machine.threads, &peaks) && peaks.points > 0) {
-        gflops = peaks.gflops_1;
-        gbytes = peaks.triad_1[peaks.points - 1];
-    }
+    /* two FMA pipes at 3 GHz; one core's share of the memory channels */
+    const double gflops = 2.0 * 2.0 * 3.0 * ctx->isas[0]->vector_floats, gbytes = 15.0;
     ctx->target = (struct cincel_target){&ctx->machine, ctx->isas, gflops, gbytes, reproducible};
 }
 
@@ -172,42 +165,4 @@ void cincel_context_log(const cincel_context *ctx, const char *format, ...)
     const size_t length = strlen(line);
     line[length] = '\n';
     if (write(ctx->log_fd, line, length + 1) < 0) return; /* a lost log line is no error */
-}
-
-cincel_status cincel_machine_describe(const cincel_context *ctx, cincel_machine_info *out)
-{
-    if (!ctx || !out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "machine: %s is NULL", ctx ? "out" : "ctx");
-    const struct cincel_topology *t = &ctx->machine.topo;
-    cincel_machine_info info = CINCEL_MACHINE_INFO_INIT;
-    snprintf(info.cpu, sizeof info.cpu, "%s", ctx->machine.cpu.name);
-    cincel_machine_key(&ctx->machine, ctx->isas[0]->name, info.key, sizeof info.key);
-    snprintf(info.isa, sizeof info.isa, "%s", ctx->isas[0]->name);
-    for (int i = 0; ctx->isas[i]; i++) append_name(info.isas, sizeof info.isas, ctx->isas[i]->name);
-    cincel_cpu_feature_names(ctx->machine.cpu.features, info.features, sizeof info.features);
-    info.logical_cpus = t->logical_cpus;
-    info.allowed_cpus = t->allowed_cpus;
-    info.physical_cores = t->physical_cores;
-    info.core_kinds = t->core_kinds;
-    memcpy(info.kind_cores, t->kind_cores, sizeof info.kind_cores);
-    info.numa_nodes = t->numa_nodes;
-    info.cpu_quota = t->cpu_quota;
-    info.threads = ctx->machine.threads;
-    info.l1d_bytes = t->l1d_bytes;
-    info.l2_bytes = t->l2_bytes;
-    info.l3_bytes = t->l3_bytes;
-    info.l2_shared_by = t->l2_shared_by;
-    info.l3_shared_by = t->l3_shared_by;
-    info.line_bytes = t->line_bytes;
-    info.memory_bytes = t->memory_bytes;
-    snprintf(info.topology_source, sizeof info.topology_source, "%s", t->source);
-    return cincel_struct_out("machine", &info, sizeof info, sizeof info, out);
-}
-
-cincel_status cincel_machine_measure(cincel_context *ctx, int refresh, cincel_machine_peaks *out)
-{
-    if (!ctx || !out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "machine: %s is NULL", ctx ? "out" : "ctx");
-    cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
-    const cincel_status st =
-        cincel_peaks_measure(&ctx->machine, ctx->isas[0], ctx->team, refresh != 0, ctx->use_files, &peaks);
-    return st == CINCEL_OK ? cincel_struct_out("machine", &peaks, sizeof peaks, sizeof peaks, out) : st;
 }
