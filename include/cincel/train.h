@@ -141,10 +141,12 @@ typedef struct cincel_dataset_info {
     }
 
 /* IDX image and label files (MNIST family), plain or .gz; pixels are scaled to 0 … 1. Counts must
-   agree, labels must lie in 0 … 255; a truncated or mislabelled file is an error that says what. */
+   agree; `classes` is one more than the largest label. A truncated or mislabelled file is an error that
+   says what. */
 CINCEL_API cincel_status cincel_dataset_idx(const char *images, const char *labels, cincel_dataset **out);
 
-/* `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` in a folder. */
+/* `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` in a folder: ten classes, a label above 9 is an
+   error. Either of `train` and `test` may be NULL: its files are then not touched. */
 CINCEL_API cincel_status cincel_dataset_mnist(const char *folder, cincel_dataset **train,
                                               cincel_dataset **test);
 

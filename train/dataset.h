@@ -1,0 +1,25 @@
+/* The container behind cincel_dataset, for the files that fill one (idx, digits, memory). */
+#ifndef CINCEL_TRAIN_DATASET_H
+#define CINCEL_TRAIN_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cincel/train.h"
+
+struct cincel_dataset {
+    const char *name; /* a literal */
+    size_t count;
+    int height, width, channels, classes;
+    size_t sample;    /* height·width·channels */
+    uint8_t *bytes;   /* [count][sample], 0 … 255 stands for 0 … 1; NULL where `numbers` is set */
+    float *numbers;   /* [count][sample] */
+    int32_t *labels;  /* [count], 0 … classes−1 */
+    float value[256]; /* of each byte */
+};
+
+/* Takes over `bytes` and `labels` (malloc), also when it fails. */
+cincel_status cincel_dataset_from_bytes(const char *name, size_t count, int height, int width, int channels,
+                                        int classes, uint8_t *bytes, int32_t *labels, cincel_dataset **out);
+
+#endif
