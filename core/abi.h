@@ -1,6 +1,7 @@
 /*
  * Public structs begin with their size, so that fields can be appended under one SOVERSION: an older
  * caller's struct is shorter than the library's, a newer caller's longer.
+ * Exported, though in no public header: libcincel-train takes its structs the same way.
  */
 #ifndef CINCEL_CORE_ABI_H
 #define CINCEL_CORE_ABI_H
@@ -15,9 +16,11 @@
  * non-zero fields beyond `known`, which ask for something this library does not know.
  * `name` begins the messages: "conv". `from` must not be NULL.
  */
-cincel_status cincel_struct_in(const char *name, const void *from, size_t first, size_t known, void *to);
+CINCEL_API cincel_status cincel_struct_in(const char *name, const void *from, size_t first, size_t known,
+                                          void *to);
 
 /* Copies what the caller's struct has room for from the library's `known` bytes; to->size is kept. */
-cincel_status cincel_struct_out(const char *name, const void *from, size_t first, size_t known, void *to);
+CINCEL_API cincel_status cincel_struct_out(const char *name, const void *from, size_t first, size_t known,
+                                           void *to);
 
 #endif

@@ -9,10 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#ifdef CINCEL_HAVE_ZLIB
 #include <zlib.h>
-#endif
 
 #include "core/status.h"
 
@@ -24,7 +21,7 @@ enum {
 
 struct cincel_reader {
     int fd;       /* -1: owned by gz */
-    void *gz;     /* a gzFile, NULL for a plain file */
+    gzFile gz;    /* NULL for a plain file */
     size_t limit; /* most bytes in all */
     size_t done;
     char path[];
@@ -32,17 +29,12 @@ struct cincel_reader {
 
 static cincel_status open_gzip(struct cincel_reader *reader)
 {
-#ifdef CINCEL_HAVE_ZLIB
     if (__builtin_mul_overflow(reader->limit, (size_t)DEFLATE_MOST, &reader->limit)) reader->limit = SIZE_MAX;
     reader->gz = gzdopen(reader->fd, "rb");
     if (!reader->gz) return cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory to decompress", reader->path);
     reader->fd = -1;
     gzbuffer(reader->gz, 1 << 17);
     return CINCEL_OK;
-#else
-    return cincel_fail(CINCEL_UNSUPPORTED,
-                       "%s: is compressed, and this build is without zlib: gunzip it first", reader->path);
-#endif
 }
 
 /* The file is open: is it one we can read, and how much can it hold? */
@@ -100,16 +92,13 @@ cincel_status cincel_reader_open_plain(const char *path, struct cincel_reader **
 void cincel_reader_close(struct cincel_reader *reader)
 {
     if (!reader) return;
-#ifdef CINCEL_HAVE_ZLIB
     if (reader->gz) gzclose(reader->gz);
-#endif
     if (reader->fd >= 0) close(reader->fd);
     free(reader);
 }
 
 size_t cincel_reader_left(const struct cincel_reader *reader) { return reader->limit - reader->done; }
 
-#ifdef CINCEL_HAVE_ZLIB
 static cincel_status gzip_failed(struct cincel_reader *reader)
 {
     int error;
@@ -122,7 +111,6 @@ static cincel_status gzip_failed(struct cincel_reader *reader)
     return cincel_fail(CINCEL_FORMAT_ERROR, "%s: gzip data damaged: %s", reader->path,
                        sentence ? sentence + 2 : text);
 }
-#endif
 
 /* Up to `bytes` bytes, fewer only at the end of the file. */
 static cincel_status read_some(struct cincel_reader *reader, char *out, size_t bytes, size_t *got)
@@ -132,16 +120,13 @@ static cincel_status read_some(struct cincel_reader *reader, char *out, size_t b
         const size_t left = bytes - *got;
         const size_t step = left < READ_STEP ? left : READ_STEP;
         ssize_t now;
-#ifdef CINCEL_HAVE_ZLIB
         if (reader->gz) {
             now = gzread(reader->gz, out + *got, (unsigned)step);
             /* an end in mid-stream: what was decompressed is returned, then nothing, and the error stays */
             int error = Z_OK;
             if (now == 0) gzerror(reader->gz, &error);
             if (now < 0 || error != Z_OK) return gzip_failed(reader);
-        } else
-#endif
-        {
+        } else {
             now = read(reader->fd, out + *got, step);
             if (now < 0 && errno == EINTR) continue;
             if (now < 0) return cincel_fail_errno(CINCEL_IO_ERROR, "%s: cannot read", reader->path);

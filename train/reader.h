@@ -11,7 +11,7 @@
 
 struct cincel_reader;
 
-/* Only regular files. A gzip file in a build without zlib is unsupported. */
+/* Only regular files. */
 cincel_status cincel_reader_open(const char *path, struct cincel_reader **out);
 /* For formats whose own first bytes may be anything, gzip's included. */
 cincel_status cincel_reader_open_plain(const char *path, struct cincel_reader **out);

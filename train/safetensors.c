@@ -326,22 +326,22 @@ static cincel_status describe(const char *path, const struct cincel_tensor_sourc
         json_t *entry = json_pack("{s:s, s:O, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
                                   (json_int_t)begin, (json_int_t)*offset);
         if (json_object_set_new(header, source->name, entry) != 0)
-            status = cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: " TENSOR ": name is no UTF-8, or no memory", path,
-                                 source->name);
+            status = cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: " TENSOR ": name is no UTF-8, or no memory",
+                                 path, source->name);
     }
     json_decref(shape);
     return status;
 }
 
-static cincel_status set_metadata(const char *path, const struct cincel_tensor_metadata *metadata, size_t count,
-                                  json_t *header)
+static cincel_status set_metadata(const char *path, const struct cincel_tensor_metadata *metadata,
+                                  size_t count, json_t *header)
 {
     json_t *object = json_object();
     for (size_t i = 0; i < count; i++) {
         if (json_object_set_new(object, metadata[i].key, json_string(metadata[i].value)) != 0) {
             json_decref(object);
-            return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: metadata '%.80s' is no UTF-8, or no memory", path,
-                               metadata[i].key);
+            return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: metadata '%.80s' is no UTF-8, or no memory",
+                               path, metadata[i].key);
         }
     }
     return json_object_set_new(header, "__metadata__", object) == 0
@@ -352,19 +352,22 @@ static cincel_status set_metadata(const char *path, const struct cincel_tensor_m
 /* The header's text, padded with spaces so that the data begins at a multiple of 8 bytes, as every
    writer of the format does. */
 static cincel_status make_header(const char *path, const struct cincel_tensor_source *tensors, size_t count,
-                                 const struct cincel_tensor_metadata *metadata, size_t metadata_count, char **out)
+                                 const struct cincel_tensor_metadata *metadata, size_t metadata_count,
+                                 char **out)
 {
     json_t *header = json_object();
     if (!header) return cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for the header", path);
     size_t offset = 0;
     cincel_status status = CINCEL_OK;
     if (metadata_count) status = set_metadata(path, metadata, metadata_count, header);
-    for (size_t i = 0; i < count && status == CINCEL_OK; i++) status = describe(path, &tensors[i], header, &offset);
+    for (size_t i = 0; i < count && status == CINCEL_OK; i++)
+        status = describe(path, &tensors[i], header, &offset);
 
     char *text = status == CINCEL_OK ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     if (status != CINCEL_OK) return status;
-    const int padded = text ? asprintf(out, "%-*s", (int)cincel_round_up(strlen(text), LENGTH_BYTES), text) : -1;
+    const int padded =
+        text ? asprintf(out, "%-*s", (int)cincel_round_up(strlen(text), LENGTH_BYTES), text) : -1;
     free(text);
     return padded >= 0 ? CINCEL_OK : cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for the header", path);
 }
@@ -376,8 +379,9 @@ static size_t count_of(const struct cincel_tensor_source *source)
     return count;
 }
 
-cincel_status cincel_tensor_file_write(const char *path, const struct cincel_tensor_source *tensors, size_t count,
-                                       const struct cincel_tensor_metadata *metadata, size_t metadata_count)
+cincel_status cincel_tensor_file_write(const char *path, const struct cincel_tensor_source *tensors,
+                                       size_t count, const struct cincel_tensor_metadata *metadata,
+                                       size_t metadata_count)
 {
     assert(path && (tensors || !count) && (metadata || !metadata_count));
     char *header = NULL;
@@ -392,7 +396,8 @@ cincel_status cincel_tensor_file_write(const char *path, const struct cincel_ten
     float *made = largest ? malloc(largest * sizeof *made) : NULL;
     struct cincel_atomic_file *file = NULL;
     if (largest && !made)
-        status = cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for a tensor of %zu numbers", path, largest);
+        status =
+            cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for a tensor of %zu numbers", path, largest);
     if (status == CINCEL_OK) status = cincel_atomic_file_create(path, &file);
     if (status == CINCEL_OK) {
         const uint64_t length = strlen(header);
