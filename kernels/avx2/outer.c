@@ -13,13 +13,63 @@
 #define NV 2
 #include "kernels/body/outer.inc"
 
+#define NAME outer_2x16
+#define MR 2
+#define NV 2
+#include "kernels/body/outer.inc"
+
 #define NAME outer_1x16
 #define MR 1
 #define NV 2
 #include "kernels/body/outer.inc"
 
+/* 12 accumulators + 3 dy + 1 broadcast = 16 of 16 */
+#define NAME outer_4x24
+#define MR 4
+#define NV 3
+#include "kernels/body/outer.inc"
+
+#define NAME outer_2x24
+#define MR 2
+#define NV 3
+#include "kernels/body/outer.inc"
+
+#define NAME outer_1x24
+#define MR 1
+#define NV 3
+#include "kernels/body/outer.inc"
+
+/* few columns: 12 accumulators, one dy; bound by the load ports, 13 loads for 12 FMAs */
+#define NAME outer_12x8
+#define MR 12
+#define NV 1
+#include "kernels/body/outer.inc"
+
+#define NAME outer_8x8
+#define MR 8
+#define NV 1
+#include "kernels/body/outer.inc"
+
+#define NAME outer_4x8
+#define MR 4
+#define NV 1
+#include "kernels/body/outer.inc"
+
+#define NAME outer_2x8
+#define MR 2
+#define NV 1
+#include "kernels/body/outer.inc"
+
+#define NAME outer_1x8
+#define MR 1
+#define NV 1
+#include "kernels/body/outer.inc"
+
 const struct cincel_outer_row cincel_outer_avx2[CINCEL_OUTER_COUNT] = {
-    {"outer_6x16_avx2", 6, 16, outer_6x16},
-    {"outer_4x16_avx2", 4, 16, outer_4x16},
-    {"outer_1x16_avx2", 1, 16, outer_1x16},
+    {"outer_6x16_avx2", 6, 16, outer_6x16}, {"outer_4x16_avx2", 4, 16, outer_4x16},
+    {"outer_2x16_avx2", 2, 16, outer_2x16}, {"outer_1x16_avx2", 1, 16, outer_1x16},
+    {"outer_4x24_avx2", 4, 24, outer_4x24}, {"outer_2x24_avx2", 2, 24, outer_2x24},
+    {"outer_1x24_avx2", 1, 24, outer_1x24}, {"outer_12x8_avx2", 12, 8, outer_12x8},
+    {"outer_8x8_avx2", 8, 8, outer_8x8},    {"outer_4x8_avx2", 4, 8, outer_4x8},
+    {"outer_2x8_avx2", 2, 8, outer_2x8},    {"outer_1x8_avx2", 1, 8, outer_1x8},
 };

@@ -35,6 +35,7 @@ VEC_FN vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 /* maxps returns its second operand where either is NaN: the order matters */
 VEC_FN vec vec_relu(vec a) { return _mm256_max_ps(_mm256_setzero_ps(), a); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return _mm256_broadcast_ss(p); }
+VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 
 #endif

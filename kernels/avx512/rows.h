@@ -4,7 +4,7 @@
 
 #include "kernels/kernel.h"
 
-enum { CINCEL_GEMM_COUNT = 1, CINCEL_OUTER_COUNT = 1 };
+enum { CINCEL_GEMM_COUNT = 26, CINCEL_OUTER_COUNT = 21 };
 
 extern const struct cincel_gemm_row cincel_gemm_avx512[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_avx512[CINCEL_OUTER_COUNT];

@@ -30,6 +30,7 @@ VEC_FN vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 /* maxps returns its second operand where either is NaN: the order matters */
 VEC_FN vec vec_relu(vec a) { return _mm512_max_ps(_mm512_setzero_ps(), a); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return _mm512_set1_ps(*p); }
+VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 
 #endif

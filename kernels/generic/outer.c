@@ -2,7 +2,7 @@
 #include "kernels/generic/rows.h"
 #include "kernels/generic/vec.h"
 
-/* 8 accumulators + 2 B + 1 broadcast + 1 product = 12 of SSE2's 16 registers */
+/* 8 accumulators + 2 dy + 1 broadcast + 1 product = 12 of SSE2's 16 registers */
 #define NAME outer_4x8
 #define MR 4
 #define NV 2

@@ -10,6 +10,7 @@
  *                             call where the hardware has none)
  *   vec_splat                 one scalar as the multiplier of a row of a tile: a full register on x86,
  *                             a scalar on NEON, whose FMA takes a lane
+ *   vec_fence()               nothing; on NEON the compiler moves no load across it (body/gemm.inc)
  *   vec_relu(a)               max(a, 0), NaN stays NaN
  */
 #ifndef CINCEL_KERNELS_VEC_H
@@ -55,6 +56,7 @@ VEC_FN vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
 /* 0 > NaN is false: NaN passes */
 VEC_FN vec vec_relu(vec a) { return (vec)((vec_int)a & ~(vec_int)(vec_zero() > a)); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return *p; }
+VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vec_set1(a) * b + c; }
 
 #endif

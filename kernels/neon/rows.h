@@ -4,7 +4,7 @@
 
 #include "kernels/kernel.h"
 
-enum { CINCEL_GEMM_COUNT = 1, CINCEL_OUTER_COUNT = 1 };
+enum { CINCEL_GEMM_COUNT = 15, CINCEL_OUTER_COUNT = 13 };
 
 extern const struct cincel_gemm_row cincel_gemm_neon[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_neon[CINCEL_OUTER_COUNT];

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Disassembles kernel objects and checks what the compiler made of the tiles.
+
+Usage: codegen_guard.py --objdump OBJDUMP --isa NAME OBJECT...
+
+Tiles: each function gemm_<mr>x<nr> or outer_<mr>x<nr> must have an innermost loop with exactly
+mr * nr / lanes FMAs and no vector register going to or from the stack. Both failures happened to real
+compilers on innocent changes of the bodies, cost up to 20x, and break no test of results.
+Symbols: an object exports data only. An inline function shared by two ISA folders would be merged by the
+linker, and run on a machine that lacks its instructions.
+"""
+import argparse
+import re
+import subprocess
+import sys
+
+LANES = {"avx2": 8, "avx512": 16, "neon": 4}
+FMA = {"avx2": re.compile(r"^vfn?madd\d+ps"), "avx512": re.compile(r"^vfn?madd\d+ps"), "neon": re.compile(r"^fmla$")}
+TILE = re.compile(r"^(gemm|outer)_(\d+)x(\d+)$")
+FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
+LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
+JUMP = {True: re.compile(r"^(b|b\.\w+|cbn?z|tbn?z)$"), False: re.compile(r"^j\w+$")}
+
+
+def functions(objdump, path):
+    """name -> [(address, mnemonic, operands)]"""
+    text = subprocess.run([objdump, "-d", "--no-show-raw-insn", path], check=True, capture_output=True,
+                          text=True).stdout
+    out, current = {}, None
+    for line in text.splitlines():
+        if m := FUNCTION.match(line):
+            current = out.setdefault(m.group(1), [])
+        elif current is not None and (m := LINE.match(line)):
+            current.append((int(m.group(1), 16), m.group(2), m.group(3)))
+    return out
+
+
+def innermost_loops(code, arm):
+    """The bodies of all backward jumps that contain no other backward jump."""
+    spans = []
+    for address, mnemonic, operands in code:
+        target = re.search(r"([0-9a-f]+) <", operands)
+        if JUMP[arm].match(mnemonic) and target and code[0][0] <= int(target.group(1), 16) <= address:
+            spans.append((int(target.group(1), 16), address))
+    inner = [s for s in spans if not any(o != s and s[0] <= o[0] and o[1] <= s[1] for o in spans)]
+    return [[i for i in code if start <= i[0] <= end] for start, end in inner]
+
+
+def touches_stack(code, loop, arm):
+    """Instructions of the loop that move vector registers to or from the stack."""
+    if arm:
+        frame, vector = r"\[(sp|x29)\b", r"\b[qvds]\d+\b"
+    else:
+        has_frame = any(m.startswith("mov") and o == "%rsp,%rbp" for _, m, o in code)
+        frame, vector = (r"\(%r[sb]p\b" if has_frame else r"\(%rsp\b"), r"%[xyz]mm\d"
+    return [f"{m} {o}" for _, m, o in loop if re.search(frame, o) and re.search(vector, o)]
+
+
+def check_tile(name, code, isa):
+    """Errors of one tile; the masked loop of an outer tile (partial n) may spill, its main loop may not."""
+    arm = isa == "neon"
+    family, mr, nr = TILE.match(name).groups()
+    expected = int(mr) * int(nr) // LANES[isa]
+    clean, errors = 0, []
+    for loop in innermost_loops(code, arm):
+        count = sum(1 for _, m, _ in loop if FMA[isa].match(m))
+        if count == 0:
+            continue
+        spills = touches_stack(code, loop, arm)
+        if count != expected:
+            errors.append(f"{name}: a loop has {count} FMAs, expected {expected}")
+        elif not spills:
+            clean += 1
+        elif family == "gemm":
+            errors.append(f"{name}: {len(spills)} vector moves to or from the stack, e.g. {spills[0]}")
+    if not clean and not errors:
+        errors.append(f"{name}: no loop of {expected} FMAs without stack traffic")
+    return errors
+
+
+def check_symbols(nm, path):
+    text = subprocess.run([nm, "-g", "--defined-only", path], check=True, capture_output=True, text=True).stdout
+    symbols = [line.split()[-2:] for line in text.splitlines() if line.strip()]
+    return [f"{path}: exports {name} (nm type {kind}), not data" for kind, name in symbols if kind not in "DRBG"]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--objdump", default="objdump")
+    parser.add_argument("--nm", default="nm")
+    parser.add_argument("--isa", required=True)
+    parser.add_argument("objects", nargs="+")
+    args = parser.parse_args()
+
+    errors, tiles = [], 0
+    for path in args.objects:
+        errors += check_symbols(args.nm, path)
+        if args.isa not in LANES:
+            continue
+        for name, code in functions(args.objdump, path).items():
+            if TILE.match(name):
+                tiles += 1
+                errors += check_tile(name, code, args.isa)
+    if args.isa in LANES and tiles == 0:
+        errors.append(f"no tile found among {len(args.objects)} objects")
+    print(f"{args.isa}: {len(args.objects)} objects, {tiles} tiles, {len(errors)} errors")
+    for error in errors:
+        print("  " + error)
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
