@@ -108,6 +108,7 @@ struct cincel_maxpool_forward_args {
     ptrdiff_t x_step; /* floats between the windows of neighbouring pixels */
     float *y;         /* [pixels][channels] */
     uint8_t *argmax;  /* [pixels][channels], or NULL */
+    int stream;       /* 1: y goes past the caches, where its addresses and the ISA allow */
 };
 
 /*
@@ -126,10 +127,12 @@ struct cincel_maxpool_backward_args {
     ptrdiff_t dy_step, dx_step;
     float *dx;
     int accumulate;
+    int stream; /* as for forward, of dx */
 };
 
 struct cincel_pool_row {
     const char *name; /* "pool_avx2" */
+    int streams;      /* 1: the ISA has stores past the caches */
     void (*max_forward)(const struct cincel_maxpool_forward_args *args);
     void (*max_backward)(const struct cincel_maxpool_backward_args *args);
 };
@@ -157,8 +160,9 @@ struct cincel_vector_row {
 /* One row of logits at a time; sums run in a fixed order whatever the vector width. */
 struct cincel_softmax_row {
     const char *name; /* "softmax_avx2" */
-    /* y = softmax(x), count ≥ 1; returns log Σ exp(x) (with the maximum put back); y may be x or NULL */
-    float (*run)(const float *x, float *y, size_t count);
+    /* y = scale · softmax(x), count ≥ 1; returns log Σ exp(x) (with the maximum put back); y may be x
+       or NULL */
+    float (*run)(const float *x, float *y, size_t count, float scale);
 };
 
 /* ----------------------------------------------------------------------------------- measuring -- */

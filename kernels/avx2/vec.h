@@ -38,4 +38,66 @@ VEC_FN vec_splat vec_splat_load(const float *p) { return _mm256_broadcast_ss(p);
 VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 
+typedef __m256i vec_int;
+typedef __m256 vec_mask;
+
+#define VEC_STREAMS 1
+
+VEC_FN vec_int vec_int_set1(int32_t s) { return _mm256_set1_epi32(s); }
+VEC_FN vec_int vec_int_add(vec_int a, vec_int b) { return _mm256_add_epi32(a, b); }
+VEC_FN vec_int vec_int_sub(vec_int a, vec_int b) { return _mm256_sub_epi32(a, b); }
+VEC_FN vec_int vec_int_and(vec_int a, vec_int b) { return _mm256_and_si256(a, b); }
+VEC_FN vec_int vec_int_or(vec_int a, vec_int b) { return _mm256_or_si256(a, b); }
+VEC_FN vec_int vec_int_shl(vec_int a, int n) { return _mm256_slli_epi32(a, n); }
+VEC_FN vec_int vec_int_shr(vec_int a, int n) { return _mm256_srai_epi32(a, n); }
+VEC_FN vec_int vec_bits(vec a) { return _mm256_castps_si256(a); }
+VEC_FN vec vec_from_bits(vec_int a) { return _mm256_castsi256_ps(a); }
+VEC_FN vec_int vec_to_int(vec a) { return _mm256_cvtps_epi32(a); }
+VEC_FN vec vec_from_int(vec_int a) { return _mm256_cvtepi32_ps(a); }
+
+VEC_FN vec_mask vec_gt(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
+VEC_FN vec_mask vec_is_nan(vec a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
+VEC_FN vec_mask vec_int_eq(vec_int a, vec_int b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(a, b)); }
+VEC_FN vec_mask vec_mask_or(vec_mask a, vec_mask b) { return _mm256_or_ps(a, b); }
+VEC_FN vec_mask vec_mask_andnot(vec_mask a, vec_mask b) { return _mm256_andnot_ps(b, a); }
+VEC_FN int vec_mask_any(vec_mask m) { return _mm256_movemask_ps(m) != 0; }
+VEC_FN vec vec_select(vec_mask m, vec a, vec b) { return _mm256_blendv_ps(b, a, m); }
+VEC_FN vec_int vec_int_select(vec_mask m, vec_int a, vec_int b)
+{
+    return _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(b), _mm256_castsi256_ps(a), m));
+}
+VEC_FN vec vec_keep(vec_mask m, vec a) { return _mm256_and_ps(m, a); }
+VEC_FN vec vec_min(vec a, vec b) { return _mm256_min_ps(a, b); }
+VEC_FN vec vec_max(vec a, vec b) { return _mm256_max_ps(a, b); }
+
+VEC_FN vec_int vec_load_bytes(const uint8_t *p)
+{
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+VEC_FN vec_int vec_load_bytes_n(const uint8_t *p, int n)
+{
+    uint8_t bytes[8] = {0};
+    for (int i = 0; i < n; i++) bytes[i] = p[i];
+    return vec_load_bytes(bytes);
+}
+VEC_FN void vec_store_bytes_n(uint8_t *p, vec_int a, int n)
+{
+    uint8_t bytes[8];
+    const __m256i words = _mm256_packs_epi32(a, a);
+    const __m256i packed = _mm256_packus_epi16(words, words); /* in each half, 4 bytes of its 4 lanes */
+    _mm_storel_epi64((__m128i *)bytes,
+                     _mm_unpacklo_epi32(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1)));
+    for (int i = 0; i < n; i++) p[i] = bytes[i];
+}
+/* The packs work in 128-bit halves; the permutation puts the groups of four back in order. */
+VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
+{
+    const __m256i packed =
+        _mm256_packus_epi16(_mm256_packs_epi32(a[0], a[1]), _mm256_packs_epi32(a[2], a[3]));
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256((__m256i *)p, _mm256_permutevar8x32_epi32(packed, order));
+}
+VEC_FN void vec_stream(float *p, vec a) { _mm256_stream_ps(p, a); }
+VEC_FN void vec_stream_fence(void) { _mm_sfence(); }
+
 #endif

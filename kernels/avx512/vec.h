@@ -33,4 +33,55 @@ VEC_FN vec_splat vec_splat_load(const float *p) { return _mm512_set1_ps(*p); }
 VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 
+typedef __m512i vec_int;
+typedef __mmask16 vec_mask;
+
+#define VEC_STREAMS 1
+
+VEC_FN vec_int vec_int_set1(int32_t s) { return _mm512_set1_epi32(s); }
+VEC_FN vec_int vec_int_add(vec_int a, vec_int b) { return _mm512_add_epi32(a, b); }
+VEC_FN vec_int vec_int_sub(vec_int a, vec_int b) { return _mm512_sub_epi32(a, b); }
+VEC_FN vec_int vec_int_and(vec_int a, vec_int b) { return _mm512_and_si512(a, b); }
+VEC_FN vec_int vec_int_or(vec_int a, vec_int b) { return _mm512_or_si512(a, b); }
+VEC_FN vec_int vec_int_shl(vec_int a, int n) { return _mm512_slli_epi32(a, (unsigned)n); }
+VEC_FN vec_int vec_int_shr(vec_int a, int n) { return _mm512_srai_epi32(a, (unsigned)n); }
+VEC_FN vec_int vec_bits(vec a) { return _mm512_castps_si512(a); }
+VEC_FN vec vec_from_bits(vec_int a) { return _mm512_castsi512_ps(a); }
+VEC_FN vec_int vec_to_int(vec a) { return _mm512_cvtps_epi32(a); }
+VEC_FN vec vec_from_int(vec_int a) { return _mm512_cvtepi32_ps(a); }
+
+VEC_FN vec_mask vec_gt(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+VEC_FN vec_mask vec_is_nan(vec a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
+VEC_FN vec_mask vec_int_eq(vec_int a, vec_int b) { return _mm512_cmpeq_epi32_mask(a, b); }
+VEC_FN vec_mask vec_mask_or(vec_mask a, vec_mask b) { return (vec_mask)(a | b); }
+VEC_FN vec_mask vec_mask_andnot(vec_mask a, vec_mask b) { return (vec_mask)(a & ~b); }
+VEC_FN int vec_mask_any(vec_mask m) { return m != 0; }
+VEC_FN vec vec_select(vec_mask m, vec a, vec b) { return _mm512_mask_blend_ps(m, b, a); }
+VEC_FN vec_int vec_int_select(vec_mask m, vec_int a, vec_int b) { return _mm512_mask_blend_epi32(m, b, a); }
+VEC_FN vec vec_keep(vec_mask m, vec a) { return _mm512_maskz_mov_ps(m, a); }
+VEC_FN vec vec_min(vec a, vec b) { return _mm512_min_ps(a, b); }
+VEC_FN vec vec_max(vec a, vec b) { return _mm512_max_ps(a, b); }
+
+VEC_FN vec_int vec_load_bytes(const uint8_t *p)
+{
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+VEC_FN vec_int vec_load_bytes_n(const uint8_t *p, int n)
+{
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(vec_head_mask(n), p));
+}
+VEC_FN void vec_store_bytes_n(uint8_t *p, vec_int a, int n)
+{
+    _mm_mask_storeu_epi8(p, vec_head_mask(n), _mm512_cvtepi32_epi8(a));
+}
+VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a[0]));
+    _mm_storeu_si128((__m128i *)(p + 16), _mm512_cvtepi32_epi8(a[1]));
+    _mm_storeu_si128((__m128i *)(p + 32), _mm512_cvtepi32_epi8(a[2]));
+    _mm_storeu_si128((__m128i *)(p + 48), _mm512_cvtepi32_epi8(a[3]));
+}
+VEC_FN void vec_stream(float *p, vec a) { _mm512_stream_ps(p, a); }
+VEC_FN void vec_stream_fence(void) { _mm_sfence(); }
+
 #endif

@@ -12,6 +12,17 @@
  *                             a scalar on NEON, whose FMA takes a lane
  *   vec_fence()               nothing; on NEON the compiler moves no load across it (body/gemm.inc)
  *   vec_relu(a)               max(a, 0), NaN stays NaN
+ *   vec_min / vec_max(a, b)   a < b ? a : b and a > b ? a : b: exactly that, so b where either is NaN
+ *                             and where the zeros differ in sign
+ *   vec_gt, vec_is_nan, vec_int_eq   lane masks; vec_gt is false where either is NaN
+ *   vec_select(m, a, b)       m ? a : b, lane by lane; vec_keep(m, a) is m ? a : 0
+ *   vec_bits / vec_from_bits  the same bits as 32-bit integer lanes and back
+ *   vec_to_int(a)             rounded to nearest, ties to even; |a| < 2^22, else anything
+ *   vec_int_shl / _shr        by a constant; _shr carries the sign
+ *   vec_load_bytes            VEC_LEN bytes, each widened to a lane; vec_store_bytes_n: the low byte of
+ *                             each lane; vec_store_bytes_x4: 4·VEC_LEN bytes from four registers
+ *   vec_stream(p, a)          a store past the caches where the ISA has one (VEC_STREAMS); p on a
+ *                             multiple of the register's size. vec_stream_fence() before others read
  */
 #ifndef CINCEL_KERNELS_VEC_H
 #define CINCEL_KERNELS_VEC_H
@@ -58,5 +69,57 @@ VEC_FN vec vec_relu(vec a) { return (vec)((vec_int)a & ~(vec_int)(vec_zero() > a
 VEC_FN vec_splat vec_splat_load(const float *p) { return *p; }
 VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vec_set1(a) * b + c; }
+
+typedef vec_int vec_mask;
+typedef uint32_t vec_uint __attribute__((vector_size(16)));
+
+#define VEC_STREAMS 0
+
+VEC_FN vec_int vec_int_set1(int32_t s) { return (vec_int){s, s, s, s}; }
+VEC_FN vec_int vec_int_add(vec_int a, vec_int b) { return (vec_int)((vec_uint)a + (vec_uint)b); }
+VEC_FN vec_int vec_int_sub(vec_int a, vec_int b) { return (vec_int)((vec_uint)a - (vec_uint)b); }
+VEC_FN vec_int vec_int_and(vec_int a, vec_int b) { return a & b; }
+VEC_FN vec_int vec_int_or(vec_int a, vec_int b) { return a | b; }
+VEC_FN vec_int vec_int_shl(vec_int a, int n) { return (vec_int)((vec_uint)a << n); }
+VEC_FN vec_int vec_int_shr(vec_int a, int n) { return a >> n; }
+VEC_FN vec_int vec_bits(vec a) { return (vec_int)a; }
+VEC_FN vec vec_from_bits(vec_int a) { return (vec)a; }
+/* adding 1.5·2^23 leaves the rounded integer in the low bits of the significand */
+VEC_FN vec_int vec_to_int(vec a)
+{
+    const vec magic = vec_set1(12582912.0f);
+    return vec_int_sub((vec_int)(a + magic), (vec_int)magic);
+}
+VEC_FN vec vec_from_int(vec_int a) { return __builtin_convertvector(a, vec); }
+
+VEC_FN vec_mask vec_gt(vec a, vec b) { return (vec_mask)(a > b); }
+VEC_FN vec_mask vec_is_nan(vec a) { return (vec_mask)(a != a); }
+VEC_FN vec_mask vec_int_eq(vec_int a, vec_int b) { return (vec_mask)(a == b); }
+VEC_FN vec_mask vec_mask_or(vec_mask a, vec_mask b) { return a | b; }
+VEC_FN vec_mask vec_mask_andnot(vec_mask a, vec_mask b) { return a & ~b; }
+VEC_FN int vec_mask_any(vec_mask m) { return (m[0] | m[1] | m[2] | m[3]) != 0; }
+VEC_FN vec vec_select(vec_mask m, vec a, vec b) { return (vec)((m & (vec_int)a) | (~m & (vec_int)b)); }
+VEC_FN vec_int vec_int_select(vec_mask m, vec_int a, vec_int b) { return (m & a) | (~m & b); }
+VEC_FN vec vec_keep(vec_mask m, vec a) { return (vec)(m & (vec_int)a); }
+VEC_FN vec vec_min(vec a, vec b) { return vec_select(vec_gt(b, a), a, b); }
+VEC_FN vec vec_max(vec a, vec b) { return vec_select(vec_gt(a, b), a, b); }
+
+VEC_FN vec_int vec_load_bytes_n(const uint8_t *p, int n)
+{
+    vec_int r = vec_int_set1(0);
+    for (int i = 0; i < n; i++) r[i] = p[i];
+    return r;
+}
+VEC_FN vec_int vec_load_bytes(const uint8_t *p) { return (vec_int){p[0], p[1], p[2], p[3]}; }
+VEC_FN void vec_store_bytes_n(uint8_t *p, vec_int a, int n)
+{
+    for (int i = 0; i < n; i++) p[i] = (uint8_t)a[i];
+}
+VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
+{
+    for (int i = 0; i < 16; i++) p[i] = (uint8_t)a[i / 4][i % 4];
+}
+VEC_FN void vec_stream(float *p, vec a) { vec_store(p, a); }
+VEC_FN void vec_stream_fence(void) {}
 
 #endif

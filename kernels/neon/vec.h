@@ -5,6 +5,7 @@
 #include <arm_neon.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define CINCEL_ISA_NAME neon
 #define CINCEL_ISA_STRING "neon"
@@ -49,5 +50,66 @@ VEC_FN vec vec_relu(vec a) { return vmaxq_f32(a, vec_zero()); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return *p; }
 VEC_FN void vec_fence(void) { __asm__ volatile("" ::: "memory"); }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vfmaq_n_f32(c, b, a); }
+
+typedef int32x4_t vec_int;
+typedef uint32x4_t vec_mask;
+
+#define VEC_STREAMS 0 /* STNP is a hint that cores of today ignore */
+
+VEC_FN vec_int vec_int_set1(int32_t s) { return vdupq_n_s32(s); }
+VEC_FN vec_int vec_int_add(vec_int a, vec_int b) { return vaddq_s32(a, b); }
+VEC_FN vec_int vec_int_sub(vec_int a, vec_int b) { return vsubq_s32(a, b); }
+VEC_FN vec_int vec_int_and(vec_int a, vec_int b) { return vandq_s32(a, b); }
+VEC_FN vec_int vec_int_or(vec_int a, vec_int b) { return vorrq_s32(a, b); }
+VEC_FN vec_int vec_int_shl(vec_int a, int n) { return vshlq_s32(a, vdupq_n_s32(n)); }
+VEC_FN vec_int vec_int_shr(vec_int a, int n) { return vshlq_s32(a, vdupq_n_s32(-n)); }
+VEC_FN vec_int vec_bits(vec a) { return vreinterpretq_s32_f32(a); }
+VEC_FN vec vec_from_bits(vec_int a) { return vreinterpretq_f32_s32(a); }
+VEC_FN vec_int vec_to_int(vec a) { return vcvtnq_s32_f32(a); }
+VEC_FN vec vec_from_int(vec_int a) { return vcvtq_f32_s32(a); }
+
+VEC_FN vec_mask vec_gt(vec a, vec b) { return vcgtq_f32(a, b); }
+VEC_FN vec_mask vec_is_nan(vec a) { return vmvnq_u32(vceqq_f32(a, a)); }
+VEC_FN vec_mask vec_int_eq(vec_int a, vec_int b) { return vceqq_s32(a, b); }
+VEC_FN vec_mask vec_mask_or(vec_mask a, vec_mask b) { return vorrq_u32(a, b); }
+VEC_FN vec_mask vec_mask_andnot(vec_mask a, vec_mask b) { return vbicq_u32(a, b); }
+VEC_FN int vec_mask_any(vec_mask m) { return vmaxvq_u32(m) != 0; }
+VEC_FN vec vec_select(vec_mask m, vec a, vec b) { return vbslq_f32(m, a, b); }
+VEC_FN vec_int vec_int_select(vec_mask m, vec_int a, vec_int b) { return vbslq_s32(m, a, b); }
+VEC_FN vec vec_keep(vec_mask m, vec a)
+{
+    return vreinterpretq_f32_u32(vandq_u32(m, vreinterpretq_u32_f32(a)));
+}
+/* FMIN and FMAX propagate NaN and order the zeros: not the meaning asked for */
+VEC_FN vec vec_min(vec a, vec b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+VEC_FN vec vec_max(vec a, vec b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+
+VEC_FN vec_int vec_load_bytes_n(const uint8_t *p, int n)
+{
+    uint8_t bytes[8] = {0};
+    for (int i = 0; i < n; i++) bytes[i] = p[i];
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vld1_u8(bytes)))));
+}
+VEC_FN vec_int vec_load_bytes(const uint8_t *p)
+{
+    uint32_t word;
+    memcpy(&word, p, sizeof word);
+    const uint8x8_t bytes = vreinterpret_u8_u32(vdup_n_u32(word));
+    return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes))));
+}
+VEC_FN void vec_store_bytes_n(uint8_t *p, vec_int a, int n)
+{
+    int32_t lanes[4];
+    vst1q_s32(lanes, a);
+    for (int i = 0; i < n; i++) p[i] = (uint8_t)lanes[i];
+}
+VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
+{
+    const uint16x8_t low = vuzp1q_u16(vreinterpretq_u16_s32(a[0]), vreinterpretq_u16_s32(a[1]));
+    const uint16x8_t high = vuzp1q_u16(vreinterpretq_u16_s32(a[2]), vreinterpretq_u16_s32(a[3]));
+    vst1q_u8(p, vuzp1q_u8(vreinterpretq_u8_u16(low), vreinterpretq_u8_u16(high)));
+}
+VEC_FN void vec_stream(float *p, vec a) { vec_store(p, a); }
+VEC_FN void vec_stream_fence(void) {}
 
 #endif

@@ -1,0 +1,12 @@
+/* Max pooling: kernels/body/pool.inc on this ISA's registers. */
+#include "kernels/avx2/rows.h"
+#include "kernels/avx2/vec.h"
+
+#include "kernels/body/pool.inc"
+
+const struct cincel_pool_row cincel_pool_avx2 = {
+    .name = "pool_" CINCEL_ISA_STRING,
+    .streams = VEC_STREAMS,
+    .max_forward = pool_max_forward,
+    .max_backward = pool_max_backward,
+};

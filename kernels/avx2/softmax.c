@@ -1,0 +1,10 @@
+/* Softmax: kernels/body/softmax.inc on this ISA's registers. */
+#include "kernels/avx2/rows.h"
+#include "kernels/avx2/vec.h"
+
+#include "kernels/body/softmax.inc"
+
+const struct cincel_softmax_row cincel_softmax_avx2 = {
+    .name = "softmax_" CINCEL_ISA_STRING,
+    .run = softmax_run,
+};

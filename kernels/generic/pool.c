@@ -1,0 +1,12 @@
+/* Max pooling: kernels/body/pool.inc on this ISA's registers. */
+#include "kernels/generic/rows.h"
+#include "kernels/generic/vec.h"
+
+#include "kernels/body/pool.inc"
+
+const struct cincel_pool_row cincel_pool_generic = {
+    .name = "pool_" CINCEL_ISA_STRING,
+    .streams = VEC_STREAMS,
+    .max_forward = pool_max_forward,
+    .max_backward = pool_max_backward,
+};

@@ -1,0 +1,20 @@
+/* Element-wise operations and vector math: kernels/body/vector.inc on this ISA's registers. */
+#include <string.h>
+
+#include "kernels/neon/rows.h"
+#include "kernels/neon/vec.h"
+
+#include "kernels/body/vector.inc"
+
+const struct cincel_vector_row cincel_vector_neon = {
+    .name = "vector_" CINCEL_ISA_STRING,
+    .exp = vector_exp,
+    .log = vector_log,
+    .tanh = vector_tanh,
+    .sigmoid = vector_sigmoid,
+    .act_forward = vector_act_forward,
+    .act_backward = vector_act_backward,
+    .column_sum = vector_column_sum,
+    .add = vector_add,
+    .sgd = vector_sgd,
+};
