@@ -6,11 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cincel/cincel.h"
+
 #define CINCEL_ALIGN ((size_t)64) /* a cache line, and a zmm register */
 
 /* NULL when there is no memory or `bytes` is 0. Release with cincel_aligned_free. */
-void *cincel_aligned_alloc(size_t bytes);
-void cincel_aligned_free(void *p);
+CINCEL_API void *cincel_aligned_alloc(size_t bytes);
+CINCEL_API void cincel_aligned_free(void *p);
 
 static inline size_t cincel_round_up(size_t v, size_t to) { return (v + to - 1) / to * to; }
 static inline size_t cincel_div_up(size_t v, size_t by) { return (v + by - 1) / by; }

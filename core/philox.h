@@ -7,13 +7,15 @@
  * block belong to four neighbouring indices, so that filling an array costs one block for four elements.
  *
  * Everything is integer arithmetic or IEEE double without contraction: the same bits on every machine.
- * (Compile with -ffp-contract=off.)
+ * (Compile with -ffp-contract=off.) Exported, though in no public header: libcincel-train draws here too.
  */
 #ifndef CINCEL_CORE_PHILOX_H
 #define CINCEL_CORE_PHILOX_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "cincel/cincel.h"
 
 struct cincel_random {
     uint64_t seed;
@@ -22,22 +24,24 @@ struct cincel_random {
 };
 
 /* The generator itself: out = Philox4x32-10(counter, key). */
-void cincel_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+CINCEL_API void cincel_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 
 /* 32 uniform bits for `index`. */
-uint32_t cincel_random_bits(const struct cincel_random *r, uint64_t index);
+CINCEL_API uint32_t cincel_random_bits(const struct cincel_random *r, uint64_t index);
 
 /* Uniform in [0, 1): a multiple of 2^-24. */
-float cincel_random_uniform(const struct cincel_random *r, uint64_t index);
+CINCEL_API float cincel_random_uniform(const struct cincel_random *r, uint64_t index);
 
 /* Uniform in 0 … bound−1, bound ≥ 1; off by at most bound / 2^32 from equal odds. */
-uint32_t cincel_random_below(const struct cincel_random *r, uint64_t index, uint32_t bound);
+CINCEL_API uint32_t cincel_random_below(const struct cincel_random *r, uint64_t index, uint32_t bound);
 
 /* Standard normal, by inversion: |error| of the quantile function ≤ 1e-7 relative; |value| < 6.4. */
-float cincel_random_normal(const struct cincel_random *r, uint64_t index);
+CINCEL_API float cincel_random_normal(const struct cincel_random *r, uint64_t index);
 
 /* out[i] = the number for index first + i, i < count. */
-void cincel_random_fill_uniform(const struct cincel_random *r, uint64_t first, float *out, size_t count);
-void cincel_random_fill_normal(const struct cincel_random *r, uint64_t first, float *out, size_t count);
+CINCEL_API void cincel_random_fill_uniform(const struct cincel_random *r, uint64_t first, float *out,
+                                           size_t count);
+CINCEL_API void cincel_random_fill_normal(const struct cincel_random *r, uint64_t first, float *out,
+                                          size_t count);
 
 #endif
