@@ -1,0 +1,207 @@
+/* The public life cycle: contexts, plans and calls answer every misuse with a sentence, and each effort,
+   limit and option does what the header says. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cincel/cincel.h"
+
+static void says(cincel_status got, cincel_status wanted, const char *part)
+{
+    if (got != wanted || !strstr(cincel_error_message(), part))
+        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
+                 part);
+}
+
+static cincel_context *make_context(int threads)
+{
+    cincel_config config = CINCEL_CONFIG_INIT;
+    cincel_context *ctx = NULL;
+    config.threads = threads;
+    assert_int_equal(cincel_context_create(&config, &ctx), CINCEL_OK);
+    return ctx;
+}
+
+static cincel_conv_desc small_conv(void)
+{
+    cincel_conv_desc d = CINCEL_CONV_DESC_INIT;
+    d.n = 2;
+    d.ic = 3;
+    d.ih = d.iw = 8;
+    d.oc = 5;
+    d.kh = d.kw = 3;
+    return d;
+}
+
+static void context_refuses_bad_configurations(void **state)
+{
+    (void)state;
+    cincel_context *ctx = NULL;
+    cincel_config c = CINCEL_CONFIG_INIT;
+    says(cincel_context_create(NULL, NULL), CINCEL_INVALID_ARGUMENT, "out is NULL");
+    c.size = 0;
+    says(cincel_context_create(&c, &ctx), CINCEL_INVALID_ARGUMENT, "config: size 0");
+    c = (cincel_config)CINCEL_CONFIG_INIT;
+    c.threads = -3;
+    says(cincel_context_create(&c, &ctx), CINCEL_INVALID_ARGUMENT, "threads is -3");
+    c = (cincel_config)CINCEL_CONFIG_INIT;
+    c.isa = "z80";
+    says(cincel_context_create(&c, &ctx), CINCEL_INVALID_ARGUMENT, "z80");
+    c = (cincel_config)CINCEL_CONFIG_INIT;
+    c.error_budget = -1.0;
+    says(cincel_context_create(&c, &ctx), CINCEL_INVALID_ARGUMENT, "error_budget");
+    assert_null(ctx);
+}
+
+static void environment_is_read_and_can_be_ignored(void **state)
+{
+    (void)state;
+    cincel_context *ctx = NULL;
+    cincel_config none = CINCEL_CONFIG_INIT;
+    none.profiles = CINCEL_PROFILES_NONE;
+    char *isa = getenv("CINCEL_ISA") ? strdup(getenv("CINCEL_ISA")) : NULL;
+    const char *bad[] = {"0", "-2", "abc", "3x", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        setenv("CINCEL_THREADS", bad[i], 1);
+        says(cincel_context_create(NULL, &ctx), CINCEL_INVALID_ARGUMENT, bad[i]);
+        assert_int_equal(cincel_context_create(&none, &ctx), CINCEL_OK);
+        cincel_context_destroy(ctx);
+        ctx = NULL;
+    }
+    setenv("CINCEL_THREADS", "5", 1);
+    assert_int_equal(cincel_context_create(NULL, &ctx), CINCEL_OK);
+    assert_int_equal(cincel_context_threads(ctx), 5);
+    cincel_context_destroy(ctx);
+    unsetenv("CINCEL_THREADS");
+    setenv("CINCEL_ISA", "pdp11", 1);
+    says(cincel_context_create(NULL, &ctx), CINCEL_INVALID_ARGUMENT, "CINCEL_ISA is \"pdp11\"");
+    setenv("CINCEL_ISA", "generic", 1);
+    cincel_machine_info info = CINCEL_MACHINE_INFO_INIT;
+    assert_int_equal(cincel_context_create(NULL, &ctx), CINCEL_OK);
+    assert_int_equal(cincel_machine_describe(ctx, &info), CINCEL_OK);
+    assert_string_equal(info.isa, "generic");
+    cincel_context_destroy(ctx);
+    if (isa)
+        setenv("CINCEL_ISA", isa, 1);
+    else
+        unsetenv("CINCEL_ISA");
+    free(isa);
+}
+
+static void plans_refuse_bad_arguments(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(1);
+    cincel_conv_desc d = small_conv();
+    cincel_options o = CINCEL_OPTIONS_INIT;
+    cincel_plan *plan = NULL;
+    says(cincel_conv_plan(NULL, &d, CINCEL_FORWARD, NULL, &plan), CINCEL_INVALID_ARGUMENT, "ctx is NULL");
+    says(cincel_conv_plan(ctx, NULL, CINCEL_FORWARD, NULL, &plan), CINCEL_INVALID_ARGUMENT, "NULL");
+    says(cincel_conv_plan(ctx, &d, CINCEL_FORWARD, NULL, NULL), CINCEL_INVALID_ARGUMENT, "out is NULL");
+    says(cincel_conv_plan(ctx, &d, (cincel_pass)7, NULL, &plan), CINCEL_INVALID_ARGUMENT, "pass is 7");
+    o.threads = -1;
+    says(cincel_conv_plan(ctx, &d, CINCEL_FORWARD, &o, &plan), CINCEL_INVALID_ARGUMENT, "threads is -1");
+    o = (cincel_options)CINCEL_OPTIONS_INIT;
+    o.size = 3;
+    says(cincel_conv_plan(ctx, &d, CINCEL_FORWARD, &o, &plan), CINCEL_INVALID_ARGUMENT, "options");
+    o = (cincel_options)CINCEL_OPTIONS_INIT;
+    o.effort = (cincel_effort)9;
+    says(cincel_conv_plan(ctx, &d, CINCEL_FORWARD, &o, &plan), CINCEL_INVALID_ARGUMENT, "effort is 9");
+    d.pad_top = 5;
+    says(cincel_conv_plan(ctx, &d, CINCEL_FORWARD, NULL, &plan), CINCEL_INVALID_ARGUMENT, "pad_top 5");
+    cincel_pool_desc pool = CINCEL_POOL_DESC_INIT;
+    says(cincel_pool_plan(ctx, &pool, CINCEL_BACKWARD_WEIGHTS, NULL, &plan), CINCEL_INVALID_ARGUMENT, "pass");
+    assert_null(plan);
+    cincel_context_destroy(ctx);
+}
+
+static void workspace_limit_is_hard_and_names_what_it_takes(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(1);
+    const cincel_conv_desc d = small_conv();
+    cincel_options o = CINCEL_OPTIONS_INIT;
+    cincel_plan *plan = NULL;
+    o.max_workspace_bytes = 1;
+    says(cincel_conv_plan(ctx, &d, CINCEL_FORWARD, &o, &plan), CINCEL_UNSUPPORTED, "max_workspace_bytes 1");
+    assert_null(plan);
+    cincel_context_destroy(ctx);
+}
+
+static void calls_check_plan_pass_pointers_and_workspace(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(2);
+    cincel_conv_desc d = small_conv();
+    cincel_plan *fwd = NULL, *data = NULL;
+    static float x[2 * 8 * 8 * 3], w[5 * 9 * 3], y[2 * 6 * 6 * 5];
+    void *ws = NULL;
+    assert_int_equal(cincel_conv_plan(ctx, &d, CINCEL_FORWARD, NULL, &fwd), CINCEL_OK);
+    d.activation = CINCEL_ACT_RELU;
+    assert_int_equal(cincel_conv_plan(ctx, &d, CINCEL_BACKWARD_DATA, NULL, &data), CINCEL_OK);
+    assert_int_equal(cincel_workspace_create(cincel_plan_workspace_size(fwd) + 64, &ws), CINCEL_OK);
+
+    says(cincel_conv_forward(NULL, x, w, NULL, y, ws), CINCEL_INVALID_ARGUMENT, "plan is NULL");
+    says(cincel_conv_forward(fwd, NULL, w, NULL, y, ws), CINCEL_INVALID_ARGUMENT, "x is NULL");
+    says(cincel_conv_forward(fwd, x, NULL, NULL, y, ws), CINCEL_INVALID_ARGUMENT, "w is NULL");
+    says(cincel_conv_forward(fwd, x, w, NULL, NULL, ws), CINCEL_INVALID_ARGUMENT, "y is NULL");
+    says(cincel_conv_forward(data, x, w, NULL, y, ws), CINCEL_INVALID_ARGUMENT, "backward_data");
+    says(cincel_linear_forward(fwd, x, w, NULL, y, ws), CINCEL_INVALID_ARGUMENT, "linear");
+    says(cincel_conv_backward_data(data, y, w, NULL, x, ws), CINCEL_INVALID_ARGUMENT, "y is NULL");
+    if (cincel_plan_workspace_size(fwd)) {
+        says(cincel_conv_forward(fwd, x, w, NULL, y, NULL), CINCEL_INVALID_ARGUMENT, "ws is NULL");
+        says(cincel_conv_forward(fwd, x, w, NULL, y, (char *)ws + 4), CINCEL_INVALID_ARGUMENT, "aligned");
+    }
+    assert_int_equal(cincel_conv_forward(fwd, x, w, NULL, y, ws), CINCEL_OK);
+    cincel_workspace_destroy(ws);
+    cincel_plan_destroy(data);
+    cincel_plan_destroy(fwd);
+    cincel_plan_destroy(NULL);
+    cincel_context_destroy(ctx);
+    cincel_context_destroy(NULL);
+}
+
+static void measuring_gives_a_plan_that_agrees_with_the_estimate(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(2);
+    const cincel_conv_desc d = small_conv();
+    enum { X = 2 * 8 * 8 * 3, W = 5 * 9 * 3, Y = 2 * 6 * 6 * 5 };
+    static float x[X], w[W], y[2][Y];
+    for (int i = 0; i < X; i++) x[i] = (float)(i % 7 - 3);
+    for (int i = 0; i < W; i++) w[i] = (float)(i % 5 - 2);
+    const cincel_effort efforts[] = {CINCEL_ESTIMATE, CINCEL_MEASURE};
+    for (int e = 0; e < 2; e++) {
+        cincel_options o = CINCEL_OPTIONS_INIT;
+        cincel_plan *plan = NULL;
+        void *ws = NULL;
+        o.effort = efforts[e];
+        o.budget_seconds = 0.05;
+        assert_int_equal(cincel_conv_plan(ctx, &d, CINCEL_FORWARD, &o, &plan), CINCEL_OK);
+        assert_non_null(strstr(cincel_plan_describe(plan), e ? "measured" : "model"));
+        assert_int_equal(cincel_workspace_create(cincel_plan_workspace_size(plan), &ws), CINCEL_OK);
+        assert_int_equal(cincel_conv_forward(plan, x, w, NULL, y[e], ws), CINCEL_OK);
+        cincel_workspace_destroy(ws);
+        cincel_plan_destroy(plan);
+    }
+    assert_memory_equal(y[0], y[1], sizeof y[0]); /* small integers: exact whatever was chosen */
+    cincel_context_destroy(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(context_refuses_bad_configurations),
+        cmocka_unit_test(environment_is_read_and_can_be_ignored),
+        cmocka_unit_test(plans_refuse_bad_arguments),
+        cmocka_unit_test(workspace_limit_is_hard_and_names_what_it_takes),
+        cmocka_unit_test(calls_check_plan_pass_pointers_and_workspace),
+        cmocka_unit_test(measuring_gives_a_plan_that_agrees_with_the_estimate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
