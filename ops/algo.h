@@ -53,6 +53,7 @@ struct cincel_cost {
     double bytes;      /* through memory, packing included */
     double balance;    /* busiest thread's share · threads, ≥ 1 */
     double calls;      /* kernel calls: fixed overhead each */
+    double cuts;       /* pieces of work that workers claim */
 };
 
 /* The caller's buffers; an algorithm reads those its operator and pass define. */

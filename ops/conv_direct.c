@@ -1,0 +1,426 @@
+/*
+ * Direct convolution, forward and backward-data: what the table of algorithms shows of it. The scheme
+ * is told in conv_direct.h, the work of a call is in conv_direct_run.c.
+ */
+#include "ops/conv_direct.h"
+
+#include <assert.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "ops/conv.h"
+
+static const int edge_values[] = {0, 1};
+static const int nblock_values[] = {16, 32, 64, 128, 256, 512};
+static const int kblock_values[] = {0, 128};
+static const int pack_values[] = {0, 1};
+
+#define VALUES(list) list, (int)(sizeof list / sizeof list[0])
+static const struct cincel_knob knobs[DIRECT_KNOBS] = {
+    [DIRECT_EDGE] = {"edge", false, VALUES(edge_values)},       /* 0: pointers to zeros; 1: padded strips */
+    [DIRECT_NBLOCK] = {"nblock", false, VALUES(nblock_values)}, /* columns a pass, rounded to panels */
+    [DIRECT_KBLOCK] = {"kblock", true, VALUES(kblock_values)},  /* source channels a pass; 0: all */
+    [DIRECT_PACK] = {"pack", false, VALUES(pack_values)},       /* 0: all weights first; 1: a block when
+                                                                   its turn comes, by its worker */
+};
+
+static const char *row_name(const struct cincel_isa *isa, int i)
+{
+    return i < isa->gemm_count ? isa->gemm[i].name : NULL;
+}
+
+/* -------------------------------------------------------------------------------------- sizes -- */
+
+/*
+ * Work of a cut in flops: small enough that many threads find 8 cuts each, large enough that claiming
+ * one (0.1 µs), its first tile's pointers and a strip's overlapping rows are below 1 %.
+ */
+static const double cut_flops_min = 5e5, cut_flops_max = 4e6;
+enum { CUTS_WANTED = 1024 };
+
+size_t direct_panel_at(const struct direct_shape *s, const struct direct_phase *phase, size_t group,
+                       size_t panel)
+{
+    return phase->panels_at + (group * s->panels + panel) * phase->panel_floats;
+}
+
+size_t direct_strip_rows(const struct direct_shape *s, const struct direct_phase *phase, size_t begin,
+                         size_t end, size_t *count)
+{
+    const struct cincel_conv_axis *rows = &phase->rows;
+    const size_t width = (size_t)phase->cols.count, height = (size_t)rows->count;
+    const size_t above = (size_t)(s->strip_top + rows->offset);
+    const size_t from = begin / width, to = (end - 1) / width; /* rows of the phase's grid, all images */
+    const size_t first = from / height * s->strip_h + from % height * rows->src_step + above;
+    const size_t last = to / height * s->strip_h + to % height * rows->src_step + above +
+                        (size_t)(rows->taps - 1) * rows->offset_step;
+    *count = last - first + 1;
+    return first;
+}
+
+static double phase_flops(const struct direct_shape *s, const struct direct_phase *phase)
+{
+    return 2.0 * (double)phase->pixels * (double)phase->taps * s->g.k * s->g.n * s->g.groups;
+}
+
+/* Cuts a phase evenly, in whole tiles. */
+static void cut_phase(const struct direct_shape *s, struct direct_phase *phase)
+{
+    const size_t mr = (size_t)s->row->mr, tiles = cincel_div_up(phase->pixels, mr);
+    const size_t column_cuts = s->padded ? 1 : (size_t)s->g.groups * s->blocks;
+    const double tile_flops = phase_flops(s, phase) / (double)column_cuts / (double)(tiles ? tiles : 1);
+    const double wanted = s->flops / CUTS_WANTED;
+    const double flops = wanted < cut_flops_min   ? cut_flops_min
+                         : wanted > cut_flops_max ? cut_flops_max
+                                                  : wanted;
+    size_t tiles_a_cut = tiles;
+
+    /* fused: whoever packs a block uses it for all pixels */
+    if (!s->fused && tile_flops * (double)tiles > flops)
+        tiles_a_cut = cincel_max((size_t)(flops / tile_flops), 1);
+    phase->pixel_cuts = tiles ? cincel_div_up(tiles, tiles_a_cut) : 0;
+    phase->cut_pixels = phase->pixel_cuts ? cincel_div_up(tiles, phase->pixel_cuts) * mr : 0;
+    phase->pixel_cuts = phase->pixel_cuts ? cincel_div_up(phase->pixels, phase->cut_pixels) : 0;
+    phase->cuts = phase->pixel_cuts * column_cuts;
+}
+
+/* The axes of phase `index` and the sizes of its panels, but neither place nor cuts. */
+static void measure_phase(const struct cincel_problem *p, const struct direct_shape *s, size_t index,
+                          struct direct_phase *phase)
+{
+    *phase = (struct direct_phase){0};
+    cincel_conv_rows(p, (int)(index / (size_t)s->g.phases_w), &phase->rows);
+    cincel_conv_cols(p, (int)(index % (size_t)s->g.phases_w), &phase->cols);
+    phase->taps = (size_t)phase->rows.taps * phase->cols.taps;
+    phase->pixels = (size_t)s->g.images * phase->rows.count * phase->cols.count;
+    phase->panel_floats = cincel_round_up(phase->taps * s->g.k * s->row->nr, CINCEL_ALIGN / sizeof(float));
+}
+
+/* Widens the strip so that every tap of the phase lies in it. */
+static void extend_strip(const struct direct_shape *s, const struct direct_phase *phase, int *top,
+                         int *bottom, int *left, int *right)
+{
+    const struct cincel_conv_axis *r = &phase->rows, *c = &phase->cols;
+    const int last_row = (r->count - 1) * r->src_step + r->offset + (r->taps - 1) * r->offset_step;
+    const int last_col = (c->count - 1) * c->src_step + c->offset + (c->taps - 1) * c->offset_step;
+    if (phase->taps == 0) return;
+    if (-r->offset > *top) *top = -r->offset;
+    if (-c->offset > *left) *left = -c->offset;
+    if (last_row - (s->g.src_h - 1) > *bottom) *bottom = last_row - (s->g.src_h - 1);
+    if (last_col - (s->g.src_w - 1) > *right) *right = last_col - (s->g.src_w - 1);
+}
+
+static void choose_packing_cuts(struct direct_shape *s)
+{
+    /* Forward transposes: nr rows of w are read along k, 1 KB of each and tap at a time. Backward
+       copies: 16 rows of w are read from end to end, across up to 32 panels. */
+    s->pack_rows = s->forward ? 256 : 16;
+    s->pack_span = s->forward ? 1 : 32;
+    if (!s->fused)
+        s->pack_cuts = s->phases * s->g.groups * cincel_div_up(s->panels, s->pack_span) *
+                       cincel_div_up((size_t)s->g.k, s->pack_rows);
+    if (s->gradient && !s->padded) {
+        s->dy_floats = (size_t)s->g.images * s->g.src_h * s->g.src_w * s->g.src_channels;
+        s->dy_cuts = cincel_div_up(s->dy_floats, 16384); /* 64 KB */
+    }
+}
+
+/* What problem and choice fix before the phases are looked at. */
+static void begin_shape(const struct cincel_target *t, const struct cincel_problem *p,
+                        const struct cincel_choice *c, struct direct_shape *s)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    *s = (struct direct_shape){.forward = p->pass == CINCEL_FORWARD,
+                               .padded = c->knob[DIRECT_EDGE],
+                               .fused = c->knob[DIRECT_PACK],
+                               .act = d->activation,
+                               .threads = c->threads};
+    s->isa = cincel_isa_find(t, c->isa);
+    s->row = s->isa ? cincel_gemm_row_find(s->isa, c->row) : NULL;
+    assert(s->row);
+    cincel_conv_geometry(p, &s->g);
+    s->gradient = !s->forward && d->activation != CINCEL_ACT_NONE;
+    s->accumulate = !s->forward && d->accumulate;
+    s->part = c->knob[DIRECT_KBLOCK] && c->knob[DIRECT_KBLOCK] < s->g.k ? c->knob[DIRECT_KBLOCK] : s->g.k;
+    s->parts = (s->g.k + s->part - 1) / s->part;
+    s->panels = cincel_div_up((size_t)s->g.n, (size_t)s->row->nr);
+    s->blocks = cincel_div_up(s->panels, cincel_div_up((size_t)c->knob[DIRECT_NBLOCK], (size_t)s->row->nr));
+    s->block_panels = cincel_div_up(s->panels, s->blocks); /* evenly */
+    s->blocks = cincel_div_up(s->panels, s->block_panels);
+    s->phases = (size_t)s->g.phases_h * s->g.phases_w;
+}
+
+/* Calls `phase_done` (or nothing) for each phase in order; the totals stand in `s` afterwards. */
+static void make_shape(const struct cincel_target *t, const struct cincel_problem *p,
+                       const struct cincel_choice *c, struct direct_shape *s, struct direct_phase *phases)
+{
+    int top = 0, bottom = 0, left = 0, right = 0;
+    size_t panel_max = 0, strip_rows = 0;
+    struct direct_phase phase;
+
+    begin_shape(t, p, c, s);
+    for (size_t i = 0; i < s->phases; i++) {
+        measure_phase(p, s, i, &phase);
+        s->flops += phase_flops(s, &phase);
+        panel_max = cincel_max(panel_max, phase.panel_floats);
+        s->taps_max = cincel_max(s->taps_max, phase.taps);
+        extend_strip(s, &phase, &top, &bottom, &left, &right);
+    }
+    s->strip_top = top;
+    s->strip_left = left;
+    s->strip_h = top + s->g.src_h + bottom;
+    s->strip_w = left + s->g.src_w + right;
+    for (size_t i = 0; i < s->phases; i++) {
+        measure_phase(p, s, i, &phase);
+        cut_phase(s, &phase);
+        phase.panels_at = s->weight_floats;
+        phase.first_cut = s->cuts;
+        s->weight_floats += (size_t)s->g.groups * s->panels * phase.panel_floats;
+        s->cuts += phase.cuts;
+        for (size_t cut = 0; s->padded && phase.taps && cut < phase.pixel_cuts; cut++) {
+            size_t rows;
+            direct_strip_rows(s, &phase, cut * phase.cut_pixels,
+                              cincel_min((cut + 1) * phase.cut_pixels, phase.pixels), &rows);
+            strip_rows = cincel_max(strip_rows, rows);
+        }
+        if (phases) phases[i] = phase;
+    }
+    choose_packing_cuts(s);
+    if (s->fused) s->weight_floats = 0;
+    s->private_floats = s->padded  ? strip_rows * s->strip_w * s->g.src_channels
+                        : s->fused ? s->block_panels * panel_max
+                                   : 0;
+    struct cincel_carver carver = {0};
+    cincel_carve(&carver, s->taps_max * s->row->mr * sizeof(float *));
+    cincel_carve(&carver, s->row->mr * sizeof(float *));
+    cincel_carve(&carver, s->private_floats * sizeof(float));
+    s->private_bytes = carver.used;
+}
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *p,
+                        const struct cincel_choice *c)
+{
+    struct direct_shape s;
+    make_shape(t, p, c, &s, NULL);
+    struct cincel_carver carver = {0};
+    cincel_carve(&carver, s.weight_floats * sizeof(float));
+    cincel_carve(&carver, s.dy_floats * sizeof(float));
+    cincel_carve(&carver, s.private_bytes * (size_t)s.threads);
+    return carver.used;
+}
+
+/* ---------------------------------------------------------------------------------- the checks -- */
+
+static bool refuse(char why[CINCEL_WHY], const char *phrase)
+{
+    snprintf(why, CINCEL_WHY, "direct: %s", phrase);
+    return false;
+}
+
+/* No product of make_shape() may overflow: every one is bounded by what this multiplies out. */
+static bool fits(const struct direct_shape *s, const struct cincel_problem *p)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    const size_t nr = (size_t)s->row->nr, mr = (size_t)s->row->mr;
+    size_t weights, source, pointers, total;
+    if (!cincel_mul((size_t)d->kh * d->kw, (size_t)s->g.k + 16, &weights)) return false;
+    if (!cincel_mul(weights, s->panels * nr * (size_t)s->g.groups, &weights)) return false;
+    if (!cincel_mul((size_t)s->g.images, (size_t)s->g.src_h + 2 * (size_t)d->kh * d->dilation_h, &source))
+        return false;
+    if (!cincel_mul(source, (size_t)s->g.src_w + 2 * (size_t)d->kw * d->dilation_w, &source)) return false;
+    if (!cincel_mul(source, s->g.src_channels, &source)) return false;
+    if (!cincel_mul((size_t)d->kh * d->kw, mr * 2, &pointers)) return false;
+    if (__builtin_add_overflow(weights, source, &total)) return false;
+    if (__builtin_add_overflow(total, pointers, &total)) return false;
+    if (!cincel_mul(total, ((size_t)s->threads + 1) * sizeof(float), &total)) return false;
+    return total < PTRDIFF_MAX / 2;
+}
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *p,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    struct direct_shape s;
+    begin_shape(t, p, c, &s);
+
+    /* the taps of a kernel row must lie side by side in the strip, and so must their channels */
+    if (s.padded && d->dilation_w > 1) return refuse(why, "edge=1 needs dilation_w 1");
+    if (s.padded && d->groups > 1) return refuse(why, "edge=1 needs one group");
+    if (s.padded && s.parts > 1) return refuse(why, "edge=1 needs kblock=0");
+    if (s.padded && s.fused) return refuse(why, "edge=1 needs pack=0");
+    if (c->knob[DIRECT_KBLOCK] >= s.g.k) return refuse(why, "kblock covers all channels, as 0 does");
+    if (s.blocks == 1 && c->knob[DIRECT_NBLOCK] / 2 >= s.g.n && c->knob[DIRECT_NBLOCK] > nblock_values[0])
+        return refuse(why, "a smaller nblock covers all columns too");
+    if (!fits(&s, p)) return refuse(why, "sizes overflow");
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------- choosing -- */
+
+static size_t l2_bytes(const struct cincel_target *t)
+{
+    return t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
+}
+
+static void defaults(const struct cincel_target *t, const struct cincel_problem *p, struct cincel_choice *c)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    struct cincel_conv_geometry g;
+    cincel_conv_geometry(p, &g);
+    const size_t k = (size_t)d->kh * d->kw * g.k, pixels = (size_t)g.images * g.out_h * g.out_w;
+    int i = 0;
+
+    memset(c->knob, 0, sizeof c->knob);
+    /* a run of k shorter than a cache line is too short for a tap of its own */
+    c->knob[DIRECT_EDGE] = g.k < 16 && d->groups == 1 && d->dilation_w == 1 && d->kw > 1;
+    /* half of L2 for the panels, the rest for pixels on their way */
+    while (i + 1 < (int)(sizeof nblock_values / sizeof *nblock_values) && nblock_values[i] < g.n &&
+           (size_t)nblock_values[i + 1] * k * sizeof(float) <= l2_bytes(t) * 5 / 8)
+        i++;
+    c->knob[DIRECT_NBLOCK] = nblock_values[i];
+    /* packed weights that leave L2 and come back cost ~3 floats of traffic each, and are used by few
+       pixels; a thread alone with a block must find work for the others too */
+    c->knob[DIRECT_PACK] =
+        !c->knob[DIRECT_EDGE] && pixels < 1024 && k * g.n * sizeof(float) > l2_bytes(t) &&
+        (size_t)g.n >= (size_t)8 * c->knob[DIRECT_NBLOCK] * (c->threads > 1 ? c->threads : 0);
+}
+
+/*
+ * Share of the FMA peak of a tile with its data in L1 and L2. Two FMAs and two loads a cycle, latency
+ * 4: below 8 accumulators a tile waits for itself, and a step of k loads mr + nv registers for mr·nv
+ * FMAs. Around the steps of a tap stand its pointers' loads and a mispredicted end: ~2 steps.
+ */
+static double tile_efficiency(const struct direct_shape *s, double run)
+{
+    const double nv = (double)s->row->nr / s->isa->vector_floats, mr = s->row->mr;
+    const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
+    const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
+    const double reuse = 1.0 - 0.05 * (mr + nv) / (mr * nv);
+    return latency * loads * reuse * run / (run + 2.0);
+}
+
+/* An upper bound of the busiest thread's share: cuts are claimed in order, so nobody is ever more than
+   one cut behind the mean. */
+static double balance_bound(const struct direct_shape *s, double largest, double total)
+{
+    const double threads = s->threads;
+    const double rounds = (double)cincel_div_up(s->cuts, (size_t)s->threads);
+    const double even = rounds * largest * threads / total, greedy = 1.0 + largest * (threads - 1.0) / total;
+    const double bound = even < greedy ? even : greedy;
+    return bound < 1.0 ? 1.0 : bound;
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *p, const struct cincel_choice *c,
+                 struct cincel_cost *out)
+{
+    struct direct_shape s;
+    make_shape(t, p, c, &s, NULL);
+    const double columns = (double)s.panels * s.row->nr * s.g.groups;
+    const double weights = (double)p->conv.d.kh * p->conv.d.kw * s.g.k * s.g.n * s.g.groups;
+    double largest = 0.0;
+    size_t panel_max = 0;
+
+    *out = (struct cincel_cost){0};
+    for (size_t i = 0; i < s.phases; i++) {
+        struct direct_phase phase;
+        measure_phase(p, &s, i, &phase);
+        cut_phase(&s, &phase);
+        const size_t mr = (size_t)s.row->mr, tiles = cincel_div_up(phase.pixels, mr);
+        const double flops = 2.0 * (double)(tiles * mr) * (double)(phase.taps * s.g.k) * columns;
+        const double cut = phase.pixels ? flops * (double)phase.cut_pixels / (double)(tiles * mr) /
+                                              (s.padded ? 1.0 : (double)s.blocks * s.g.groups)
+                                        : 0.0;
+        out->flops += flops;
+        out->calls += (double)tiles * (double)s.panels * s.g.groups * s.parts;
+        largest = cut > largest ? cut : largest;
+        panel_max = cincel_max(panel_max, phase.panel_floats);
+    }
+    out->cuts = (double)s.cuts;
+    out->balance = balance_bound(&s, largest, out->flops);
+    out->efficiency = tile_efficiency(&s, s.padded ? (double)s.g.k * p->conv.d.kw : s.part);
+    /* panels that do not fit in L2 with the pixels they meet stream from further away */
+    if (s.block_panels * panel_max * sizeof(float) > l2_bytes(t) * 3 / 4) out->efficiency *= 0.9;
+    out->bytes = cincel_problem_bytes(p) + (s.fused ? 0.0 : 2.0 * sizeof(float) * weights) +
+                 2.0 * sizeof(float) * (double)s.dy_floats;
+}
+
+/* ------------------------------------------------------------------------------------- building -- */
+
+/* by_m[m]: of the rows with the chosen nr and at most the chosen mr, the smallest that holds m. */
+static void choose_tails(struct cincel_prepared *prepared)
+{
+    const struct direct_shape *s = &prepared->s;
+    for (int m = 1; m <= s->row->mr; m++) {
+        prepared->by_m[m] = s->row;
+        for (int i = 0; i < s->isa->gemm_count; i++) {
+            const struct cincel_gemm_row *row = &s->isa->gemm[i];
+            if (row->nr == s->row->nr && row->mr >= m && row->mr < prepared->by_m[m]->mr)
+                prepared->by_m[m] = row;
+        }
+    }
+}
+
+static void fill_offsets(const struct direct_shape *s, const struct direct_phase *phase, ptrdiff_t *offset)
+{
+    const struct cincel_conv_axis *rows = &phase->rows, *cols = &phase->cols;
+    const ptrdiff_t channels = (ptrdiff_t)s->g.src_channels;
+    if (s->padded) {
+        for (int th = 0; th < rows->taps; th++)
+            *offset++ = (ptrdiff_t)th * rows->offset_step * s->strip_w * channels;
+        return;
+    }
+    for (int th = 0; th < rows->taps; th++) {
+        const ptrdiff_t row = rows->offset + (ptrdiff_t)th * rows->offset_step;
+        for (int tw = 0; tw < cols->taps; tw++)
+            *offset++ = (row * s->g.src_w + cols->offset + (ptrdiff_t)tw * cols->offset_step) * channels;
+    }
+}
+
+/* One block holds everything, so that one free() discards it. */
+static cincel_status build(const struct cincel_target *t, const struct cincel_problem *p,
+                           const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    struct direct_shape s;
+    make_shape(t, p, c, &s, NULL);
+    struct cincel_prepared *prepared = NULL;
+    struct direct_phase *phase;
+    ptrdiff_t *offset;
+    float *zero;
+    struct cincel_carver block = {NULL, 0};
+    for (int pass = 0; pass < 2; pass++) {
+        prepared = cincel_carve(&block, sizeof *prepared);
+        phase = cincel_carve(&block, s.phases * sizeof *phase);
+        offset = cincel_carve(&block, s.phases * s.taps_max * sizeof *offset);
+        zero = cincel_carve(&block, (size_t)s.part * sizeof *zero);
+        if (pass == 1) break;
+        block = (struct cincel_carver){cincel_aligned_alloc(block.used), 0};
+        if (!block.base) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
+    }
+    *prepared = (struct cincel_prepared){.phase = phase, .offset = offset, .zero = zero};
+    make_shape(t, p, c, &prepared->s, phase);
+    assert(s.row->mr < (int)(sizeof prepared->by_m / sizeof *prepared->by_m));
+    choose_tails(prepared);
+    for (size_t i = 0; i < s.phases; i++) fill_offsets(&s, &phase[i], offset + i * s.taps_max);
+    memset(zero, 0, (size_t)s.part * sizeof *zero);
+    *out = prepared;
+    return CINCEL_OK;
+}
+
+static void discard(struct cincel_prepared *prepared) { cincel_aligned_free(prepared); }
+
+/*
+ * max |error| / RMS over √(chain length), uniform and ReLU-like data, chains of 9 to 4608: TBD.
+ */
+#define DIRECT_ERROR 1e-6
+
+#define DIRECT_ROW(pass_)                                                                                  \
+    {                                                                                                      \
+        .name = "direct", .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = DIRECT_KNOBS, \
+        .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace,       \
+        .error = DIRECT_ERROR, .build = build, .discard = discard, .run = direct_run,                      \
+    }
+
+const struct cincel_algo cincel_algo_conv_direct_forward = DIRECT_ROW(CINCEL_FORWARD);
+const struct cincel_algo cincel_algo_conv_direct_backward_data = DIRECT_ROW(CINCEL_BACKWARD_DATA);

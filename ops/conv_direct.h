@@ -1,0 +1,78 @@
+/*
+ * Private to the two files of direct convolution, forward and backward-data: conv_direct.c (what the
+ * table shows: knobs, checks, costs, building) and conv_direct_run.c (the work itself).
+ *
+ * The scheme is an implicit GEMM. Rows are the pixels of an output phase, numbered across image rows
+ * and images; columns are output channels; k runs over taps and source channels. Weights are packed
+ * into panels of nr columns at every call (training changes them at every step); source pixels are
+ * never copied but reached by pointers, padding by a pointer to zeros. Where a pixel holds too few
+ * channels for that (edge = 1), the rows a cut needs are copied with their padding into a strip, in
+ * which the taps of a kernel row lie side by side and make one long k.
+ */
+#ifndef CINCEL_OPS_CONV_DIRECT_H
+#define CINCEL_OPS_CONV_DIRECT_H
+
+#include "core/memory.h"
+#include "ops/algo.h"
+#include "ops/conv_geometry.h"
+
+enum cincel_direct_knob { DIRECT_EDGE, DIRECT_NBLOCK, DIRECT_KBLOCK, DIRECT_PACK, DIRECT_KNOBS };
+
+/* One output phase. Sizes in pixels count all images. */
+struct direct_phase {
+    struct cincel_conv_axis rows, cols;
+    size_t taps, pixels;
+    size_t panel_floats;    /* of one panel: taps·k·nr, rounded up to a cache line */
+    size_t panels_at;       /* floats before its panels in the packed weights */
+    size_t cut_pixels;      /* a multiple of mr */
+    size_t pixel_cuts;      /* cuts along the pixels … */
+    size_t first_cut, cuts; /* … times groups and column blocks, numbered from first_cut */
+};
+
+/* What follows from problem and choice by arithmetic alone. */
+struct direct_shape {
+    struct cincel_conv_geometry g;
+    const struct cincel_isa *isa;
+    const struct cincel_gemm_row *row;
+    bool forward, padded, fused;
+    bool gradient; /* dy passes through the activation's gradient first */
+    bool accumulate;
+    int act;
+    double flops; /* of the taps that exist, borders included */
+    int threads;
+    int part, parts;             /* source channels of one k block, their number */
+    size_t panels;               /* of one group */
+    size_t block_panels, blocks; /* panels of one pass over the pixels, passes */
+    size_t phases, taps_max;     /* taps_max: of any phase */
+    size_t pack_rows, pack_span; /* k rows and panels of one packing cut */
+    size_t pack_cuts, dy_cuts;   /* of the preparing phase; 0: none */
+    size_t cuts;                 /* of the computing phase */
+    int strip_top, strip_left;   /* padded: zeros before the image … */
+    int strip_h, strip_w;        /* … and the padded image */
+    size_t weight_floats;        /* packed ahead, all phases; 0 when fused */
+    size_t dy_floats;            /* dy behind the activation's gradient; 0: not needed */
+    size_t private_floats;       /* of one worker: fused panels or strip … */
+    size_t private_bytes;        /* … and all of it */
+};
+
+struct cincel_prepared {
+    struct direct_shape s;
+    const struct cincel_gemm_row *by_m[33]; /* the row that serves a tile of m pixels, m ≤ mr */
+    struct direct_phase *phase;
+    ptrdiff_t *offset; /* [phase][taps_max]: floats from a pixel's place in the source to each tap */
+    float *zero;       /* k zeros: what padding points to */
+};
+
+/* Floats of the packed weights before panel (group, panel) of a phase, and inside a panel before row k
+   of a tap. Panels are [k block][tap][k in block][nr]. */
+size_t direct_panel_at(const struct direct_shape *s, const struct direct_phase *phase, size_t group,
+                       size_t panel);
+
+/* Rows of the padded source that pixels begin … end−1 of a phase need: returns the first, *count. */
+size_t direct_strip_rows(const struct direct_shape *s, const struct direct_phase *phase, size_t begin,
+                         size_t end, size_t *count);
+
+void direct_run(const struct cincel_prepared *prepared, const struct cincel_tensors *tensors,
+                struct cincel_team *team);
+
+#endif
