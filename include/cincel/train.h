@@ -106,8 +106,23 @@ CINCEL_API cincel_status cincel_session_create(cincel_context *ctx, cincel_model
                                                const cincel_session_options *o, cincel_session **out);
 CINCEL_API void cincel_session_destroy(cincel_session *session);
 
-/* Bytes planned for activations, gradients and workspace (parameters apart). */
+/* Bytes planned for activations, gradients, velocities and workspace (the model's parameters apart). */
 CINCEL_API size_t cincel_session_memory(const cincel_session *session);
+
+/* One plan of the session at its full batch. The texts are valid as long as the session. */
+typedef struct cincel_session_plan_info {
+    size_t size;
+    const char *layer; /* "conv1" */
+    cincel_pass pass;
+    const char *choice, *description; /* cincel_plan_choice, cincel_plan_describe */
+} cincel_session_plan_info;
+#define CINCEL_SESSION_PLAN_INFO_INIT                                      \
+    {                                                                      \
+        sizeof(cincel_session_plan_info), NULL, CINCEL_FORWARD, NULL, NULL \
+    }
+CINCEL_API size_t cincel_session_plans(const cincel_session *session); /* number of plans */
+CINCEL_API cincel_status cincel_session_plan(const cincel_session *session, size_t index,
+                                             cincel_session_plan_info *out);
 
 /* x [n][h][w][c] → *logits [n][classes], inside the session, valid until its next call. n ≤ batch;
    the first call with an n other than `batch` makes plans for it (the only calls that allocate). */
@@ -184,10 +199,12 @@ typedef struct cincel_train_options {
     int epochs, batch;
     float lr, momentum, weight_decay;
     int patience;               /* epochs without a better validation loss before stopping; 0: never */
-    double validation_fraction; /* of a seeded permutation of the training set: its last part */
+    double validation_fraction; /* of a seeded permutation of the training set: its last part. 0: none;
+                                   the epoch's training loss then takes the validation loss's place */
     uint64_t seed;
     cincel_options plan;
-    /* Called after every step from the calling thread; may be NULL. */
+    /* Called after every step, and once more when the epoch is validated; from the calling thread. May be
+       NULL. */
     void (*progress)(void *user, const cincel_train_progress *p);
     void *user;
     const volatile int *cancel; /* raised: stop after the current step, restore the best weights */
@@ -214,7 +231,11 @@ typedef struct cincel_train_report {
         sizeof(cincel_train_report), 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0 \
     }
 
-/* Trains from the model's present parameters. A cancelled run is CINCEL_OK with report->cancelled. */
+/*
+ * Trains from the model's present parameters and leaves the best ones, by validation loss, in the model
+ * (the last ones where no epoch was completed). A cancelled run is CINCEL_OK with report->cancelled. A
+ * loss that is not finite ends the run with CINCEL_INVALID_ARGUMENT, naming step and learning rate.
+ */
 CINCEL_API cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
                                       const cincel_train_options *o, cincel_train_report *report);
 

@@ -1,0 +1,389 @@
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/abi.h"
+#include "core/memory.h"
+#include "core/status.h"
+#include "train/schedule.h"
+
+enum { PASSES = CINCEL_BACKWARD_WEIGHTS + 1 };
+
+/* All plans for one number of samples, one entry a layer. Passes are made when first wanted. */
+struct plan_set {
+    int n;
+    bool made[PASSES];
+    struct plan_set *next;
+    struct layer_plans layer[];
+};
+
+struct cincel_session {
+    cincel_context *ctx;
+    cincel_model *model;
+    int batch;
+    bool training;
+    cincel_options options;
+    struct schedule_step *step; /* [layers] */
+    struct lifetime *buffer;    /* [layers · LAYER_BUFFERS] */
+    int last;                   /* layer that gives the logits */
+    char *arena;
+    size_t arena_bytes;
+    void *ws;
+    size_t ws_bytes;
+    float *gradients, *velocity; /* arranged as model->parameters; NULL unless training */
+    bool have_gradients;
+    struct plan_set *sets; /* the full batch's is the first */
+};
+
+/* --------------------------------------------------------------------------------------- plans -- */
+
+static void plan_set_destroy(struct plan_set *set, size_t layers)
+{
+    for (size_t i = 0; i < layers; i++) {
+        for (int pass = 0; pass < PASSES; pass++) cincel_plan_destroy(set->layer[i].pass[pass]);
+    }
+    free(set);
+}
+
+static bool layer_has_pass(const struct cincel_session *s, size_t i, cincel_pass pass)
+{
+    const struct schedule_step *step = &s->step[i];
+    if (step->skip || !s->model->layer[i].kind->plan) return false;
+    if (pass == CINCEL_FORWARD) return true;
+    return step->backward && (pass == CINCEL_BACKWARD_WEIGHTS || step->wants_dx);
+}
+
+/* Makes the plans of one pass; those made before a failure stay with the set, for the next attempt. */
+static cincel_status make_pass(const struct cincel_session *s, struct plan_set *set, cincel_pass pass)
+{
+    if (set->made[pass]) return CINCEL_OK;
+    for (size_t i = 0; i < s->model->layers; i++) {
+        const struct layer *layer = &s->model->layer[i];
+        cincel_plan **plan = &set->layer[i].pass[pass];
+        if (*plan || !layer_has_pass(s, i, pass)) continue;
+        const cincel_activation fused = pass == CINCEL_FORWARD ? s->step[i].fused : CINCEL_ACT_NONE;
+        const cincel_status status = layer->kind->plan(s->ctx, layer, set->n, pass, fused, &s->options, plan);
+        if (status != CINCEL_OK) return status;
+    }
+    set->made[pass] = true;
+    return CINCEL_OK;
+}
+
+static size_t set_workspace(const struct cincel_session *s, const struct plan_set *set)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < s->model->layers; i++) {
+        for (int pass = 0; pass < PASSES; pass++) {
+            const cincel_plan *plan = set->layer[i].pass[pass];
+            if (plan) bytes = cincel_max(bytes, cincel_plan_workspace_size(plan));
+        }
+    }
+    return bytes;
+}
+
+static size_t aux_bytes(const struct cincel_session *s, const struct plan_set *set, size_t i)
+{
+    const struct layer_kind *kind = s->model->layer[i].kind;
+    return s->training && s->step[i].backward && kind->aux_bytes ? kind->aux_bytes(&set->layer[i]) : 0;
+}
+
+static cincel_status grow_workspace(struct cincel_session *s, size_t bytes)
+{
+    if (bytes <= s->ws_bytes) return CINCEL_OK;
+    void *ws;
+    const cincel_status status = cincel_workspace_create(bytes, &ws);
+    if (status != CINCEL_OK) return status;
+    cincel_workspace_destroy(s->ws);
+    s->ws = ws;
+    s->ws_bytes = bytes;
+    return CINCEL_OK;
+}
+
+/* The plans for n samples, forward ones and, if asked, backward ones. */
+static cincel_status find_set(struct cincel_session *s, int n, bool backward, struct plan_set **out)
+{
+    struct plan_set *set = s->sets;
+    while (set && set->n != n) set = set->next;
+    if (!set) {
+        set = calloc(1, sizeof *set + s->model->layers * sizeof set->layer[0]);
+        if (!set) return cincel_fail(CINCEL_OUT_OF_MEMORY, "session: no memory");
+        set->n = n;
+        struct plan_set **end = &s->sets;
+        while (*end) end = &(*end)->next;
+        *end = set;
+    }
+    *out = set;
+    if (set->made[CINCEL_FORWARD] && (!backward || set->made[CINCEL_BACKWARD_WEIGHTS])) return CINCEL_OK;
+
+    cincel_status status = make_pass(s, set, CINCEL_FORWARD);
+    if (status == CINCEL_OK && backward) status = make_pass(s, set, CINCEL_BACKWARD_DATA);
+    if (status == CINCEL_OK && backward) status = make_pass(s, set, CINCEL_BACKWARD_WEIGHTS);
+    if (status == CINCEL_OK) status = grow_workspace(s, set_workspace(s, set));
+    for (size_t i = 0; i < s->model->layers && status == CINCEL_OK && s->arena; i++) {
+        if (aux_bytes(s, set, i) > s->buffer[i * LAYER_BUFFERS + BUFFER_AUX].bytes) {
+            status = cincel_fail(CINCEL_INTERNAL_ERROR,
+                                 "session: layer %zu keeps more for %d samples than %d", i, n, s->batch);
+        }
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------- life cycle -- */
+
+static cincel_status check_options(const cincel_context *ctx, const cincel_model *model,
+                                   const cincel_session_options *o, cincel_session_options *mine)
+{
+    if (!ctx) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: context is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: model is null");
+    *mine = (cincel_session_options)CINCEL_SESSION_OPTIONS_INIT;
+    if (o) {
+        const cincel_status status = cincel_struct_in("session", o, sizeof *mine, sizeof *mine, mine);
+        if (status != CINCEL_OK) return status;
+    }
+    if (mine->batch <= 0) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: batch is %d, must be > 0", mine->batch);
+    }
+    if (mine->plan.choice) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: plan.choice is set, but there are many plans");
+    }
+    if (model->layers == 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: the model has no layers");
+    if (mine->training && model->tensors == 0) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: the model has no parameters to train");
+    }
+    return CINCEL_OK;
+}
+
+/* Places the buffers of a step and allocates them, and the parameters' gradients and velocities. */
+static cincel_status allocate(struct cincel_session *s)
+{
+    const size_t layers = s->model->layers;
+    size_t *aux = calloc(layers, sizeof *aux);
+    if (!aux) return cincel_fail(CINCEL_OUT_OF_MEMORY, "session: no memory");
+    for (size_t i = 0; i < layers; i++) aux[i] = aux_bytes(s, s->sets, i);
+    const bool fits =
+        cincel_schedule_buffers(s->model, s->step, s->last, s->batch, s->training, aux, s->buffer);
+    free(aux);
+    if (!fits) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: batch %d of this model overflows", s->batch);
+    }
+    s->arena_bytes = cincel_lifetime_place(s->buffer, layers * LAYER_BUFFERS);
+    void *memory = NULL;
+    cincel_status status = cincel_workspace_create(s->arena_bytes, &memory);
+    s->arena = memory;
+    if (status != CINCEL_OK || !s->training) return status;
+
+    const size_t bytes = s->model->block * sizeof(float);
+    status = cincel_workspace_create(bytes, &memory);
+    if (status != CINCEL_OK) return status;
+    s->gradients = memset(memory, 0, bytes);
+    status = cincel_workspace_create(bytes, &memory);
+    if (status != CINCEL_OK) return status;
+    s->velocity = memset(memory, 0, bytes);
+    return CINCEL_OK;
+}
+
+cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, const cincel_session_options *o,
+                                    cincel_session **out)
+{
+    cincel_session_options mine;
+    cincel_status status = check_options(ctx, model, o, &mine);
+    if (status != CINCEL_OK) return status;
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is null");
+    struct cincel_session *s = calloc(1, sizeof *s);
+    if (!s) return cincel_fail(CINCEL_OUT_OF_MEMORY, "session: no memory");
+    s->ctx = ctx;
+    s->model = model;
+    s->batch = mine.batch;
+    s->training = mine.training != 0;
+    s->options = mine.plan;
+    atomic_store(&model->sealed, true);
+    s->step = calloc(model->layers, sizeof *s->step);
+    s->buffer = calloc(model->layers * LAYER_BUFFERS, sizeof *s->buffer);
+    if (!s->step || !s->buffer) status = cincel_fail(CINCEL_OUT_OF_MEMORY, "session: no memory");
+    if (status == CINCEL_OK) {
+        struct plan_set *set;
+        s->last = cincel_schedule(model, s->step);
+        status = find_set(s, s->batch, s->training, &set);
+    }
+    if (status == CINCEL_OK) status = allocate(s);
+    if (status != CINCEL_OK) {
+        cincel_session_destroy(s);
+        return status;
+    }
+    *out = s;
+    return CINCEL_OK;
+}
+
+void cincel_session_destroy(cincel_session *s)
+{
+    if (!s) return;
+    for (struct plan_set *set = s->sets, *next; set; set = next) {
+        next = set->next;
+        plan_set_destroy(set, s->model->layers);
+    }
+    cincel_workspace_destroy(s->velocity);
+    cincel_workspace_destroy(s->gradients);
+    cincel_workspace_destroy(s->ws);
+    cincel_workspace_destroy(s->arena);
+    free(s->buffer);
+    free(s->step);
+    free(s);
+}
+
+size_t cincel_session_memory(const cincel_session *s)
+{
+    if (!s) return 0;
+    const size_t block = s->model->block * sizeof(float);
+    return s->arena_bytes + s->ws_bytes + (s->gradients ? block : 0) + (s->velocity ? block : 0);
+}
+
+/* The index-th plan of the full batch in the order of the layers, and within one of the passes. */
+cincel_status cincel_session_plan(const cincel_session *s, size_t index, cincel_session_plan_info *out)
+{
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is null");
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is null");
+    size_t left = index;
+    for (size_t i = 0; i < s->model->layers; i++) {
+        for (int pass = 0; pass < PASSES; pass++) {
+            const cincel_plan *plan = s->sets->layer[i].pass[pass];
+            if (!plan || left-- > 0) continue;
+            const cincel_session_plan_info info = {sizeof info, s->model->layer[i].name, (cincel_pass)pass,
+                                                   cincel_plan_choice(plan), cincel_plan_describe(plan)};
+            return cincel_struct_out("session", &info, sizeof info, sizeof info, out);
+        }
+    }
+    return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: no plan %zu", index);
+}
+
+size_t cincel_session_plans(const cincel_session *s)
+{
+    size_t plans = 0;
+    for (size_t i = 0; s && i < s->model->layers; i++) {
+        for (int pass = 0; pass < PASSES; pass++) plans += s->sets->layer[i].pass[pass] != NULL;
+    }
+    return plans;
+}
+
+/* -------------------------------------------------------------------------------------- execution -- */
+
+static void *buffer_at(const struct cincel_session *s, int layer, int which)
+{
+    const struct lifetime *b = &s->buffer[(size_t)layer * LAYER_BUFFERS + (size_t)which];
+    return b->placed ? s->arena + b->offset : NULL;
+}
+
+static struct layer_call layer_call(const struct cincel_session *s, const struct plan_set *set, int i,
+                                    const float *x)
+{
+    const struct layer *layer = &s->model->layer[i];
+    const struct schedule_step *step = &s->step[i];
+    struct layer_call call = {
+        .ctx = s->ctx,
+        .layer = layer,
+        .plans = &set->layer[i],
+        .n = set->n,
+        .x = step->source == SCHEDULE_INPUT ? x : buffer_at(s, step->source, BUFFER_Y),
+        .y = buffer_at(s, i, BUFFER_Y),
+        .aux = buffer_at(s, i, BUFFER_AUX),
+        .dy = buffer_at(s, i, BUFFER_DY),
+        .dx = step->wants_dx ? buffer_at(s, step->source, BUFFER_DY) : NULL,
+        .ws = s->ws,
+    };
+    for (int t = 0; t < layer->tensors; t++) {
+        call.parameter[t] = layer_tensor_in(s->model->parameters, &layer->tensor[t]);
+        call.gradient[t] = s->training ? layer_tensor_in(s->gradients, &layer->tensor[t]) : NULL;
+    }
+    return call;
+}
+
+static cincel_status run_forward(const struct cincel_session *s, const struct plan_set *set, const float *x)
+{
+    for (int i = 0; i < (int)s->model->layers; i++) {
+        if (s->step[i].skip) continue;
+        const struct layer_call call = layer_call(s, set, i, x);
+        const cincel_status status = call.layer->kind->forward(&call);
+        if (status != CINCEL_OK) return status;
+    }
+    return CINCEL_OK;
+}
+
+static cincel_status run_backward(const struct cincel_session *s, const struct plan_set *set, const float *x)
+{
+    for (int i = (int)s->model->layers - 1; i >= 0; i--) {
+        if (!s->step[i].backward) continue;
+        const struct layer_call call = layer_call(s, set, i, x);
+        cincel_status status = CINCEL_OK;
+        if (s->step[i].mask != CINCEL_ACT_NONE) {
+            float *dy = buffer_at(s, i, BUFFER_DY);
+            status = cincel_activation_backward(s->ctx, s->step[i].mask, call.y, dy, dy,
+                                                (size_t)set->n * layer_shape_count(call.layer->out));
+        }
+        if (status == CINCEL_OK) status = call.layer->kind->backward(&call);
+        if (status != CINCEL_OK) return status;
+    }
+    return CINCEL_OK;
+}
+
+static const float *logits_of(const struct cincel_session *s, const float *x)
+{
+    return s->last == SCHEDULE_INPUT ? x : buffer_at(s, s->last, BUFFER_Y);
+}
+
+static cincel_status check_call(const struct cincel_session *s, const float *x, int n)
+{
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is null");
+    if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: x is null");
+    if (n <= 0 || n > s->batch) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: n is %d, must be in 1 … %d (the batch)", n,
+                           s->batch);
+    }
+    return CINCEL_OK;
+}
+
+cincel_status cincel_session_forward(cincel_session *s, const float *x, int n, const float **logits)
+{
+    cincel_status status = check_call(s, x, n);
+    if (status != CINCEL_OK) return status;
+    if (!logits) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: logits is null");
+    struct plan_set *set;
+    status = find_set(s, n, false, &set);
+    if (status == CINCEL_OK) status = run_forward(s, set, x);
+    if (status == CINCEL_OK) *logits = logits_of(s, x);
+    return status;
+}
+
+cincel_status cincel_session_gradients(cincel_session *s, const float *x, const int32_t *labels, int n,
+                                       double *loss, size_t *hits)
+{
+    cincel_status status = check_call(s, x, n);
+    if (status != CINCEL_OK) return status;
+    if (!s->training) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: training is 0: no gradients");
+    if (!labels) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: labels is null");
+    struct plan_set *set;
+    status = find_set(s, n, true, &set);
+    if (status != CINCEL_OK) return status;
+    s->have_gradients = false;
+    status = run_forward(s, set, x);
+    if (status != CINCEL_OK) return status;
+    const size_t classes = layer_shape_count(cincel_model_out(s->model));
+    status = cincel_softmax_cross_entropy(s->ctx, logits_of(s, x), labels, (size_t)n, classes, loss, hits,
+                                          buffer_at(s, s->last, BUFFER_DY));
+    if (status == CINCEL_OK) status = run_backward(s, set, x);
+    s->have_gradients = status == CINCEL_OK;
+    return status;
+}
+
+const float *cincel_session_gradient(const cincel_session *s, size_t index)
+{
+    if (!s || !s->training) return NULL;
+    const struct layer_tensor *tensor = cincel_model_tensor(s->model, index);
+    return tensor ? layer_tensor_in(s->gradients, tensor) : NULL;
+}
+
+cincel_status cincel_session_sgd(cincel_session *s, float lr, float momentum, float weight_decay)
+{
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is null");
+    if (!s->have_gradients) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: no gradients to apply");
+    return cincel_sgd_step(s->ctx, s->model->parameters, s->gradients, momentum != 0.0f ? s->velocity : NULL,
+                           s->model->block, lr, momentum, weight_decay);
+}

@@ -1,0 +1,271 @@
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/abi.h"
+#include "core/memory.h"
+#include "core/philox.h"
+#include "core/status.h"
+#include "train/random.h"
+
+struct trainer {
+    cincel_context *ctx;
+    cincel_model *model;
+    const cincel_dataset *data;
+    cincel_train_options o;
+    cincel_session *session;
+    struct batch_buffer buffer;
+    int batch;
+    size_t *split; /* permutation of all samples: first those to train on, then those that validate */
+    size_t *order; /* this epoch's order of the former */
+    size_t train_count, validation_count;
+    float *best; /* parameters of the best epoch */
+    double best_loss;
+    double start, step_seconds; /* of the run; summed over training steps */
+    size_t items;               /* trained on */
+    cincel_train_report report;
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* --------------------------------------------------------------------------------------- set-up -- */
+
+static cincel_status fail_option(const char *field, double value, const char *rule)
+{
+    return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: %s is %g, must be %s", field, value, rule);
+}
+
+static cincel_status check_options(const cincel_train_options *o)
+{
+    if (o->epochs < 1) return fail_option("epochs", o->epochs, "> 0");
+    if (o->batch < 1) return fail_option("batch", o->batch, "> 0");
+    if (!isfinite(o->lr) || o->lr <= 0.0f) return fail_option("lr", o->lr, "finite and > 0");
+    if (!(o->momentum >= 0.0f && o->momentum < 1.0f)) {
+        return fail_option("momentum", o->momentum, ">= 0 and < 1");
+    }
+    if (!isfinite(o->weight_decay) || o->weight_decay < 0.0f) {
+        return fail_option("weight_decay", o->weight_decay, "finite and >= 0");
+    }
+    if (o->patience < 0) return fail_option("patience", o->patience, ">= 0");
+    if (!(o->validation_fraction >= 0.0 && o->validation_fraction < 1.0)) {
+        return fail_option("validation_fraction", o->validation_fraction, ">= 0 and < 1");
+    }
+    return CINCEL_OK;
+}
+
+/* Fisher–Yates, each exchange drawn by its own number: the order depends on seed, purpose and epoch alone. */
+static void shuffle(size_t *index, size_t count, uint64_t seed, enum random_purpose purpose, uint32_t epoch)
+{
+    const struct cincel_random random = {seed, (uint32_t)purpose, epoch};
+    for (size_t i = count; i > 1; i--) {
+        const size_t other = cincel_random_below(&random, i - 1, (uint32_t)i);
+        const size_t kept = index[i - 1];
+        index[i - 1] = index[other];
+        index[other] = kept;
+    }
+}
+
+static cincel_status split_samples(struct trainer *t, size_t count)
+{
+    if (count > UINT32_MAX) {
+        return cincel_fail(CINCEL_UNSUPPORTED, "train: data set has %zu samples, at most %u are supported",
+                           count, UINT32_MAX);
+    }
+    t->validation_count = (size_t)((double)count * t->o.validation_fraction);
+    t->train_count = count - t->validation_count;
+    if (t->train_count == 0) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                           "train: validation_fraction %g of %zu samples leaves none",
+                           t->o.validation_fraction, count);
+    }
+    t->split = calloc(count, sizeof *t->split);
+    t->order = calloc(t->train_count, sizeof *t->order);
+    if (!t->split || !t->order) return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
+    for (size_t i = 0; i < count; i++) t->split[i] = i;
+    shuffle(t->split, count, t->o.seed, RANDOM_SPLIT, 0);
+    return CINCEL_OK;
+}
+
+static cincel_status trainer_set_up(struct trainer *t)
+{
+    cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
+    cincel_status status = cincel_dataset_describe(t->data, &info);
+    if (status == CINCEL_OK) status = cincel_data_check("train", t->model, &info);
+    if (status == CINCEL_OK) status = split_samples(t, info.count);
+    if (status != CINCEL_OK) return status;
+
+    cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
+    t->batch = o.batch = (int)cincel_min((size_t)t->o.batch, t->train_count);
+    o.training = 1;
+    o.plan = t->o.plan;
+    if (!o.plan.cancel) o.plan.cancel = t->o.cancel;
+    status = cincel_session_create(t->ctx, t->model, &o, &t->session);
+    if (status == CINCEL_OK) status = cincel_batch_create(t->model, t->batch, &t->buffer);
+    if (status != CINCEL_OK) return status;
+    t->best = malloc(t->model->block * sizeof *t->best);
+    if (!t->best) return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
+    t->report.planned_bytes = cincel_session_memory(t->session);
+    return CINCEL_OK;
+}
+
+static void trainer_release(struct trainer *t)
+{
+    free(t->best);
+    cincel_batch_destroy(&t->buffer);
+    cincel_session_destroy(t->session);
+    free(t->order);
+    free(t->split);
+}
+
+/* -------------------------------------------------------------------------------------- training -- */
+
+static bool cancelled(const struct trainer *t) { return t->o.cancel && *t->o.cancel; }
+
+static double items_per_second(const struct trainer *t)
+{
+    return t->step_seconds > 0.0 ? (double)t->items / t->step_seconds : 0.0;
+}
+
+static void tell(const struct trainer *t, cincel_train_progress *p)
+{
+    if (!t->o.progress) return;
+    const double total = (double)p->epochs * (double)p->steps;
+    const double done = (double)(p->epoch - 1) * (double)p->steps + (double)p->step;
+    p->seconds_left = (now() - t->start) * (total - done) / done;
+    p->items_per_second = items_per_second(t);
+    t->o.progress(t->o.user, p);
+}
+
+/* One step on samples order[first … first+n−1]. */
+static cincel_status train_step(struct trainer *t, size_t first, size_t n, double *loss, size_t *hits)
+{
+    const double begin = now();
+    cincel_status status = cincel_dataset_gather(t->data, t->order + first, n, t->buffer.x, t->buffer.labels);
+    if (status == CINCEL_OK) {
+        status = cincel_session_gradients(t->session, t->buffer.x, t->buffer.labels, (int)n, loss, hits);
+    }
+    if (status == CINCEL_OK && !isfinite(*loss)) {
+        status = cincel_fail(CINCEL_INVALID_ARGUMENT,
+                             "train: loss is %g in epoch %d, step %zu: lr %g is too high for this model",
+                             *loss, t->report.epochs + 1, first / (size_t)t->batch + 1, (double)t->o.lr);
+    }
+    if (status == CINCEL_OK) {
+        status = cincel_session_sgd(t->session, t->o.lr, t->o.momentum, t->o.weight_decay);
+    }
+    t->step_seconds += now() - begin;
+    t->items += n;
+    return status;
+}
+
+/* All steps of an epoch; CINCEL_CANCELLED where the flag ended it. Running means stay in `p`. */
+static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
+{
+    memcpy(t->order, t->split, t->train_count * sizeof *t->order);
+    shuffle(t->order, t->train_count, t->o.seed, RANDOM_SHUFFLE, (uint32_t)p->epoch);
+    double loss_sum = 0.0;
+    size_t hits_sum = 0;
+    for (size_t first = 0; first < t->train_count; first += (size_t)t->batch) {
+        const size_t n = cincel_min((size_t)t->batch, t->train_count - first);
+        double loss;
+        size_t hits;
+        const cincel_status status = train_step(t, first, n, &loss, &hits);
+        if (status != CINCEL_OK) return status;
+        loss_sum += loss * (double)n;
+        hits_sum += hits;
+        p->step++;
+        p->loss = loss_sum / (double)(first + n);
+        p->accuracy = (double)hits_sum / (double)(first + n);
+        tell(t, p);
+        if (cancelled(t)) return cincel_fail(CINCEL_CANCELLED, "train: cancelled");
+    }
+    return CINCEL_OK;
+}
+
+/* Validates, keeps the parameters if they are the best yet, and closes the epoch in the report. */
+static cincel_status close_epoch(struct trainer *t, cincel_train_progress *p)
+{
+    p->validation_loss = p->loss;
+    p->validation_accuracy = p->accuracy;
+    if (t->validation_count > 0) {
+        const struct evaluation e = {t->ctx,
+                                     t->session,
+                                     t->data,
+                                     &t->buffer,
+                                     t->o.cancel,
+                                     t->batch,
+                                     layer_shape_count(cincel_model_out(t->model))};
+        const cincel_status status = cincel_evaluate_samples(
+            &e, t->split + t->train_count, t->validation_count, &p->validation_loss, &p->validation_accuracy);
+        if (status != CINCEL_OK) return status;
+    }
+    cincel_train_report *r = &t->report;
+    r->epochs = p->epoch;
+    r->train_loss = p->loss;
+    r->train_accuracy = p->accuracy;
+    p->best = p->validation_loss < t->best_loss;
+    if (p->best) {
+        t->best_loss = p->validation_loss;
+        r->best_epoch = p->epoch;
+        r->validation_loss = p->validation_loss;
+        r->validation_accuracy = p->validation_accuracy;
+        memcpy(t->best, t->model->parameters, t->model->block * sizeof *t->best);
+    }
+    p->epoch_done = 1;
+    tell(t, p);
+    return CINCEL_OK;
+}
+
+static cincel_status train_epochs(struct trainer *t)
+{
+    cincel_status status = CINCEL_OK;
+    const size_t steps = cincel_div_up(t->train_count, (size_t)t->batch);
+    for (int epoch = 1; epoch <= t->o.epochs && status == CINCEL_OK && !t->report.stopped_early; epoch++) {
+        cincel_train_progress p = {.epoch = epoch, .epochs = t->o.epochs, .steps = steps};
+        status = train_epoch(t, &p);
+        if (status == CINCEL_OK) status = close_epoch(t, &p);
+        if (status == CINCEL_OK && cancelled(t)) status = CINCEL_CANCELLED;
+        t->report.stopped_early =
+            t->o.patience > 0 && epoch < t->o.epochs && epoch - t->report.best_epoch >= t->o.patience;
+    }
+    if (t->report.best_epoch > 0) {
+        memcpy(t->model->parameters, t->best, t->model->block * sizeof *t->best);
+    }
+    return status;
+}
+
+cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
+                           const cincel_train_options *o, cincel_train_report *report)
+{
+    if (!ctx) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: context is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: model is null");
+    if (!data) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: data is null");
+    struct trainer t = {.ctx = ctx,
+                        .model = model,
+                        .data = data,
+                        .o = CINCEL_TRAIN_OPTIONS_INIT,
+                        .best_loss = INFINITY,
+                        .start = now(),
+                        .report = CINCEL_TRAIN_REPORT_INIT};
+    cincel_status status = CINCEL_OK;
+    if (o) status = cincel_struct_in("train", o, sizeof *o, sizeof t.o, &t.o);
+    if (status == CINCEL_OK) status = check_options(&t.o);
+    if (status == CINCEL_OK) status = trainer_set_up(&t);
+    if (status == CINCEL_OK) status = train_epochs(&t);
+    if (status == CINCEL_CANCELLED) {
+        t.report.cancelled = 1;
+        status = CINCEL_OK;
+    }
+    t.report.items_per_second = items_per_second(&t);
+    t.report.seconds = now() - t.start;
+    trainer_release(&t);
+    if (status != CINCEL_OK || !report) return status;
+    return cincel_struct_out("train", &t.report, sizeof t.report, sizeof t.report, report);
+}

@@ -1,0 +1,34 @@
+/* What training, evaluation and prediction share: batches of a data set through a session. */
+#ifndef CINCEL_TRAIN_TRAINER_H
+#define CINCEL_TRAIN_TRAINER_H
+
+#include "train/model.h"
+
+/* Room for one batch on its way from the data set to the session. */
+struct batch_buffer {
+    float *x;
+    int32_t *labels;
+};
+cincel_status cincel_batch_create(const cincel_model *model, int batch, struct batch_buffer *out);
+void cincel_batch_destroy(struct batch_buffer *b);
+
+/* Do the samples fit the model's input, and the labels its outputs? `what` begins the message. */
+cincel_status cincel_data_check(const char *what, const cincel_model *model, const cincel_dataset_info *info);
+
+/*
+ * Mean loss and accuracy of samples index[0 … count−1], count > 0, in batches of at most `batch` (the
+ * session's). A raised `cancel` (may be NULL) ends it with CINCEL_CANCELLED.
+ */
+struct evaluation {
+    cincel_context *ctx;
+    cincel_session *session;
+    const cincel_dataset *data;
+    const struct batch_buffer *buffer;
+    const volatile int *cancel;
+    int batch;
+    size_t classes;
+};
+cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *index, size_t count,
+                                      double *loss, double *accuracy);
+
+#endif
