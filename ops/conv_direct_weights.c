@@ -1,0 +1,402 @@
+/*
+ * Direct backward-weights: dW[oc][tap][c] = Σ over pixels of dy[pixel][oc] · x[pixel at tap][c], by the
+ * outer-product tile. Both operands are contiguous in NHWC, so nothing is transposed but dW at the end.
+ * This file says what can be chosen and derives the schedule; conv_direct_weights_run.c executes it.
+ */
+#include "ops/conv_direct_weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/status.h"
+#include "ops/conv.h"
+
+static const int edge_values[] = {0, 1};
+static const int slice_values[] = {1, 2, 4, 8, 16, 32, 64};
+static const int pack_values[] = {0, 1, 2};
+static const int pblock_values[] = {64, 128, 256, 512};
+static const int block_values[] = {32, 64, 128, 256};
+
+#define VALUES(array) (array), (int)(sizeof(array) / sizeof((array)[0]))
+static const struct cincel_knob knobs[CINCEL_WEIGHTS_KNOBS] = {
+    /* numeric for the sign of zero: a padded copy adds 0 · dy to chains that skip padding otherwise */
+    [CINCEL_WEIGHTS_EDGE] = {"edge", true, VALUES(edge_values)},
+    [CINCEL_WEIGHTS_SLICES] = {"slices", true, VALUES(slice_values)},
+    [CINCEL_WEIGHTS_PACK] = {"pack", false, VALUES(pack_values)},
+    [CINCEL_WEIGHTS_PBLOCK] = {"pblock", false, VALUES(pblock_values)},
+    [CINCEL_WEIGHTS_BLOCK] = {"block", false, VALUES(block_values)},
+};
+
+/* ---------------------------------------------------------------------------------------- tiles -- */
+
+/*
+ * Relative time of a pixel in a tile: its FMAs, but never less than what the chains' latency allows
+ * (4 cycles with 2 FMAs a cycle on every core looked at), and a little for the call.
+ */
+static double tile_time(const struct cincel_isa *isa, const struct cincel_outer_row *row)
+{
+    const double fmas = (double)row->mr * row->nr / isa->vector_floats;
+    return (fmas < 8.0 ? 8.0 : fmas) + 0.25;
+}
+
+/* The row of height `mr` and width `nr`, or NULL. */
+static const struct cincel_outer_row *row_of(const struct cincel_isa *isa, int mr, int nr)
+{
+    for (int i = 0; i < isa->outer_count; i++)
+        if (isa->outer[i].mr == mr && isa->outer[i].nr == nr) return &isa->outer[i];
+    return NULL;
+}
+
+static void append_tiles(struct cincel_weights_tiles *tiles, const struct cincel_outer_row *row, size_t count,
+                         size_t *channel)
+{
+    if (count == 0) return;
+    const int last = tiles->spans - 1;
+    if (last < 0 || tiles->span[last].row != row) {
+        tiles->span[tiles->spans].row = row;
+        tiles->span[tiles->spans].count = 0;
+        tiles->span[tiles->spans].first = tiles->count;
+        tiles->span[tiles->spans].channel = *channel;
+        tiles->spans++;
+    }
+    tiles->span[tiles->spans - 1].count += count;
+    tiles->count += count;
+    *channel += count * (size_t)row->mr;
+}
+
+enum { MAX_MR = 32, MAX_REST = 4 * MAX_MR };
+
+/*
+ * Covers `channels` with tiles of row's width, no higher than it, in the least time: 64 = 10·6 + 4, and
+ * 128 = 20·6 + 2·4 rather than 21·6 + 2, whose last tile would wait for its own latency. All but the
+ * last few channels are given to the highest tile; the rest is decided exactly.
+ * best[c]: least time for c channels; pick[c]: height of the highest tile that reaches it.
+ */
+static void cover(const struct cincel_isa *isa, const struct cincel_outer_row *row, size_t channels,
+                  struct cincel_weights_tiles *out)
+{
+    const size_t mr = (size_t)row->mr;
+    const size_t whole = channels < 4 * mr ? 0 : channels / mr - 3;
+    const size_t rest = channels - whole * mr;
+    double best[MAX_REST + 1] = {0.0};
+    int pick[MAX_REST + 1] = {0};
+    for (size_t c = 1; c <= rest; c++)
+        for (int m = row->mr; m >= 1; m--) {
+            const struct cincel_outer_row *one = (size_t)m <= c ? row_of(isa, m, row->nr) : NULL;
+            if (!one) continue;
+            const double time = best[c - (size_t)m] + tile_time(isa, one);
+            if (pick[c] == 0 || time < best[c]) {
+                best[c] = time;
+                pick[c] = m;
+            }
+        }
+    *out = (struct cincel_weights_tiles){0};
+    size_t channel = 0;
+    append_tiles(out, row, whole, &channel);
+    /* highest first: the spans stay few, and equal heights together */
+    int used[MAX_MR + 1] = {0};
+    for (size_t c = rest; c > 0; c -= (size_t)pick[c]) used[pick[c]]++;
+    for (int m = row->mr; m >= 1; m--)
+        if (used[m]) append_tiles(out, row_of(isa, m, row->nr), (size_t)used[m], &channel);
+}
+
+static double tiles_time(const struct cincel_isa *isa, const struct cincel_weights_tiles *tiles)
+{
+    double time = 0.0;
+    for (int i = 0; i < tiles->spans; i++)
+        time += (double)tiles->span[i].count * tile_time(isa, tiles->span[i].row);
+    return time;
+}
+
+/* ------------------------------------------------------------------------------------ derivation -- */
+
+static bool pads_sideways(const cincel_conv_desc *d) { return d->pad_left > 0 || d->pad_right > 0; }
+
+static void derive_shape(const struct cincel_problem *problem, int edge, struct cincel_weights_shape *s)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    *s = (struct cincel_weights_shape){
+        .n = (size_t)d->n,
+        .groups = (size_t)d->groups,
+        .ih = (size_t)d->ih,
+        .iw = (size_t)d->iw,
+        .x_px = (size_t)d->ic,
+        .oh = (size_t)problem->conv.oh,
+        .ow = (size_t)problem->conv.ow,
+        .oc = (size_t)d->oc,
+        .kh = (size_t)d->kh,
+        .kw = (size_t)d->kw,
+        .stride_h = (size_t)d->stride_h,
+        .stride_w = (size_t)d->stride_w,
+        .dilation_h = (size_t)d->dilation_h,
+        .dilation_w = (size_t)d->dilation_w,
+        .pad_top = d->pad_top,
+        .pad_left = d->pad_left,
+        .channels = (size_t)(d->ic / d->groups),
+        .columns = (size_t)(d->oc / d->groups),
+    };
+    if (!edge) return;
+    s->channels *= s->kw;
+    if (pads_sideways(d)) s->iw = (s->ow - 1) * s->stride_w + s->kw;
+    s->kw = 1;
+    s->pad_left = 0;
+}
+
+/*
+ * The largest block of at most `pixels` pixels, or of one row's share where a row is longer: nearly
+ * equal parts of a row, of an image's rows, or several whole images.
+ */
+static void derive_block(struct cincel_prepared *p, size_t pixels)
+{
+    const struct cincel_weights_shape *s = &p->s;
+    p->block_cols = cincel_div_up(s->ow, cincel_div_up(s->ow, pixels));
+    p->block_rows = p->block_images = 1;
+    if (p->block_cols == s->ow) {
+        const size_t rows = cincel_min(s->oh, pixels / s->ow);
+        p->block_rows = cincel_div_up(s->oh, cincel_div_up(s->oh, rows));
+        if (p->block_rows == s->oh) p->block_images = cincel_min(s->n, pixels / (s->oh * s->ow));
+    }
+    p->block_pixels = p->block_images * p->block_rows * p->block_cols;
+    const size_t rows = (p->block_rows - 1) * s->stride_h + (s->kh - 1) * s->dilation_h + 1;
+    const size_t cols = (p->block_cols - 1) * s->stride_w + (s->kw - 1) * s->dilation_w + 1;
+    p->region_pixels = p->block_images * cincel_min(rows, s->ih) * cincel_min(cols, s->iw);
+}
+
+static void derive_cuts(struct cincel_prepared *p, size_t block)
+{
+    p->panels = cincel_div_up(p->s.columns, p->nr);
+    p->panel_blocks = cincel_min(cincel_div_up(p->s.columns, block), p->panels);
+    p->tile_blocks = cincel_min(cincel_div_up(p->s.channels, block), p->tiles.count);
+    p->cuts = p->slices * p->s.groups * p->panel_blocks * p->tile_blocks;
+}
+
+/* Everything but the ranges, which need memory. */
+static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                   const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    *p = (struct cincel_prepared){.d = problem->conv.d, .isa = cincel_isa_find(t, c->isa)};
+    const struct cincel_outer_row *row = cincel_outer_row_find(p->isa, c->row);
+    const size_t lanes = (size_t)p->isa->vector_floats;
+    derive_shape(problem, c->knob[CINCEL_WEIGHTS_EDGE], &p->s);
+    p->copy_x = c->knob[CINCEL_WEIGHTS_EDGE] && pads_sideways(&p->d);
+    cover(p->isa, row, p->s.channels, &p->tiles);
+    p->nr = (size_t)row->nr;
+    p->mr = (size_t)row->mr;
+    p->x_pitch = cincel_round_up(p->mr, lanes);
+    p->slices = (size_t)c->knob[CINCEL_WEIGHTS_SLICES];
+    p->pack = c->knob[CINCEL_WEIGHTS_PACK];
+    p->threads = c->threads;
+    derive_block(p, (size_t)c->knob[CINCEL_WEIGHTS_PBLOCK]);
+    derive_cuts(p, (size_t)c->knob[CINCEL_WEIGHTS_BLOCK]);
+}
+
+/* Outputs o whose input o·stride + k·dilation − pad exists. */
+static struct cincel_weights_range tap_range(size_t outputs, size_t size, size_t stride, ptrdiff_t pad,
+                                             size_t k, size_t dilation)
+{
+    const ptrdiff_t shift = pad - (ptrdiff_t)(k * dilation);
+    const ptrdiff_t last = (ptrdiff_t)size - 1 + shift; /* largest o·stride allowed */
+    struct cincel_weights_range r = {0, 0};
+    if (last < 0) return r;
+    r.begin = shift > 0 ? cincel_div_up((size_t)shift, stride) : 0;
+    r.end = cincel_min((size_t)last / stride + 1, outputs);
+    return r;
+}
+
+static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
+                           const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    struct cincel_prepared *p =
+        malloc(sizeof *p + ((size_t)d->kh + (size_t)d->kw) * sizeof(struct cincel_weights_range));
+    if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan of %d taps", d->kh * d->kw);
+    derive(t, problem, c, p);
+    const struct cincel_weights_shape *s = &p->s;
+    for (size_t k = 0; k < s->kh; k++)
+        p->ranges[k] = tap_range(s->oh, s->ih, s->stride_h, s->pad_top, k, s->dilation_h);
+    for (size_t k = 0; k < s->kw; k++)
+        p->ranges[s->kh + k] = tap_range(s->ow, s->iw, s->stride_w, s->pad_left, k, s->dilation_w);
+    *out = p;
+    return CINCEL_OK;
+}
+
+static void discard(struct cincel_prepared *p) { free(p); }
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
+                        const struct cincel_choice *c)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    return cincel_weights_workspace(&p);
+}
+
+/* ----------------------------------------------------------------------------------- the choice -- */
+
+/* The highest tile of each width; cover() finds the lower ones itself. */
+static const char *row_name(const struct cincel_isa *isa, int index)
+{
+    for (int i = 0; i < isa->outer_count; i++) {
+        const struct cincel_outer_row *row = &isa->outer[i];
+        bool highest = true;
+        for (int j = 0; j < isa->outer_count; j++)
+            if (isa->outer[j].nr == row->nr && isa->outer[j].mr > row->mr) highest = false;
+        if (highest && index-- == 0) return row->name;
+    }
+    return NULL;
+}
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    (void)t;
+    const cincel_conv_desc *d = &problem->conv.d;
+    const char *reason = NULL;
+    if (c->knob[CINCEL_WEIGHTS_EDGE]) {
+        if (d->groups != 1)
+            reason = "edge=1 with groups: channels of a row are not contiguous";
+        else if (d->dilation_w != 1)
+            reason = "edge=1 with dilation_w: taps are not contiguous";
+        else if (d->kw == 1)
+            reason = "edge=1 with a kernel one column wide: nothing to flatten";
+    }
+    if ((size_t)c->knob[CINCEL_WEIGHTS_SLICES] > (size_t)d->n * (size_t)problem->conv.oh)
+        reason = "more slices than output rows";
+    if (reason) snprintf(why, CINCEL_WHY, "%s", reason);
+    return reason == NULL;
+}
+
+/* Largest of the knob's values that is ≤ limit, at least its first. */
+static int knob_below(int knob, double limit)
+{
+    int value = knobs[knob].values[0];
+    for (int i = 0; i < knobs[knob].count; i++)
+        if (knobs[knob].values[i] <= limit) value = knobs[knob].values[i];
+    return value;
+}
+
+/*
+ * Slices cost memory and a pass over S panels, and are the only parallelism where channels are few:
+ * enough for some 64 cuts of 64 x 64 channels, chains of at least 1024 pixels.
+ */
+static int default_slices(const struct cincel_problem *problem, const struct cincel_weights_shape *s)
+{
+    const double cuts =
+        (double)s->groups * (double)cincel_div_up(s->channels, 64) * (double)cincel_div_up(s->columns, 64);
+    const double rows = (double)s->n * problem->conv.oh;
+    const double chains = rows * problem->conv.ow / 1024.0;
+    double limit = 64.0 / cuts;
+    if (limit > chains) limit = chains;
+    if (limit > rows) limit = rows;
+    return knob_below(CINCEL_WEIGHTS_SLICES, limit);
+}
+
+static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                     struct cincel_choice *c)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    const struct cincel_isa *isa = cincel_isa_find(t, c->isa);
+    const struct cincel_outer_row *row = cincel_outer_row_find(isa, c->row);
+    const double l1 = t->machine->topo.l1d_bytes ? (double)t->machine->topo.l1d_bytes : 32768.0;
+
+    /* fewer channels than a tile is high on any ISA: one tap alone would idle most of the tile */
+    c->knob[CINCEL_WEIGHTS_EDGE] = d->groups == 1 && d->dilation_w == 1 && d->kw > 1 && d->ic < 8;
+    struct cincel_weights_shape s;
+    derive_shape(problem, c->knob[CINCEL_WEIGHTS_EDGE], &s);
+    c->knob[CINCEL_WEIGHTS_SLICES] = default_slices(problem, &s);
+
+    /* a panel of dy and the tile's x in half of L1 each */
+    c->knob[CINCEL_WEIGHTS_PBLOCK] = knob_below(CINCEL_WEIGHTS_PBLOCK, l1 / (2.0 * sizeof(float) * row->nr));
+    int block = CINCEL_WEIGHTS_BLOCK;
+    c->knob[block] = knob_below(block, 128);
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    while (p.cuts < 8 * (size_t)c->threads && c->knob[block] > knobs[block].values[0] && c->threads > 1) {
+        c->knob[block] = knob_below(block, c->knob[block] - 1);
+        derive_cuts(&p, (size_t)c->knob[block]);
+    }
+    /* a copy pays when what it lays out is used often enough: dy by channels and taps, x by columns
+       and taps */
+    const double taps = (double)cincel_weights_taps(&p);
+    const double dy_uses = taps * (double)cincel_min((size_t)c->knob[block], s.channels);
+    const double x_uses = taps * (double)cincel_div_up(cincel_min((size_t)c->knob[block], s.columns), p.nr) /
+                          ((double)s.stride_h * (double)s.stride_w);
+    c->knob[CINCEL_WEIGHTS_PACK] = dy_uses < 64 ? 0 : x_uses < 6 ? 1 : 2;
+}
+
+/* ------------------------------------------------------------------------------------- the cost -- */
+
+/*
+ * Busiest worker's share of the work times workers when cuts are claimed in order and each takes the
+ * time its pixels, panels and tiles suggest.
+ */
+static double claim_balance(const struct cincel_prepared *p)
+{
+    enum { MAX_WORKERS = 256 };
+    double busy[MAX_WORKERS] = {0.0}, total = 0.0, longest = 0.0;
+    const int workers = p->threads < MAX_WORKERS ? p->threads : MAX_WORKERS;
+    if (workers == 1) return 1.0;
+    const size_t rows = p->s.n * p->s.oh;
+    for (size_t i = 0; i < p->cuts; i++) {
+        const size_t tb = i % p->tile_blocks, pb = i / p->tile_blocks % p->panel_blocks;
+        const size_t slice = i / (p->tile_blocks * p->panel_blocks * p->s.groups);
+        const size_t tiles = cincel_weights_part(p->tiles.count, tb + 1, p->tile_blocks) -
+                             cincel_weights_part(p->tiles.count, tb, p->tile_blocks);
+        const size_t panels = cincel_weights_part(p->panels, pb + 1, p->panel_blocks) -
+                              cincel_weights_part(p->panels, pb, p->panel_blocks);
+        const size_t share =
+            cincel_weights_part(rows, slice + 1, p->slices) - cincel_weights_part(rows, slice, p->slices);
+        int least = 0;
+        for (int w = 1; w < workers; w++)
+            if (busy[w] < busy[least]) least = w;
+        const double work = (double)tiles * (double)panels * (double)share;
+        busy[least] += work;
+        total += work;
+        if (busy[least] > longest) longest = busy[least];
+    }
+    return longest * workers / total;
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
+                 const struct cincel_choice *c, struct cincel_cost *out)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    const struct cincel_weights_shape *s = &p.s;
+    const double pixels = (double)s->n * (double)s->oh * (double)s->ow;
+    const double taps = (double)cincel_weights_taps(&p);
+    const double width = (double)(p.panels * p.nr);
+    const double ideal = (double)s->channels * (double)p.nr / p.isa->vector_floats;
+    const double weights = (double)s->oc * taps * (double)s->channels;
+    const double tensors = (double)sizeof(float);
+
+    out->flops = 2.0 * pixels * taps * (double)s->groups * (double)s->channels * width;
+    out->efficiency = 0.97 * ideal / tiles_time(p.isa, &p.tiles);
+    /* each cut reads its part of x and dy, and a copy writes and reads it once more, in L2 */
+    out->bytes = tensors * (pixels * (double)s->oc * (double)p.tile_blocks +
+                            (double)(s->n * s->ih * s->iw * s->x_px) * (double)p.panel_blocks +
+                            weights * (p.slices == 1 ? 1.0 : 2.0 * (double)p.slices));
+    if (p.copy_x) out->bytes += tensors * 2.0 * (double)(s->n * s->ih * s->iw * s->x_px);
+    if (p.d.activation != CINCEL_ACT_NONE) out->bytes += tensors * 3.0 * pixels * (double)s->oc;
+    out->balance = claim_balance(&p);
+    out->calls =
+        pixels / (double)p.block_pixels * taps * (double)p.tiles.count * (double)(p.panels * s->groups);
+}
+
+const struct cincel_algo cincel_algo_conv_direct_backward_weights = {
+    .name = "direct",
+    .op = CINCEL_OP_CONV,
+    .pass = CINCEL_BACKWARD_WEIGHTS,
+    .knobs = knobs,
+    .knob_count = CINCEL_WEIGHTS_KNOBS,
+    .row = row_name,
+    .check = check,
+    .defaults = defaults,
+    .cost = cost,
+    .workspace = workspace,
+    .error = 1e-7,
+    .build = build,
+    .discard = discard,
+    .run = cincel_weights_run,
+};
