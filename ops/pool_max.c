@@ -87,10 +87,10 @@ static void pool_defaults(const struct cincel_target *t, const struct cincel_pro
 {
     char why[CINCEL_WHY];
     c->knob[KNOB_STREAM] = 1;
-    /* an output that fits the last cache is best left there for its reader */
+    /* Where all tensors fit the last cache, the output is best left there. Measured with 32 MB of it:
+       6 MB outputs in 8 MB of tensors 0.5-1.0x with streaming, 26 MB in 34 MB 1.2-1.3x. */
     const size_t cache = cincel_max(t->machine->topo.l3_bytes, t->machine->topo.l2_bytes);
-    if (output_floats(p) * sizeof(float) <= (double)cache || !pool_check(t, p, c, why))
-        c->knob[KNOB_STREAM] = 0;
+    if (cincel_problem_bytes(p) <= (double)cache || !pool_check(t, p, c, why)) c->knob[KNOB_STREAM] = 0;
 }
 
 static size_t rows_per_cut(size_t row_floats) { return cincel_max(1, CUT_FLOATS / row_floats); }
