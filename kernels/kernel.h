@@ -169,7 +169,8 @@ struct cincel_softmax_row {
 
 struct cincel_probe_row {
     const char *name; /* "probe_avx2" */
-    /* Runs `rounds` rounds of independent FMA chains in registers; returns the flops done. */
+    /* Runs `rounds` rounds of independent FMA chains in registers; returns the flops done. *sink is any
+       small number before and depends on all chains after. */
     double (*fma)(size_t rounds, float *sink);
     /* Sum of all floats: a read stream. */
     float (*read)(const float *x, size_t count);
