@@ -162,7 +162,7 @@ struct cincel_softmax_row {
     const char *name; /* "softmax_avx2" */
     /* y = scale · softmax(x), count ≥ 1; returns log Σ exp(x) (with the maximum put back); y may be x
        or NULL */
-    float (*run)(const float *x, float *y, size_t count, float scale);
+    double (*run)(const float *x, float *y, size_t count, float scale);
 };
 
 /* ----------------------------------------------------------------------------------- measuring -- */
