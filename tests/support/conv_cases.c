@@ -1,0 +1,145 @@
+#include "tests/support/conv_cases.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+#include "tests/support/guard.h"
+
+int test_draw(struct test_random *r, int low, int high)
+{
+    return low + (int)cincel_random_below(&r->source, r->next++, (uint32_t)(high - low + 1));
+}
+
+/* Mostly a few channels, sometimes more than one tile or panel of any ISA. */
+static int draw_channels(struct test_random *r)
+{
+    switch (test_draw(r, 0, 5)) {
+    case 0: return 1;
+    case 1: return test_draw(r, 33, 75);
+    default: return test_draw(r, 2, 24);
+    }
+}
+
+/* Kernel, stride, dilation, padding and size of one axis. */
+static void draw_axis(struct test_random *r, int *size, int *kernel, int *stride, int *dilation, int *low,
+                      int *high)
+{
+    *kernel = test_draw(r, 0, 2) == 0 ? 1 : test_draw(r, 1, 5);
+    *stride = test_draw(r, 0, 1) == 0 ? 1 : test_draw(r, 1, 3);
+    *dilation = test_draw(r, 0, 2) == 0 ? test_draw(r, 1, 3) : 1;
+    const int extent = (*kernel - 1) * *dilation + 1;
+    *low = test_draw(r, 0, 1) == 0 ? 0 : test_draw(r, 0, extent - 1);
+    *high = test_draw(r, 0, 1) == 0 ? *low : test_draw(r, 0, extent - 1);
+    *size = test_draw(r, 0, 4) == 0 ? test_draw(r, 16, 40) : test_draw(r, 1, 12);
+}
+
+void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out)
+{
+    for (;;) {
+        cincel_conv_desc d = CINCEL_CONV_DESC_INIT;
+        d.n = test_draw(r, 1, 5);
+        d.groups = test_draw(r, 0, 2) == 0 ? test_draw(r, 2, 6) : 1;
+        d.ic = draw_channels(r) * d.groups;
+        d.oc = draw_channels(r) * d.groups;
+        draw_axis(r, &d.ih, &d.kh, &d.stride_h, &d.dilation_h, &d.pad_top, &d.pad_bottom);
+        draw_axis(r, &d.iw, &d.kw, &d.stride_w, &d.dilation_w, &d.pad_left, &d.pad_right);
+        d.activation = test_draw(r, 0, 2) == 0 ? CINCEL_ACT_RELU : CINCEL_ACT_NONE;
+        if (pass != CINCEL_FORWARD) d.accumulate = test_draw(r, 0, 2) == 0;
+        if (cincel_problem_conv(&d, pass, "conv", out) == CINCEL_OK && cincel_problem_flops(out) < 4e6)
+            return;
+    }
+}
+
+static float *filled(struct test_random *r, size_t count, enum conv_data data)
+{
+    float *p = test_guarded(count * sizeof(float));
+    for (size_t i = 0; i < count; i++) {
+        if (data == CONV_INTEGERS)
+            p[i] = (float)test_draw(r, -3, 3);
+        else
+            p[i] = 2.0f * cincel_random_uniform(&r->source, r->next++) - 1.0f;
+    }
+    return p;
+}
+
+void conv_case_create(struct test_random *r, const struct cincel_problem *p, enum conv_data data,
+                      struct conv_case *out)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    out->x_count = (size_t)d->n * (size_t)d->ih * (size_t)d->iw * (size_t)d->ic;
+    out->w_count = (size_t)d->oc * (size_t)d->kh * (size_t)d->kw * (size_t)(d->ic / d->groups);
+    out->y_count = (size_t)d->n * (size_t)p->conv.oh * (size_t)p->conv.ow * (size_t)d->oc;
+    out->oc = (size_t)d->oc;
+    out->x = filled(r, out->x_count, data);
+    out->w = filled(r, out->w_count, data);
+    out->bias = filled(r, out->oc, data);
+    out->dy = filled(r, out->y_count, data);
+    out->y_in = filled(r, out->y_count, data);
+    out->y = filled(r, out->y_count, data);
+    out->dx = filled(r, out->x_count, data);
+    out->dw = filled(r, out->w_count, data);
+    out->db = filled(r, out->oc, data);
+}
+
+void conv_case_free(struct conv_case *c)
+{
+    test_guarded_free(c->x, c->x_count * sizeof(float));
+    test_guarded_free(c->w, c->w_count * sizeof(float));
+    test_guarded_free(c->bias, c->oc * sizeof(float));
+    test_guarded_free(c->dy, c->y_count * sizeof(float));
+    test_guarded_free(c->y_in, c->y_count * sizeof(float));
+    test_guarded_free(c->y, c->y_count * sizeof(float));
+    test_guarded_free(c->dx, c->x_count * sizeof(float));
+    test_guarded_free(c->dw, c->w_count * sizeof(float));
+    test_guarded_free(c->db, c->oc * sizeof(float));
+}
+
+struct cincel_tensors conv_case_tensors(const struct conv_case *c)
+{
+    return (struct cincel_tensors){.x = c->x,
+                                   .w = c->w,
+                                   .bias = c->bias,
+                                   .dy = c->dy,
+                                   .y_in = c->y_in,
+                                   .y = c->y,
+                                   .dx = c->dx,
+                                   .dw = c->dw,
+                                   .db = c->db};
+}
+
+void test_target_create(int threads, struct test_target *out)
+{
+    *out = (struct test_target){0};
+    cincel_machine_detect(&out->machine);
+    out->machine.threads = threads;
+    int count = 0;
+    for (const struct cincel_isa *const *isa = cincel_isas; *isa; isa++)
+        if (((*isa)->needs & ~out->machine.cpu.features) == 0) out->isas[count++] = *isa;
+    out->target = (struct cincel_target){
+        .machine = &out->machine, .isas = out->isas, .gflops = 100.0, .gbytes = 20.0, .reproducible = false};
+}
+
+void test_target_only(const struct test_target *from, const struct cincel_isa *isa, struct test_target *out)
+{
+    *out = *from;
+    out->isas[0] = isa;
+    out->isas[1] = NULL;
+    out->target.machine = &out->machine;
+    out->target.isas = out->isas;
+}
+
+bool conv_case_run(const struct test_target *target, const struct cincel_algo *algo,
+                   const struct cincel_problem *p, const struct cincel_choice *choice,
+                   const struct conv_case *c, struct cincel_team *team)
+{
+    struct cincel_prepared *prepared;
+    if (algo->build(&target->target, p, choice, &prepared) != CINCEL_OK) return false;
+    const size_t bytes = cincel_round_up(algo->workspace(&target->target, p, choice), CINCEL_ALIGN);
+    struct cincel_tensors t = conv_case_tensors(c);
+    t.workspace = bytes ? test_guarded(bytes) : NULL;
+    if (bytes) memset(t.workspace, 0xff, bytes); /* NaN: what is read must have been written */
+    algo->run(prepared, &t, team);
+    test_guarded_free(t.workspace, bytes);
+    algo->discard(prepared);
+    return true;
+}
