@@ -1,0 +1,136 @@
+#include "problem.hpp"
+
+#include <charconv>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace bench
+{
+namespace
+{
+
+constexpr std::size_t conv_columns = 15, pool_columns = 12;
+
+int number(const std::string &text, const char *column)
+{
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size())
+        throw std::runtime_error(std::string(column) + " is \"" + text + "\", not a number");
+    return value;
+}
+
+void check(cincel_status status)
+{
+    if (status != CINCEL_OK) throw std::runtime_error(cincel_error_message());
+}
+
+Problem parse_conv(const std::vector<std::string> &cells)
+{
+    static const char *const names[conv_columns] = {"name", "mb", "g",  "ic", "ih", "iw", "oc", "kh",
+                                                    "kw",   "sh", "sw", "ph", "pw", "dh", "dw"};
+    int v[conv_columns] = {};
+    for (std::size_t i = 1; i < conv_columns; i++) v[i] = number(cells[i], names[i]);
+    Problem p;
+    p.op = Operator::conv;
+    p.name = cells[0];
+    cincel_conv_desc &d = p.conv;
+    d.n = v[1], d.groups = v[2], d.ic = v[3], d.ih = v[4], d.iw = v[5];
+    d.oc = v[6], d.kh = v[7], d.kw = v[8], d.stride_h = v[9], d.stride_w = v[10];
+    d.pad_top = d.pad_bottom = v[11], d.pad_left = d.pad_right = v[12];
+    d.dilation_h = v[13], d.dilation_w = v[14];
+    check(cincel_conv_output_size(&d, &p.oh, &p.ow));
+    return p;
+}
+
+PoolKind parse_pool_kind(const std::string &text)
+{
+    if (text == "max") return PoolKind::max;
+    if (text == "avg_include_pad") return PoolKind::avg_include_pad;
+    if (text == "avg_exclude_pad") return PoolKind::avg_exclude_pad;
+    throw std::runtime_error("kind is \"" + text + "\", not max, avg_include_pad or avg_exclude_pad");
+}
+
+Problem parse_pool(const std::vector<std::string> &cells)
+{
+    static const char *const names[pool_columns] = {"name", "kind", "mb", "c",  "ih", "iw",
+                                                    "kh",   "kw",   "sh", "sw", "ph", "pw"};
+    int v[pool_columns] = {};
+    for (std::size_t i = 2; i < pool_columns; i++) v[i] = number(cells[i], names[i]);
+    Problem p;
+    p.op = Operator::pool;
+    p.name = cells[0];
+    p.pool_kind = parse_pool_kind(cells[1]);
+    cincel_pool_desc &d = p.pool;
+    d.n = v[2], d.c = v[3], d.ih = v[4], d.iw = v[5];
+    d.kh = v[6], d.kw = v[7], d.stride_h = v[8], d.stride_w = v[9];
+    d.pad_top = d.pad_bottom = v[10], d.pad_left = d.pad_right = v[11];
+    check(cincel_pool_output_size(&d, &p.oh, &p.ow));
+    return p;
+}
+
+Problem parse_line(const std::vector<std::string> &cells)
+{
+    if (cells.size() == conv_columns) return parse_conv(cells);
+    if (cells.size() == pool_columns) return parse_pool(cells);
+    throw std::runtime_error(std::to_string(cells.size()) + " columns; a convolution has " +
+                             std::to_string(conv_columns) + ", a pooling " + std::to_string(pool_columns));
+}
+
+} // namespace
+
+std::vector<Problem> read_problems(const std::string &path)
+{
+    std::ifstream file(path);
+    if (!file) throw std::runtime_error(path + ": cannot be opened");
+    std::vector<Problem> problems;
+    std::string line;
+    for (int row = 1; std::getline(file, line); row++) {
+        std::istringstream words(line.substr(0, line.find('#')));
+        std::vector<std::string> cells;
+        for (std::string cell; words >> cell;) cells.push_back(cell);
+        if (cells.empty()) continue;
+        try {
+            problems.push_back(parse_line(cells));
+        } catch (const std::runtime_error &e) {
+            throw std::runtime_error(path + ":" + std::to_string(row) + ": " + e.what());
+        }
+    }
+    if (file.bad()) throw std::runtime_error(path + ": cannot be read");
+    if (problems.empty()) throw std::runtime_error(path + ": holds no problem");
+    return problems;
+}
+
+std::size_t Problem::x_count() const
+{
+    if (op == Operator::conv) return std::size_t(conv.n) * conv.ih * conv.iw * conv.ic;
+    return std::size_t(pool.n) * pool.ih * pool.iw * pool.c;
+}
+
+std::size_t Problem::y_count() const
+{
+    if (op == Operator::conv) return std::size_t(conv.n) * oh * ow * conv.oc;
+    return std::size_t(pool.n) * oh * ow * pool.c;
+}
+
+std::size_t Problem::w_count() const
+{
+    if (op == Operator::pool) return 0;
+    return std::size_t(conv.oc) * conv.kh * conv.kw * (conv.ic / conv.groups);
+}
+
+double Problem::flops() const
+{
+    if (op == Operator::pool) return 0.0;
+    return 2.0 * double(y_count()) * conv.kh * conv.kw * (conv.ic / conv.groups);
+}
+
+double Problem::bytes() const
+{
+    const double floats = double(x_count()) + double(y_count()) + double(w_count());
+    return sizeof(float) * floats +
+           (op == Operator::pool && pool_kind == PoolKind::max ? double(y_count()) : 0);
+}
+
+} // namespace bench

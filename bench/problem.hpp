@@ -1,0 +1,37 @@
+// Problems as bench/shapes/*.txt state them.
+#ifndef CINCEL_BENCH_PROBLEM_HPP
+#define CINCEL_BENCH_PROBLEM_HPP
+
+#include <cincel/cincel.h>
+#include <string>
+#include <vector>
+
+namespace bench
+{
+
+enum class Operator { conv, pool };
+enum class PoolKind { max, avg_include_pad, avg_exclude_pad };
+
+struct Problem {
+    Operator op = Operator::conv;
+    std::string name;
+    cincel_conv_desc conv = CINCEL_CONV_DESC_INIT; // op == conv
+    cincel_pool_desc pool = CINCEL_POOL_DESC_INIT; // op == pool; its kind is pool_kind
+    PoolKind pool_kind = PoolKind::max;
+    int oh = 0, ow = 0;
+
+    std::size_t x_count() const;
+    std::size_t y_count() const;
+    std::size_t w_count() const; // 0 for pooling
+    // As published figures count: padded taps included, a multiply-add is two. 0 for pooling.
+    double flops() const;
+    // Every tensor of the call once; pooling's record of where the maxima were as one byte each.
+    double bytes() const;
+};
+
+// A file's problems: lines of 15 columns are convolutions, of 12 poolings; the columns are explained in
+// the files. Throws std::runtime_error "FILE:LINE: what is wrong".
+std::vector<Problem> read_problems(const std::string &path);
+
+} // namespace bench
+#endif

@@ -1,0 +1,140 @@
+#include "runner.hpp"
+
+#include <stdexcept>
+
+namespace bench
+{
+namespace
+{
+
+void check(cincel_status status)
+{
+    if (status != CINCEL_OK) throw std::runtime_error(cincel_error_message());
+}
+
+struct PlanDeleter {
+    void operator()(cincel_plan *plan) const { cincel_plan_destroy(plan); }
+};
+struct WorkspaceDeleter {
+    void operator()(void *ws) const { cincel_workspace_destroy(ws); }
+};
+using Plan = std::unique_ptr<cincel_plan, PlanDeleter>;
+using Memory = std::unique_ptr<void, WorkspaceDeleter>;
+
+Memory allocate(std::size_t bytes)
+{
+    void *ws = nullptr;
+    check(cincel_workspace_create(bytes, &ws));
+    return Memory(ws);
+}
+
+// 64-byte aligned floats with random content.
+class Tensor
+{
+  public:
+    explicit Tensor(std::size_t count) : memory_(allocate(count * sizeof(float)))
+    {
+        fill_random(*this, count);
+    }
+    operator float *() const { return static_cast<float *>(memory_.get()); }
+
+  private:
+    Memory memory_;
+};
+
+class ConvRunner : public Runner
+{
+  public:
+    ConvRunner(cincel_context *ctx, const Problem &p, cincel_pass pass, const cincel_options &options)
+        : pass_(pass), x_(p.x_count()), w_(p.w_count()), y_(p.y_count())
+    {
+        cincel_plan *plan = nullptr;
+        check(cincel_conv_plan(ctx, &p.conv, pass, &options, &plan));
+        plan_.reset(plan);
+        ws_ = allocate(cincel_plan_workspace_size(plan));
+    }
+
+    // y stands for dy, x for dx and w for dw where the pass has those.
+    void run() override
+    {
+        if (pass_ == CINCEL_FORWARD)
+            check(cincel_conv_forward(plan_.get(), x_, w_, nullptr, y_, ws_.get()));
+        else if (pass_ == CINCEL_BACKWARD_DATA)
+            check(cincel_conv_backward_data(plan_.get(), y_, w_, nullptr, x_, ws_.get()));
+        else
+            check(cincel_conv_backward_weights(plan_.get(), x_, y_, nullptr, w_, nullptr, ws_.get()));
+    }
+    std::string describe() const override { return cincel_plan_describe(plan_.get()); }
+
+  private:
+    cincel_pass pass_;
+    Tensor x_, w_, y_;
+    Plan plan_;
+    Memory ws_;
+};
+
+// Forward as in training: the positions of the maxima are recorded.
+class PoolRunner : public Runner
+{
+  public:
+    PoolRunner(cincel_context *ctx, const Problem &p, cincel_pass pass, const cincel_options &options)
+        : pass_(pass), x_(p.x_count()), y_(p.y_count())
+    {
+        cincel_plan *plan = nullptr;
+        check(cincel_pool_plan(ctx, &p.pool, CINCEL_FORWARD, &options, &plan));
+        plan_.reset(plan);
+        ws_ = allocate(cincel_plan_workspace_size(plan));
+        argmax_ = allocate(cincel_pool_argmax_size(plan));
+        check(cincel_pool_forward(plan, x_, y_, argmax_.get(), ws_.get()));
+        if (pass == CINCEL_FORWARD) return;
+        check(cincel_pool_plan(ctx, &p.pool, pass, &options, &plan));
+        plan_.reset(plan);
+        ws_ = allocate(cincel_plan_workspace_size(plan));
+    }
+
+    void run() override
+    {
+        if (pass_ == CINCEL_FORWARD)
+            check(cincel_pool_forward(plan_.get(), x_, y_, argmax_.get(), ws_.get()));
+        else
+            check(cincel_pool_backward(plan_.get(), y_, argmax_.get(), x_, ws_.get()));
+    }
+    std::string describe() const override { return cincel_plan_describe(plan_.get()); }
+
+  private:
+    cincel_pass pass_;
+    Tensor x_, y_;
+    Memory argmax_;
+    Plan plan_;
+    Memory ws_;
+};
+
+} // namespace
+
+void fill_random(float *data, std::size_t count)
+{
+    std::uint32_t state = 12345; // Numerical Recipes' linear congruential generator
+    for (std::size_t i = 0; i < count; i++) {
+        state = state * 1664525u + 1013904223u;
+        data[i] = float(state >> 8) / 8388608.0f - 1.0f;
+    }
+}
+
+bool cincel_supports(const Problem &problem)
+{
+    return problem.op == Operator::conv || problem.pool_kind == PoolKind::max;
+}
+
+Implementation cincel_implementation(cincel_context *ctx, const Problem &problem, cincel_pass pass,
+                                     cincel_effort effort)
+{
+    cincel_options options = CINCEL_OPTIONS_INIT;
+    options.effort = effort;
+    return {"cincel", [=]() -> std::unique_ptr<Runner> {
+                if (problem.op == Operator::conv)
+                    return std::make_unique<ConvRunner>(ctx, problem, pass, options);
+                return std::make_unique<PoolRunner>(ctx, problem, pass, options);
+            }};
+}
+
+} // namespace bench
