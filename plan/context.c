@@ -58,8 +58,7 @@ static cincel_status choose_threads(cincel_context *ctx, const cincel_config *co
     return CINCEL_OK;
 }
 
-/* Appends `name` to a blank-separated list, cut at `size`. */
-static void append_name(char *list, size_t size, const char *name)
+void cincel_append_name(char *list, size_t size, const char *name)
 {
     const size_t used = strlen(list);
     snprintf(list + used, size - used, "%s%s", used ? " " : "", name);
@@ -73,7 +72,7 @@ static cincel_status choose_isas(cincel_context *ctx, const char *source, const 
     int count = 0;
     for (const struct cincel_isa *const *isa = cincel_isas; *isa; isa++) {
         if ((*isa)->needs & ~ctx->machine.cpu.features) continue;
-        append_name(usable, sizeof usable, (*isa)->name);
+        cincel_append_name(usable, sizeof usable, (*isa)->name);
         below = below || strcmp((*isa)->name, cap) == 0;
         if (below && count < CINCEL_MAX_ISAS - 1) ctx->isas[count++] = *isa;
     }

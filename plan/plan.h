@@ -57,6 +57,9 @@ cincel_status cincel_plan_check_call(const cincel_plan *plan, enum cincel_plan_k
 /* Runs the plan on the context's team. */
 void cincel_plan_run(const cincel_plan *plan, const struct cincel_tensors *tensors);
 
+/* Appends `name` to a blank-separated list, cut at `size`. */
+void cincel_append_name(char *list, size_t size, const char *name);
+
 /* One line to the context's log, if it has one. */
 void cincel_context_log(const cincel_context *ctx, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
