@@ -51,7 +51,7 @@ static cincel_status fail_unknown(const char *name)
 cincel_status cincel_model_builtin(const char *name, int height, int width, int channels, int classes,
                                    cincel_model **out)
 {
-    if (!name) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: name is null");
+    if (!name) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: name is NULL");
     size_t i = 0;
     while (i < BUILTINS && strcmp(builtins[i].name, name) != 0) i++;
     if (i == BUILTINS) return fail_unknown(name);
@@ -60,7 +60,7 @@ cincel_status cincel_model_builtin(const char *name, int height, int width, int 
     cincel_status status = cincel_model_create(height, width, channels, &model);
     if (status != CINCEL_OK) return status;
     status = builtins[i].build(model, classes);
-    if (status == CINCEL_OK && !out) status = cincel_fail(CINCEL_INVALID_ARGUMENT, "model: out is null");
+    if (status == CINCEL_OK && !out) status = cincel_fail(CINCEL_INVALID_ARGUMENT, "model: out is NULL");
     if (status != CINCEL_OK) {
         cincel_model_destroy(model);
         return status;

@@ -79,7 +79,7 @@ cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *
 cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const cincel_dataset *data, int batch,
                               double *loss, double *accuracy)
 {
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: model is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: model is NULL");
     if (batch <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: batch is %d, must be > 0", batch);
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
     cincel_status status = cincel_dataset_describe(data, &info);
@@ -115,9 +115,9 @@ cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const ci
 cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const float *x, int n,
                              float *probabilities)
 {
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: model is null");
-    if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: x is null");
-    if (!probabilities) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: probabilities is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: model is NULL");
+    if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: x is NULL");
+    if (!probabilities) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: probabilities is NULL");
     if (n <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: n is %d, must be > 0", n);
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     o.batch = n < PREDICT_BATCH ? n : PREDICT_BATCH;

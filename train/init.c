@@ -18,7 +18,7 @@ static double init_bound(cincel_init init, const struct layer_tensor *t)
 
 cincel_status cincel_model_init(cincel_model *model, cincel_init init, uint64_t seed)
 {
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is NULL");
     if (init != CINCEL_INIT_KAIMING && init != CINCEL_INIT_XAVIER) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: init is %d, no such initialisation", (int)init);
     }

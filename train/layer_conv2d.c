@@ -95,7 +95,7 @@ const struct layer_kind cincel_layer_conv2d = {
 
 cincel_status cincel_model_add_conv2d(cincel_model *model, const cincel_conv2d_options *o)
 {
-    if (!o) return cincel_fail(CINCEL_INVALID_ARGUMENT, "conv2d: options are null");
+    if (!o) return cincel_fail(CINCEL_INVALID_ARGUMENT, "conv2d: options are NULL");
     struct layer layer = {.kind = &cincel_layer_conv2d, .as.conv = CINCEL_CONV2D_OPTIONS_INIT};
     const cincel_status status =
         cincel_struct_in("conv2d", o, sizeof *o, sizeof layer.as.conv, &layer.as.conv);

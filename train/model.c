@@ -23,7 +23,7 @@ static bool count_fits(size_t a, size_t b, size_t c, size_t d)
 
 cincel_status cincel_model_create(int height, int width, int channels, cincel_model **out)
 {
-    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: out is null");
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: out is NULL");
     if (height <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: height is %d, must be > 0", height);
     if (width <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: width is %d, must be > 0", width);
     if (channels <= 0) {
@@ -128,7 +128,7 @@ static cincel_status reserve_layer(cincel_model *model)
 cincel_status cincel_model_append(cincel_model *model, const struct layer *proto)
 {
     assert(proto->kind);
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: model is null", proto->kind->name);
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: model is NULL", proto->kind->name);
     if (atomic_load(&model->sealed)) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: the model has a session, no layer can follow",
                            proto->kind->name);
@@ -166,8 +166,8 @@ cincel_status cincel_model_append(cincel_model *model, const struct layer *proto
 
 cincel_status cincel_model_name(cincel_model *model, const char *name)
 {
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is null");
-    if (!name) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: name is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is NULL");
+    if (!name) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: name is NULL");
     if (!model->layers) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: no layer to name \"%s\"", name);
     const size_t length = strlen(name);
     if (length == 0 || length >= NAME_BYTES) {
@@ -210,8 +210,8 @@ const struct layer_tensor *cincel_model_tensor(const cincel_model *model, size_t
 
 cincel_status cincel_model_parameter(cincel_model *model, size_t index, cincel_parameter *out)
 {
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is null");
-    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: out is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is NULL");
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: out is NULL");
     const struct layer_tensor *tensor = cincel_model_tensor(model, index);
     if (!tensor) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: parameter %zu of %zu", index, model->tensors);

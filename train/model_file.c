@@ -59,8 +59,8 @@ static void file_shape(const struct layer_tensor *t, size_t shape[CINCEL_TENSOR_
 
 cincel_status cincel_model_save(const cincel_model *model, const char *path)
 {
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is null");
-    if (!path) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: path is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is NULL");
+    if (!path) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: path is NULL");
     if (!model->tensors) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: no parameters to save");
     struct cincel_tensor_source *source = calloc(model->tensors, sizeof *source);
     struct tensor_view *view = calloc(model->tensors, sizeof *view);
@@ -108,8 +108,8 @@ static cincel_status match_tensors(const cincel_model *model, const struct cince
 
 cincel_status cincel_model_load(cincel_model *model, const char *path)
 {
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is null");
-    if (!path) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: path is null");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is NULL");
+    if (!path) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: path is NULL");
     if (!model->tensors) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: no parameters to load");
     struct cincel_tensor_file *file;
     cincel_status status = cincel_tensor_file_open(path, &file);

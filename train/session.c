@@ -133,8 +133,8 @@ static cincel_status find_set(struct cincel_session *s, int n, bool backward, st
 static cincel_status check_options(const cincel_context *ctx, const cincel_model *model,
                                    const cincel_session_options *o, cincel_session_options *mine)
 {
-    if (!ctx) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: context is null");
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: model is null");
+    if (!ctx) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: context is NULL");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: model is NULL");
     *mine = (cincel_session_options)CINCEL_SESSION_OPTIONS_INIT;
     if (o) {
         const cincel_status status = cincel_struct_in("session", o, sizeof *mine, sizeof *mine, mine);
@@ -188,7 +188,7 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
     cincel_session_options mine;
     cincel_status status = check_options(ctx, model, o, &mine);
     if (status != CINCEL_OK) return status;
-    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is null");
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is NULL");
     struct cincel_session *s = calloc(1, sizeof *s);
     if (!s) return cincel_fail(CINCEL_OUT_OF_MEMORY, "session: no memory");
     s->ctx = ctx;
@@ -240,8 +240,8 @@ size_t cincel_session_memory(const cincel_session *s)
 /* The index-th plan of the full batch in the order of the layers, and within one of the passes. */
 cincel_status cincel_session_plan(const cincel_session *s, size_t index, cincel_session_plan_info *out)
 {
-    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is null");
-    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is null");
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is NULL");
     size_t left = index;
     for (size_t i = 0; i < s->model->layers; i++) {
         for (int pass = 0; pass < PASSES; pass++) {
@@ -331,8 +331,8 @@ static const float *logits_of(const struct cincel_session *s, const float *x)
 
 static cincel_status check_call(const struct cincel_session *s, const float *x, int n)
 {
-    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is null");
-    if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: x is null");
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
+    if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: x is NULL");
     if (n <= 0 || n > s->batch) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: n is %d, must be in 1 … %d (the batch)", n,
                            s->batch);
@@ -344,7 +344,7 @@ cincel_status cincel_session_forward(cincel_session *s, const float *x, int n, c
 {
     cincel_status status = check_call(s, x, n);
     if (status != CINCEL_OK) return status;
-    if (!logits) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: logits is null");
+    if (!logits) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: logits is NULL");
     struct plan_set *set;
     status = find_set(s, n, false, &set);
     if (status == CINCEL_OK) status = run_forward(s, set, x);
@@ -358,7 +358,7 @@ cincel_status cincel_session_gradients(cincel_session *s, const float *x, const 
     cincel_status status = check_call(s, x, n);
     if (status != CINCEL_OK) return status;
     if (!s->training) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: training is 0: no gradients");
-    if (!labels) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: labels is null");
+    if (!labels) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: labels is NULL");
     struct plan_set *set;
     status = find_set(s, n, true, &set);
     if (status != CINCEL_OK) return status;
@@ -382,7 +382,7 @@ const float *cincel_session_gradient(const cincel_session *s, size_t index)
 
 cincel_status cincel_session_sgd(cincel_session *s, float lr, float momentum, float weight_decay)
 {
-    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is null");
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
     if (!s->have_gradients) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: no gradients to apply");
     return cincel_sgd_step(s->ctx, s->model->parameters, s->gradients, momentum != 0.0f ? s->velocity : NULL,
                            s->model->block, lr, momentum, weight_decay);

@@ -244,9 +244,9 @@ static cincel_status train_epochs(struct trainer *t)
 cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
                            const cincel_train_options *o, cincel_train_report *report)
 {
-    if (!ctx) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: context is null");
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: model is null");
-    if (!data) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: data is null");
+    if (!ctx) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: context is NULL");
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: model is NULL");
+    if (!data) return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: data is NULL");
     struct trainer t = {.ctx = ctx,
                         .model = model,
                         .data = data,
