@@ -1,0 +1,347 @@
+/* The training cycle: it learns, it is reproducible, it stops when told or when nothing improves, it keeps
+   the best weights, and it answers every misuse with a sentence. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/philox.h"
+#include "train/model.h"
+
+static void must(cincel_status status)
+{
+    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
+}
+
+static void says(cincel_status got, cincel_status wanted, const char *part)
+{
+    if (got != wanted || !strstr(cincel_error_message(), part)) {
+        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
+                 part);
+    }
+}
+
+enum { FEATURES = 8, CLASSES = 3, COUNT = 203 };
+
+/* Points around one centre a class; `noise` 0 makes it separable, a large one pure noise. */
+static cincel_dataset *points(float noise, uint64_t seed)
+{
+    const struct cincel_random centres = {1, 0xce, 0}, random = {seed, 0xda7a, 0};
+    float x[COUNT][FEATURES];
+    int32_t labels[COUNT];
+    for (uint64_t i = 0; i < COUNT; i++) {
+        labels[i] = (int32_t)(i % CLASSES);
+        for (uint64_t f = 0; f < FEATURES; f++) {
+            x[i][f] = cincel_random_normal(&centres, (uint64_t)labels[i] * FEATURES + f) +
+                      noise * cincel_random_normal(&random, i * FEATURES + f);
+        }
+    }
+    cincel_dataset *data;
+    must(cincel_dataset_memory(&x[0][0], labels, COUNT, 1, 1, FEATURES, CLASSES, &data));
+    return data;
+}
+
+static cincel_model *classifier(void)
+{
+    cincel_model *model;
+    must(cincel_model_create(1, 1, FEATURES, &model));
+    must(cincel_model_add_linear(model, 16, 1));
+    must(cincel_model_add_relu(model));
+    must(cincel_model_add_linear(model, CLASSES, 1));
+    must(cincel_model_init(model, CINCEL_INIT_KAIMING, 1));
+    return model;
+}
+
+static cincel_context *context(int threads)
+{
+    cincel_context *ctx;
+    cincel_config config = CINCEL_CONFIG_INIT;
+    config.threads = threads;
+    must(cincel_context_create(&config, &ctx));
+    return ctx;
+}
+
+/* What a run told, and a flag it raises by itself. */
+struct diary {
+    size_t steps, epochs;
+    double best_loss;
+    int best_epoch;
+    size_t cancel_after; /* steps; 0: never */
+    volatile int cancel;
+};
+
+static void note(void *user, const cincel_train_progress *p)
+{
+    struct diary *d = user;
+    assert_in_range(p->step, 1, p->steps);
+    assert_true(p->items_per_second > 0.0 && p->seconds_left >= 0.0);
+    if (!p->epoch_done) {
+        d->steps++;
+    } else {
+        d->epochs++;
+        assert_int_equal(p->epoch, d->epochs);
+        assert_int_equal(p->step, p->steps);
+        assert_int_equal(p->best, d->epochs == 1 || p->validation_loss < d->best_loss);
+        if (p->best) {
+            d->best_loss = p->validation_loss;
+            d->best_epoch = p->epoch;
+        }
+    }
+    if (d->cancel_after && d->steps >= d->cancel_after) d->cancel = 1;
+}
+
+static cincel_train_options options(struct diary *d)
+{
+    cincel_train_options o = CINCEL_TRAIN_OPTIONS_INIT;
+    o.batch = 16;
+    o.progress = note;
+    o.user = d;
+    o.cancel = &d->cancel;
+    return o;
+}
+
+static void it_learns_the_same_for_any_team(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(0.3f, 2), *test = points(0.3f, 3);
+    float *first = NULL;
+    for (int threads = 1; threads <= 3; threads++) {
+        cincel_context *ctx = context(threads);
+        cincel_model *model = classifier();
+        struct diary d = {0};
+        const cincel_train_options o = options(&d);
+        cincel_train_report r = CINCEL_TRAIN_REPORT_INIT;
+        double loss, accuracy;
+        must(cincel_train(ctx, model, data, &o, &r));
+        must(cincel_evaluate(ctx, model, test, 64, &loss, &accuracy));
+        assert_true(accuracy > 0.95 && loss < 0.2);
+        /* 203 samples, 20 of them for validation: 12 steps, the last with 7 samples */
+        assert_int_equal(d.steps, 10 * 12);
+        assert_int_equal(d.epochs, 10);
+        assert_int_equal(r.epochs, 10);
+        assert_int_equal(r.best_epoch, d.best_epoch);
+        assert_true(r.validation_loss == d.best_loss && !r.stopped_early && !r.cancelled);
+        assert_true(r.items_per_second > 0.0 && r.planned_bytes > 0);
+        if (!first) {
+            first = malloc(model->block * sizeof *first);
+            memcpy(first, model->parameters, model->block * sizeof *first);
+        }
+        assert_memory_equal(first, model->parameters, model->block * sizeof *first);
+        cincel_model_destroy(model);
+        cincel_context_destroy(ctx);
+    }
+    free(first);
+    cincel_dataset_destroy(test);
+    cincel_dataset_destroy(data);
+}
+
+/* Labels that follow from nothing: validation gets worse soon, and the run ends `patience` epochs later. */
+static void it_stops_early_with_the_best_weights(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(50.0f, 2);
+    cincel_context *ctx = context(1);
+    cincel_model *model = classifier(), *again = classifier();
+    struct diary d = {0}, e = {0};
+    cincel_train_options o = options(&d);
+    cincel_train_report r = CINCEL_TRAIN_REPORT_INIT, s = CINCEL_TRAIN_REPORT_INIT;
+    o.epochs = 200;
+    o.patience = 3;
+    o.lr = 0.003f;
+    must(cincel_train(ctx, model, data, &o, &r));
+    assert_true(r.stopped_early && !r.cancelled);
+    assert_int_equal(r.best_epoch, d.best_epoch);
+    assert_int_equal(r.epochs, d.best_epoch + 3);
+    assert_true(r.validation_loss == d.best_loss);
+
+    /* a run that ends at the best epoch has the weights the longer one went back to */
+    o.epochs = r.best_epoch;
+    o.user = &e;
+    o.cancel = &e.cancel;
+    must(cincel_train(ctx, again, data, &o, &s));
+    assert_int_equal(s.best_epoch, r.best_epoch);
+    assert_false(s.stopped_early);
+    assert_memory_equal(model->parameters, again->parameters, model->block * sizeof(float));
+    cincel_model_destroy(again);
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+    cincel_dataset_destroy(data);
+}
+
+static void cancelling_ends_it_after_the_step(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(0.3f, 2);
+    cincel_context *ctx = context(1);
+    for (size_t after = 1; after <= 29; after += 14) { /* within epoch 1, within epoch 2, within epoch 3 */
+        cincel_model *model = classifier(), *whole = classifier();
+        struct diary d = {.cancel_after = after}, e = {0};
+        cincel_train_options o = options(&d);
+        cincel_train_report r = CINCEL_TRAIN_REPORT_INIT;
+        must(cincel_train(ctx, model, data, &o, &r));
+        assert_true(r.cancelled && !r.stopped_early);
+        assert_int_equal(d.steps, after);
+        assert_int_equal(r.epochs, after / 12);
+        assert_int_equal(r.best_epoch, d.best_epoch);
+        if (r.epochs > 0) { /* the best of the complete epochs is what a run of just those gives */
+            o.epochs = r.epochs;
+            o.user = &e;
+            o.cancel = &e.cancel;
+            must(cincel_train(ctx, whole, data, &o, NULL));
+            assert_memory_equal(model->parameters, whole->parameters, model->block * sizeof(float));
+        }
+        cincel_model_destroy(whole);
+        cincel_model_destroy(model);
+    }
+    cincel_context_destroy(ctx);
+    cincel_dataset_destroy(data);
+}
+
+static void without_validation_the_training_loss_decides(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(0.3f, 2);
+    cincel_context *ctx = context(1);
+    cincel_model *model = classifier();
+    cincel_train_options o = CINCEL_TRAIN_OPTIONS_INIT;
+    cincel_train_report r = CINCEL_TRAIN_REPORT_INIT;
+    o.validation_fraction = 0.0;
+    o.epochs = 2;
+    o.batch = 1000; /* more than there are samples */
+    must(cincel_train(ctx, model, data, &o, &r));
+    assert_int_equal(r.epochs, 2);
+    assert_int_equal(r.best_epoch, 2);
+    assert_true(r.validation_loss == r.train_loss && r.validation_accuracy == r.train_accuracy);
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+    cincel_dataset_destroy(data);
+}
+
+static void divergence_is_said(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(50.0f, 2);
+    cincel_context *ctx = context(1);
+    cincel_model *model = classifier();
+    cincel_train_options o = CINCEL_TRAIN_OPTIONS_INIT;
+    o.lr = 1e30f;
+    says(cincel_train(ctx, model, data, &o, NULL), CINCEL_INVALID_ARGUMENT, "lr 1e+30 is too high");
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+    cincel_dataset_destroy(data);
+}
+
+static void refuses(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
+                    const cincel_train_options *o, const char *message)
+{
+    says(cincel_train(ctx, model, data, o, NULL), CINCEL_INVALID_ARGUMENT, message);
+}
+
+static void misuse_is_answered(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(0.3f, 2);
+    cincel_context *ctx = context(1);
+    cincel_model *model = classifier(), *narrow;
+    cincel_train_options o;
+    double loss, accuracy;
+    float x[FEATURES] = {0}, probabilities[CLASSES];
+    must(cincel_model_create(1, 1, FEATURES, &narrow));
+    must(cincel_model_add_linear(narrow, CLASSES - 1, 1));
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.epochs = 0;
+    refuses(ctx, model, data, &o, "train: epochs is 0");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.batch = -1;
+    refuses(ctx, model, data, &o, "train: batch is -1");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.lr = 0.0f;
+    refuses(ctx, model, data, &o, "train: lr is 0");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.lr = NAN;
+    refuses(ctx, model, data, &o, "train: lr is nan");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.momentum = 1.0f;
+    refuses(ctx, model, data, &o, "train: momentum is 1");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.weight_decay = -1.0f;
+    refuses(ctx, model, data, &o, "train: weight_decay is -1");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.patience = -2;
+    refuses(ctx, model, data, &o, "train: patience is -2");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.validation_fraction = 1.0;
+    refuses(ctx, model, data, &o, "train: validation_fraction is 1");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.validation_fraction = NAN;
+    refuses(ctx, model, data, &o, "train: validation_fraction is nan");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.size = 1;
+    refuses(ctx, model, data, &o, "train: size");
+    says(cincel_train(NULL, model, data, NULL, NULL), CINCEL_INVALID_ARGUMENT, "context is NULL");
+    says(cincel_train(ctx, NULL, data, NULL, NULL), CINCEL_INVALID_ARGUMENT, "model is NULL");
+    says(cincel_train(ctx, model, NULL, NULL, NULL), CINCEL_INVALID_ARGUMENT, "data is NULL");
+    says(cincel_train(ctx, narrow, data, NULL, NULL), CINCEL_INVALID_ARGUMENT, "3 classes, the model 2");
+    says(cincel_evaluate(ctx, narrow, data, 4, &loss, &accuracy), CINCEL_INVALID_ARGUMENT, "3 classes");
+    says(cincel_evaluate(ctx, model, data, 0, &loss, &accuracy), CINCEL_INVALID_ARGUMENT, "batch is 0");
+    says(cincel_predict(ctx, model, x, 0, probabilities), CINCEL_INVALID_ARGUMENT, "n is 0");
+    says(cincel_predict(ctx, model, NULL, 1, probabilities), CINCEL_INVALID_ARGUMENT, "x is NULL");
+    says(cincel_predict(ctx, model, x, 1, NULL), CINCEL_INVALID_ARGUMENT, "probabilities is NULL");
+    cincel_model_destroy(narrow);
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+    cincel_dataset_destroy(data);
+}
+
+/* More samples than one batch of prediction takes; each row is a distribution, and evaluation's accuracy is
+   that of the most probable classes. */
+static void prediction_agrees_with_evaluation(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(1.0f, 2);
+    cincel_context *ctx = context(2);
+    cincel_model *model = classifier();
+    float x[COUNT][FEATURES], probabilities[COUNT][CLASSES];
+    int32_t labels[COUNT];
+    size_t index[COUNT], hits = 0;
+    double loss, accuracy, expected = 0.0;
+    for (size_t i = 0; i < COUNT; i++) index[i] = i;
+    must(cincel_dataset_gather(data, index, COUNT, &x[0][0], labels));
+    must(cincel_predict(ctx, model, &x[0][0], COUNT, &probabilities[0][0]));
+    must(cincel_evaluate(ctx, model, data, 50, &loss, &accuracy));
+    for (size_t i = 0; i < COUNT; i++) {
+        const float *p = probabilities[i];
+        int best = 0;
+        double sum = 0.0;
+        for (int c = 0; c < CLASSES; c++) {
+            sum += (double)p[c];
+            if (p[c] > p[best]) best = c;
+        }
+        assert_true(fabs(sum - 1.0) < 1e-5);
+        hits += best == labels[i];
+        expected -= log((double)p[labels[i]]) / COUNT;
+    }
+    assert_true(fabs(accuracy - (double)hits / COUNT) < 1e-12);
+    assert_true(fabs(loss - expected) < 1e-5 * expected);
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+    cincel_dataset_destroy(data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_learns_the_same_for_any_team),
+        cmocka_unit_test(it_stops_early_with_the_best_weights),
+        cmocka_unit_test(cancelling_ends_it_after_the_step),
+        cmocka_unit_test(without_validation_the_training_loss_decides),
+        cmocka_unit_test(divergence_is_said),
+        cmocka_unit_test(misuse_is_answered),
+        cmocka_unit_test(prediction_agrees_with_evaluation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
