@@ -400,7 +400,7 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
     }
     *prepared = (struct cincel_prepared){.phase = phase, .offset = offset, .zero = zero};
     make_shape(t, p, c, &prepared->s, phase);
-    assert(s.row->mr < (int)(sizeof prepared->by_m / sizeof *prepared->by_m));
+    assert(s.row->mr <= DIRECT_MR_MAX);
     choose_tails(prepared);
     for (size_t i = 0; i < s.phases; i++) fill_offsets(&s, &phase[i], offset + i * s.taps_max);
     memset(zero, 0, (size_t)s.part * sizeof *zero);

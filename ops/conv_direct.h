@@ -16,6 +16,8 @@
 #include "ops/algo.h"
 #include "ops/conv_geometry.h"
 
+enum { DIRECT_MR_MAX = 32 };
+
 enum cincel_direct_knob { DIRECT_EDGE, DIRECT_NBLOCK, DIRECT_KBLOCK, DIRECT_PACK, DIRECT_KNOBS };
 
 /* One output phase. Sizes in pixels count all images. */
@@ -57,7 +59,8 @@ struct direct_shape {
 
 struct cincel_prepared {
     struct direct_shape s;
-    const struct cincel_gemm_row *by_m[33]; /* the row that serves a tile of m pixels, m ≤ mr */
+    const struct cincel_gemm_row
+        *by_m[DIRECT_MR_MAX + 1]; /* the row that serves a tile of m pixels, m ≤ mr */
     struct direct_phase *phase;
     ptrdiff_t *offset; /* [phase][taps_max]: floats from a pixel's place in the source to each tap */
     float *zero;       /* k zeros: what padding points to */

@@ -30,9 +30,9 @@ struct cut {
     const ptrdiff_t *offset; /* [taps] */
 };
 
-/* A tile: m pixels from `pixel` on, at this place of the phase's grid. */
-struct tile {
-    int image, row, col, m, mr;
+/* A place in a phase's grid, all images. */
+struct place {
+    int image, row, col;
 };
 
 /* ------------------------------------------------------------------------------------- packing -- */
@@ -113,6 +113,11 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
 
 /* --------------------------------------------------------------------------------- the strip -- */
 
+struct strip {
+    const float *data;
+    size_t first; /* padded row, counted over all images */
+};
+
 /* One row of the padded source: `row` counts padded rows of all images. */
 static void strip_row(const struct call *call, size_t row, float *dst)
 {
@@ -138,7 +143,7 @@ static void strip_row(const struct call *call, size_t row, float *dst)
 
 /* --------------------------------------------------------------------------------------- tiles -- */
 
-static void step(const struct direct_phase *phase, struct tile *at)
+static void step(const struct direct_phase *phase, struct place *at)
 {
     if (++at->col < phase->cols.count) return;
     at->col = 0;
@@ -147,17 +152,21 @@ static void step(const struct direct_phase *phase, struct tile *at)
     at->image++;
 }
 
-static void place(const struct direct_phase *phase, size_t pixel, struct tile *at)
+static struct place place_of(const struct direct_phase *phase, size_t pixel)
 {
     const size_t rows = (size_t)phase->rows.count, cols = (size_t)phase->cols.count;
-    at->col = (int)(pixel % cols);
-    at->row = (int)(pixel / cols % rows);
-    at->image = (int)(pixel / cols / rows);
+    return (struct place){(int)(pixel / cols / rows), (int)(pixel / cols % rows), (int)(pixel % cols)};
+}
+
+static bool inner(const struct direct_phase *phase, const struct place *at)
+{
+    return at->row >= phase->rows.inner_begin && at->row < phase->rows.inner_end &&
+           at->col >= phase->cols.inner_begin && at->col < phase->cols.inner_end;
 }
 
 /* The taps of a pixel some of which lie in the padding; `base` is the pixel's place in the source. */
-static void border_pixel(const struct cincel_prepared *prepared, const struct cut *cut, const struct tile *at,
-                         const float *source, ptrdiff_t base, const float **a)
+static void border_pixel(const struct cincel_prepared *prepared, const struct cut *cut,
+                         const struct place *at, const float *source, ptrdiff_t base, int mr, const float **a)
 {
     const struct cincel_conv_geometry *g = &prepared->s.g;
     const struct cincel_conv_axis *rows = &cut->phase->rows, *cols = &cut->phase->cols;
@@ -165,126 +174,120 @@ static void border_pixel(const struct cincel_prepared *prepared, const struct cu
     for (int th = 0; th < rows->taps; th++) {
         const int r = at->row * rows->src_step + rows->offset + th * rows->offset_step;
         const bool row_exists = r >= 0 && r < g->src_h;
-        for (int tw = 0; tw < cols->taps; tw++, a += at->mr, offset++) {
+        for (int tw = 0; tw < cols->taps; tw++, a += mr, offset++) {
             const int c = at->col * cols->src_step + cols->offset + tw * cols->offset_step;
             *a = row_exists && c >= 0 && c < g->src_w ? source + (base + *offset) : prepared->zero;
         }
     }
 }
 
-static bool inner(const struct direct_phase *phase, const struct tile *at)
-{
-    return at->row >= phase->rows.inner_begin && at->row < phase->rows.inner_end &&
-           at->col >= phase->cols.inner_begin && at->col < phase->cols.inner_end;
-}
-
-/* Fills the indirection buffer of a tile, from channel `channel` of each source pixel on. */
+/* Fills the indirection buffer of a tile of m pixels from `at` on, from channel `channel` on. */
 static void gather(const struct cincel_prepared *prepared, const struct cut *cut, const float *source,
-                   size_t channel, struct tile at, const float **a)
+                   size_t channel, struct place at, int m, int mr, const float **a)
 {
     const struct cincel_conv_geometry *g = &prepared->s.g;
     const struct direct_phase *phase = cut->phase;
+    struct place pixel[DIRECT_MR_MAX];
+    ptrdiff_t base[DIRECT_MR_MAX];
+    bool all_inner = true;
 
-    for (int i = 0; i < at.m; i++, step(phase, &at)) {
+    for (int i = 0; i < mr; i++) {
         const size_t row = (size_t)at.image * g->src_h + (size_t)at.row * phase->rows.src_step;
-        const size_t pixel = row * g->src_w + (size_t)at.col * phase->cols.src_step;
-        const ptrdiff_t base = (ptrdiff_t)(pixel * g->src_channels + channel);
-        if (inner(phase, &at))
-            for (size_t tap = 0; tap < phase->taps; tap++)
-                a[tap * at.mr + i] = source + (base + cut->offset[tap]);
-        else
-            border_pixel(prepared, cut, &at, source, base, a + i);
+        const size_t place = row * g->src_w + (size_t)at.col * phase->cols.src_step;
+        pixel[i] = at;
+        base[i] = (ptrdiff_t)(place * g->src_channels + channel);
+        all_inner &= inner(phase, &at);
+        if (i < m - 1) step(phase, &at); /* rows m … mr−1 repeat the last pixel */
     }
+    if (all_inner) {
+        for (size_t tap = 0; tap < phase->taps; tap++, a += mr)
+            for (int i = 0; i < mr; i++) a[i] = source + (base[i] + cut->offset[tap]);
+        return;
+    }
+    for (int i = 0; i < mr; i++) border_pixel(prepared, cut, &pixel[i], source, base[i], mr, a + i);
 }
 
 /* The same for a tile that reads a strip beginning with padded row `first`: a pointer a kernel row. */
-static void gather_strip(const struct direct_shape *s, const struct cut *cut, const float *strip,
-                         size_t first, struct tile at, const float **a)
+static void gather_strip(const struct direct_shape *s, const struct cut *cut, const struct strip *strip,
+                         struct place at, int m, int mr, const float **a)
 {
     const struct cincel_conv_axis *rows = &cut->phase->rows, *cols = &cut->phase->cols;
 
-    for (int i = 0; i < at.m; i++, step(cut->phase, &at)) {
+    for (int i = 0; i < mr; i++) {
         const size_t row = (size_t)at.image * s->strip_h +
-                           (size_t)(s->strip_top + at.row * rows->src_step + rows->offset) - first;
+                           (size_t)(s->strip_top + at.row * rows->src_step + rows->offset) - strip->first;
         const size_t col = (size_t)(s->strip_left + at.col * cols->src_step + cols->offset);
-        const float *pixel = strip + (row * s->strip_w + col) * s->g.src_channels;
-        for (int th = 0; th < rows->taps; th++) a[th * at.mr + i] = pixel + cut->offset[th];
+        const float *pixel = strip->data + (row * s->strip_w + col) * s->g.src_channels;
+        for (int th = 0; th < rows->taps; th++) a[th * mr + i] = pixel + cut->offset[th];
+        if (i < m - 1) step(cut->phase, &at);
     }
 }
 
-/* Rows m … mr−1 of a tile are computed and thrown away; they must point somewhere. */
-static void repeat_last(const struct tile *at, size_t pointers, const float **a)
-{
-    for (size_t p = 0; at->m < at->mr && p < pointers; p++)
-        for (int i = at->m; i < at->mr; i++) a[p * at->mr + i] = a[p * at->mr + at->m - 1];
-}
-
-/* Where the pixels of a tile are stored, from column `column` on. */
+/* Where m pixels from *at on are stored, from column `column` on; moves *at behind them. */
 static void scatter(const struct direct_shape *s, const struct direct_phase *phase, float *out, size_t column,
-                    struct tile at, float **c)
+                    struct place *at, int m, float **c)
 {
-    for (int i = 0; i < at.m; i++, step(phase, &at)) {
-        const size_t row = (size_t)phase->rows.out_start + (size_t)at.row * phase->rows.out_step;
-        const size_t col = (size_t)phase->cols.out_start + (size_t)at.col * phase->cols.out_step;
-        c[i] = out + (((size_t)at.image * s->g.out_h + row) * s->g.out_w + col) * s->g.out_channels + column;
+    for (int i = 0; i < m; i++, step(phase, at)) {
+        const size_t row = (size_t)phase->rows.out_start + (size_t)at->row * phase->rows.out_step;
+        const size_t col = (size_t)phase->cols.out_start + (size_t)at->col * phase->cols.out_step;
+        c[i] = out + (((size_t)at->image * s->g.out_h + row) * s->g.out_w + col) * s->g.out_channels + column;
     }
 }
 
 /* ------------------------------------------------------------------------------------ computing -- */
 
-/* One tile times the panels of one column block and one k block; `b` is the first panel. */
+/* One tile of m pixels times the panels of one column block and one k block; `b` is the first panel. */
 static void multiply(const struct call *call, const struct cut *cut, size_t block, int part,
-                     const struct scratch *scratch, const struct tile *at, const float *b)
+                     const struct scratch *scratch, int m, const float *b)
 {
     const struct direct_shape *s = &call->prepared->s;
+    const struct cincel_gemm_row *row = call->prepared->by_m[m];
     const bool last = part == s->parts - 1;
     const int begin = part * s->part, size = last ? s->g.k - begin : s->part;
     const size_t end = cincel_min((block + 1) * s->block_panels, s->panels);
+    const float *bias = s->forward && last ? call->t->bias : NULL;
     struct cincel_gemm_args args = {
         .a = scratch->a,
         .c = scratch->c,
         .taps = s->padded ? (size_t)cut->phase->rows.taps : cut->phase->taps,
         .k = s->padded ? (size_t)cut->phase->cols.taps * size : (size_t)size,
-        .m = at->m,
+        .m = m,
         .load_c = part > 0 || s->accumulate,
         .act = s->forward && last ? s->act : CINCEL_ACT_NONE,
     };
-    const float *bias = s->forward && last ? call->t->bias : NULL;
-    const struct cincel_gemm_row *row = call->prepared->by_m[at->m];
 
-    b += (size_t)begin * cut->phase->taps * s->row->nr;
+    b += (size_t)begin * cut->phase->taps * row->nr;
     for (size_t panel = block * s->block_panels; panel < end; panel++, b += cut->phase->panel_floats) {
-        const size_t column = panel * s->row->nr;
+        const size_t column = panel * row->nr;
         args.b = b;
-        args.n = (int)cincel_min((size_t)s->row->nr, (size_t)s->g.n - column);
+        args.n = (int)cincel_min((size_t)row->nr, (size_t)s->g.n - column);
         args.bias = bias ? bias + cut->group * s->g.n + column : NULL;
         row->run(&args);
-        for (int i = 0; i < at->m; i++) scratch->c[i] += s->row->nr;
+        for (int i = 0; i < m; i++) scratch->c[i] += row->nr;
     }
 }
 
-/* All pixels of the cut times one column block. `strip` is NULL or begins with padded row `first`. */
+/* All pixels of the cut times one column block; `strip` may be NULL. */
 static void run_block(const struct call *call, const struct cut *cut, size_t block,
-                      const struct scratch *scratch, const float *strip, size_t first, const float *b)
+                      const struct scratch *scratch, const struct strip *strip, const float *b)
 {
-    const struct direct_shape *s = &call->prepared->s;
+    const struct cincel_prepared *prepared = call->prepared;
+    const struct direct_shape *s = &prepared->s;
     const size_t column = cut->group * s->g.n + block * s->block_panels * s->row->nr;
-    const size_t pointers = strip ? (size_t)cut->phase->rows.taps : cut->phase->taps;
 
     for (int part = 0; part < s->parts; part++) {
         const size_t channel = cut->group * s->g.k + (size_t)part * s->part;
-        struct tile at;
-        for (size_t pixel = cut->pixel_begin; pixel < cut->pixel_end; pixel += (size_t)at.m) {
-            place(cut->phase, pixel, &at);
-            at.m = (int)cincel_min((size_t)s->row->mr, cut->pixel_end - pixel);
-            at.mr = call->prepared->by_m[at.m]->mr;
+        struct place at = place_of(cut->phase, cut->pixel_begin);
+        int m;
+        for (size_t pixel = cut->pixel_begin; pixel < cut->pixel_end; pixel += (size_t)m) {
+            m = (int)cincel_min((size_t)s->row->mr, cut->pixel_end - pixel);
+            const int mr = prepared->by_m[m]->mr;
             if (strip)
-                gather_strip(s, cut, strip, first, at, scratch->a);
+                gather_strip(s, cut, strip, at, m, mr, scratch->a);
             else
-                gather(call->prepared, cut, call->source, channel, at, scratch->a);
-            repeat_last(&at, pointers, scratch->a);
-            scatter(s, cut->phase, call->out, column, at, scratch->c);
-            multiply(call, cut, block, part, scratch, &at, b);
+                gather(prepared, cut, call->source, channel, at, m, mr, scratch->a);
+            scatter(s, cut->phase, call->out, column, &at, m, scratch->c);
+            multiply(call, cut, block, part, scratch, m, b);
         }
     }
 }
@@ -292,15 +295,15 @@ static void run_block(const struct call *call, const struct cut *cut, size_t blo
 static void run_cut(const struct call *call, const struct cut *cut, const struct scratch *scratch)
 {
     const struct direct_shape *s = &call->prepared->s;
-    const float *strip = NULL;
-    size_t first = 0, count;
+    struct strip strip = {scratch->floats, 0};
+    const bool use_strip = s->padded && cut->phase->taps > 0;
 
     if (s->accumulate && cut->phase->taps == 0) return;
-    if (s->padded && cut->phase->taps > 0) {
-        first = direct_strip_rows(s, cut->phase, cut->pixel_begin, cut->pixel_end, &count);
+    if (use_strip) {
+        size_t count;
         const size_t row_floats = s->strip_w * s->g.src_channels;
-        for (size_t i = 0; i < count; i++) strip_row(call, first + i, scratch->floats + i * row_floats);
-        strip = scratch->floats;
+        strip.first = direct_strip_rows(s, cut->phase, cut->pixel_begin, cut->pixel_end, &count);
+        for (size_t i = 0; i < count; i++) strip_row(call, strip.first + i, scratch->floats + i * row_floats);
     }
     for (size_t block = cut->block_begin; block < cut->block_end; block++) {
         const size_t panel = block * s->block_panels;
@@ -310,7 +313,7 @@ static void run_cut(const struct call *call, const struct cut *cut, const struct
                  0, (size_t)s->g.k, scratch->floats);
         else
             b = call->weights + direct_panel_at(s, cut->phase, cut->group, panel);
-        run_block(call, cut, block, scratch, strip, first, b);
+        run_block(call, cut, block, scratch, use_strip ? &strip : NULL, b);
     }
 }
 
