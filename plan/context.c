@@ -11,6 +11,7 @@
 #include "core/abi.h"
 #include "core/status.h"
 #include "plan/plan.h"
+#include "tune/peaks.h"
 
 static const double default_error_budget = 2e-4;
 static const int max_threads = 1024; /* a larger number is a mistake, not a machine */
@@ -95,11 +96,17 @@ static cincel_status open_log(cincel_context *ctx, const cincel_config *config)
     return CINCEL_OK;
 }
 
-/* The peaks the cost model reckons with: a fair guess. */
+/* The peaks the cost model reckons with: those measured earlier, else a fair guess. */
 static void set_target(cincel_context *ctx, bool reproducible)
 {
+    cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
     /* two FMA pipes at 3 GHz; one core's share of the memory channels */
-    const double gflops = 2.0 * 2.0 * 3.0 * ctx->isas[0]->vector_floats, gbytes = 15.0;
+    double gflops = 2.0 * 2.0 * 3.0 * ctx->isas[0]->vector_floats, gbytes = 15.0;
+    if (ctx->use_files && !reproducible &&
+        cincel_peaks_cached(&ctx->machine, ctx->isas[0], ctx->machine.threads, &peaks)) {
+        gflops = peaks.gflops_1;
+        gbytes = peaks.triad_1[peaks.points - 1];
+    }
     ctx->target = (struct cincel_target){&ctx->machine, ctx->isas, gflops, gbytes, reproducible};
 }
 

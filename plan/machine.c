@@ -5,6 +5,7 @@
 #include "core/abi.h"
 #include "core/status.h"
 #include "plan/plan.h"
+#include "tune/peaks.h"
 
 cincel_status cincel_machine_describe(const cincel_context *ctx, cincel_machine_info *out)
 {
@@ -33,4 +34,13 @@ cincel_status cincel_machine_describe(const cincel_context *ctx, cincel_machine_
     info.memory_bytes = t->memory_bytes;
     snprintf(info.topology_source, sizeof info.topology_source, "%s", t->source);
     return cincel_struct_out("machine", &info, sizeof info, sizeof info, out);
+}
+
+cincel_status cincel_machine_measure(cincel_context *ctx, int refresh, cincel_machine_peaks *out)
+{
+    if (!ctx || !out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "machine: %s is NULL", ctx ? "out" : "ctx");
+    cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
+    const cincel_status st =
+        cincel_peaks_measure(&ctx->machine, ctx->isas[0], ctx->team, refresh != 0, ctx->use_files, &peaks);
+    return st == CINCEL_OK ? cincel_struct_out("machine", &peaks, sizeof peaks, sizeof peaks, out) : st;
 }

@@ -188,23 +188,39 @@ static cincel_status measure_bandwidths(const struct cincel_machine *machine,
     return CINCEL_OK;
 }
 
+static struct cincel_peaks_identity identify(const struct cincel_machine *machine,
+                                             const struct cincel_isa *isa, int threads)
+{
+    struct cincel_peaks_identity who = {.l3_bytes = machine->topo.l3_bytes, .threads = threads};
+    cincel_machine_key(machine, isa->name, who.key, sizeof who.key);
+    return who;
+}
+
+bool cincel_peaks_cached(const struct cincel_machine *machine, const struct cincel_isa *isa, int threads,
+                         cincel_machine_peaks *out)
+{
+    char folder[PATH_MAX];
+    const struct cincel_peaks_identity who = identify(machine, isa, threads);
+    return cincel_peaks_cache_folder(folder, sizeof folder) && cincel_peaks_load(folder, &who, out);
+}
+
 cincel_status cincel_peaks_measure(const struct cincel_machine *machine, const struct cincel_isa *isa,
                                    struct cincel_team *team, bool refresh, bool use_cache,
                                    cincel_machine_peaks *out)
 {
-    char folder[PATH_MAX];
-    struct cincel_peaks_identity who = {.l3_bytes = machine->topo.l3_bytes,
-                                        .threads = cincel_team_size(team)};
-    cincel_machine_key(machine, isa->name, who.key, sizeof who.key);
-    use_cache = use_cache && cincel_peaks_cache_folder(folder, sizeof folder);
-    if (use_cache && !refresh && cincel_peaks_load(folder, &who, out)) return CINCEL_OK;
+    const int threads = cincel_team_size(team);
+    if (use_cache && !refresh && cincel_peaks_cached(machine, isa, threads, out)) return CINCEL_OK;
 
     cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
     peaks.gflops_1 = gflops(isa->probe, team, 1);
-    peaks.gflops_team = who.threads > 1 ? gflops(isa->probe, team, who.threads) : peaks.gflops_1;
+    peaks.gflops_team = threads > 1 ? gflops(isa->probe, team, threads) : peaks.gflops_1;
     const cincel_status status = measure_bandwidths(machine, isa->probe, team, &peaks);
     if (status) return status;
-    if (use_cache) cincel_peaks_save(folder, &who, &peaks);
+    char folder[PATH_MAX];
+    if (use_cache && cincel_peaks_cache_folder(folder, sizeof folder)) {
+        const struct cincel_peaks_identity who = identify(machine, isa, threads);
+        cincel_peaks_save(folder, &who, &peaks);
+    }
     *out = peaks;
     return CINCEL_OK;
 }

@@ -18,4 +18,8 @@ cincel_status cincel_peaks_measure(const struct cincel_machine *machine, const s
                                    struct cincel_team *team, bool refresh, bool use_cache,
                                    cincel_machine_peaks *out);
 
+/* What an earlier measurement left in the cache for this machine, ISA and team size; false if nothing. */
+bool cincel_peaks_cached(const struct cincel_machine *machine, const struct cincel_isa *isa, int threads,
+                         cincel_machine_peaks *out);
+
 #endif
