@@ -1,0 +1,326 @@
+/* Vector math against libm in double precision, and the element-wise kernels against plain loops:
+   every usable ISA, every remainder, buffers that end at an unreadable page. */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/fpmode.h"
+#include "tests/support/cases.h"
+#include "tests/support/conv_cases.h"
+#include "tests/support/guard.h"
+
+static double sigmoid(double x) { return x < 0 ? exp(x) / (1.0 + exp(x)) : 1.0 / (1.0 + exp(-x)); }
+
+typedef void math_kernel(const float *x, float *y, size_t count);
+
+/* Bounds in ULP: with FMA, without. `bits` condenses the results of a full sweep: the same on every ISA
+   with FMA. */
+static const struct function {
+    const char *name;
+    double (*exact)(double x);
+    double bound, bound_generic;
+    uint64_t bits;
+} functions[] = {
+    {"exp", exp, 1.0, 1.0, UINT64_C(0xc18903f287953f05)},
+    {"log", log, 1.0, 1.0, UINT64_C(0x256471c1bb077b3d)},
+    {"tanh", tanh, 2.5, 2.5, UINT64_C(0x8c214fd1a902f4d7)},
+    {"sigmoid", sigmoid, 2.4, 2.4, UINT64_C(0xcebc22139cdc45fc)},
+};
+enum { FUNCTIONS = sizeof functions / sizeof *functions };
+
+static math_kernel *kernel_of(const struct cincel_isa *isa, int function)
+{
+    math_kernel *const kernels[FUNCTIONS] = {isa->vector->exp, isa->vector->log, isa->vector->tanh,
+                                             isa->vector->sigmoid};
+    return kernels[function];
+}
+
+static float from_bits(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static uint32_t to_bits(float f)
+{
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits;
+}
+
+/* Distance of `got` from `exact` in units of the float spacing at `exact`. */
+static double ulp_error(float got, double exact)
+{
+    if (isnan(exact)) return isnan(got) ? 0.0 : INFINITY;
+    if (isnan(got)) return INFINITY;
+    if ((double)got == exact || (isinf(got) && (double)(float)exact == (double)got)) return 0.0;
+    int exponent;
+    frexp(exact, &exponent);
+    if (exponent < -125) exponent = -125; /* denormals are spaced as the smallest normal */
+    return fabs((double)got - exact) / ldexp(1.0, exponent - 24);
+}
+
+/* FNV-1a, a NaN counted as one value: its bits differ from machine to machine. */
+static uint64_t condense(uint64_t hash, const float *y, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ (isnan(y[i]) ? 0x7fc00000u : to_bits(y[i]))) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+enum { FULL_STEP = 257, QUICK_STEP = 257 * 61, BLOCK = 4096 };
+
+/* Largest error over every step-th float; *worst is where. */
+static double sweep(const struct function *f, math_kernel *kernel, uint64_t step, float *worst,
+                    uint64_t *bits)
+{
+    double largest = 0.0;
+    float x[BLOCK], y[BLOCK];
+    *bits = UINT64_C(0xcbf29ce484222325);
+    for (uint64_t at = 0; at <= UINT32_MAX;) {
+        size_t count = 0;
+        for (; count < BLOCK && at <= UINT32_MAX; at += step) x[count++] = from_bits((uint32_t)at);
+        kernel(x, y, count);
+        *bits = condense(*bits, y, count);
+        for (size_t i = 0; i < count; i++) {
+            const double error = ulp_error(y[i], f->exact((double)x[i]));
+            if (error <= largest) continue;
+            largest = error;
+            *worst = x[i];
+        }
+    }
+    return largest;
+}
+
+static void test_accuracy(void **state)
+{
+    struct test_target *target = *state;
+    const int full = test_cases(FULL_STEP) >= FULL_STEP;
+    for (int i = 0; target->isas[i]; i++) {
+        const struct cincel_isa *isa = target->isas[i];
+        for (int f = 0; f < FUNCTIONS; f++) {
+            float worst = 0.0f;
+            uint64_t bits;
+            const double error =
+                sweep(&functions[f], kernel_of(isa, f), full ? FULL_STEP : QUICK_STEP, &worst, &bits);
+            print_message("%-8s %-8s %.3f ULP at %a, bits %016llx\n", isa->name, functions[f].name, error,
+                          (double)worst, (unsigned long long)bits);
+            const double bound = isa->has_fma ? functions[f].bound : functions[f].bound_generic;
+            if (!(error <= bound))
+                fail_msg("%s %s: %g ULP, %g allowed", isa->name, functions[f].name, error, bound);
+            if (full && isa->has_fma) assert_int_equal(bits, functions[f].bits);
+        }
+    }
+}
+
+/* Around the places where a formula changes its branch, its range or its answer. */
+static void test_edges(void **state)
+{
+    struct test_target *target = *state;
+    static const float centres[] = {0.0f,        FLT_MIN,  FLT_TRUE_MIN, 1.0f,      2.0f,    0.70710678f,
+                                    1.41421356f, 0.34657f, 88.72283f,    87.33654f, 103.97f, 104.0f,
+                                    9.01f,       10.0f,    16.6355f,     17.3287f,  FLT_MAX, 0x1p23f,
+                                    FLT_EPSILON, INFINITY, NAN};
+    float x[2 * 65 * sizeof centres / sizeof *centres], y[sizeof x / sizeof *x];
+    size_t count = 0;
+    for (size_t c = 0; c < sizeof centres / sizeof *centres; c++)
+        for (int32_t step = -32; step <= 32; step++) {
+            const uint32_t bits = (to_bits(centres[c]) + (uint32_t)step) & 0x7fffffffu;
+            x[count++] = from_bits(bits);
+            x[count++] = -from_bits(bits);
+        }
+    for (int i = 0; target->isas[i]; i++) {
+        const struct cincel_isa *isa = target->isas[i];
+        for (int f = 0; f < FUNCTIONS; f++) {
+            kernel_of(isa, f)(x, y, count);
+            for (size_t k = 0; k < count; k++) {
+                const double exact = functions[f].exact((double)x[k]);
+                if (!(ulp_error(y[k], exact) <= 2.5) || (exact == 0.0 && !signbit(exact) != !signbit(y[k])))
+                    fail_msg("%s %s(%a) = %a, exact %a", isa->name, functions[f].name, (double)x[k],
+                             (double)y[k], exact);
+            }
+        }
+    }
+}
+
+/* A worker's mode: a denormal argument counts as zero, a denormal result is zero. */
+static void test_flushed_denormals(void **state)
+{
+    struct test_target *target = *state;
+    const float x[] = {0x1p-130f, -0x1p-140f, 0.0f, -90.0f, -100.0f};
+    for (int i = 0; target->isas[i]; i++) {
+        const struct cincel_vector_row *row = target->isas[i]->vector;
+        float e[5], l[3], t[3], s[5];
+        const uint64_t mode = cincel_fpmode_enter();
+        row->exp(x, e, 5);
+        row->log(x, l, 3);
+        row->tanh(x, t, 3);
+        row->sigmoid(x, s, 5);
+        cincel_fpmode_leave(mode);
+        for (int k = 0; k < 3; k++) {
+            assert_true(e[k] == 1.0f && l[k] == -INFINITY && t[k] == 0.0f && s[k] == 0.5f);
+        }
+        for (int k = 3; k < 5; k++) assert_true(e[k] == 0.0f && s[k] == 0.0f);
+    }
+}
+
+static float *guarded_floats(size_t count) { return test_guarded(count * sizeof(float)); }
+static void release(float *p, size_t count) { test_guarded_free(p, count * sizeof(float)); }
+
+static float *random_floats(struct test_random *r, size_t count)
+{
+    float *x = guarded_floats(count);
+    for (size_t i = 0; i < count; i++) x[i] = (float)test_draw(r, -4000, 4000) * 1e-3f;
+    return x;
+}
+
+static int same_bits(const float *a, const float *b, size_t count)
+{
+    return memcmp(a, b, count * sizeof *a) == 0;
+}
+
+/* An element's result depends neither on its place nor on the length, and y may be x. */
+static void test_math_remainders(void **state)
+{
+    struct test_target *target = *state;
+    struct test_random r = {{1, 0, 0}, 0};
+    for (int i = 0; target->isas[i]; i++)
+        for (int f = 0; f < FUNCTIONS; f++)
+            for (size_t count = 0; count <= 70; count++) {
+                math_kernel *kernel = kernel_of(target->isas[i], f);
+                float *x = random_floats(&r, count), *y = guarded_floats(count);
+                for (size_t k = 0; k < count; k++) x[k] = fabsf(x[k]) + 0.001f; /* in log's domain */
+                kernel(x, y, count);
+                for (size_t k = 0; k < count; k++) {
+                    float alone;
+                    kernel(x + k, &alone, 1);
+                    assert_true(same_bits(&alone, y + k, 1));
+                }
+                kernel(x, x, count);
+                assert_true(same_bits(x, y, count));
+                release(x, count);
+                release(y, count);
+            }
+}
+
+static void test_activations(void **state)
+{
+    struct test_target *target = *state;
+    struct test_random r = {{2, 0, 0}, 0};
+    for (int i = 0; target->isas[i]; i++) {
+        const struct cincel_vector_row *row = target->isas[i]->vector;
+        for (size_t count = 0; count <= 70; count++) {
+            float *x = random_floats(&r, count), *dy = random_floats(&r, count);
+            float *y = guarded_floats(count), *dx = guarded_floats(count);
+            if (count > 3) x[1] = NAN, x[2] = -INFINITY, x[3] = INFINITY;
+            row->act_forward(CINCEL_ACT_RELU, x, y, count);
+            row->act_backward(CINCEL_ACT_RELU, x, dy, dx, count);
+            for (size_t k = 0; k < count; k++) {
+                const float forward = x[k] > 0.0f || isnan(x[k]) ? x[k] : 0.0f;
+                assert_true(isnan(forward) ? isnan(y[k]) : y[k] == forward);
+                assert_true(dx[k] == (x[k] > 0.0f ? dy[k] : 0.0f));
+            }
+            row->act_forward(CINCEL_ACT_NONE, dy, y, count);
+            assert_true(same_bits(y, dy, count));
+            row->act_backward(CINCEL_ACT_NONE, x, dy, y, count);
+            assert_true(same_bits(y, dy, count));
+            row->act_backward(CINCEL_ACT_RELU, x, dy, dy, count); /* in place */
+            assert_true(same_bits(dx, dy, count));
+            release(x, count), release(dy, count), release(y, count), release(dx, count);
+        }
+    }
+}
+
+static void test_add(void **state)
+{
+    struct test_target *target = *state;
+    struct test_random r = {{3, 0, 0}, 0};
+    for (int i = 0; target->isas[i]; i++)
+        for (size_t count = 0; count <= 70; count++) {
+            float *x = random_floats(&r, count), *y = random_floats(&r, count), want[70];
+            for (size_t k = 0; k < count; k++) want[k] = y[k] + x[k];
+            target->isas[i]->vector->add(x, y, count);
+            assert_true(same_bits(y, want, count));
+            release(x, count), release(y, count);
+        }
+}
+
+/* Bit for bit: the order of a column's sum is the rows', whatever the shape. */
+static void test_column_sum(void **state)
+{
+    struct test_target *target = *state;
+    struct test_random r = {{4, 0, 0}, 0};
+    const long cases = test_cases(300);
+    for (int i = 0; target->isas[i]; i++)
+        for (long c = 0; c < cases; c++) {
+            const size_t cols = (size_t)test_draw(&r, 1, c % 8 == 0 ? 300 : 70);
+            const size_t rows = (size_t)test_draw(&r, 0, 50), ld = cols + (size_t)test_draw(&r, 0, 3);
+            const size_t count = rows > 0 ? (rows - 1) * ld + cols : 0;
+            float *x = random_floats(&r, count), *sum = random_floats(&r, cols), want[300];
+            for (size_t j = 0; j < cols; j++) {
+                want[j] = sum[j];
+                for (size_t k = 0; k < rows; k++) want[j] += x[k * ld + j];
+            }
+            target->isas[i]->vector->column_sum(x, ld, rows, cols, sum);
+            if (!same_bits(sum, want, cols))
+                fail_msg("%s, case %ld: %zu x %zu, ld %zu", target->isas[i]->name, c, rows, cols, ld);
+            release(x, count), release(sum, cols);
+        }
+}
+
+/* One step in the kernel's own arithmetic: with FMA where the ISA has it. */
+static float multiply_add(const struct cincel_isa *isa, float a, float b, float c)
+{
+    return isa->has_fma ? fmaf(a, b, c) : a * b + c;
+}
+
+static void test_sgd(void **state)
+{
+    struct test_target *target = *state;
+    struct test_random r = {{5, 0, 0}, 0};
+    const float lr = 0.05f, momentum = 0.9f, decay = 1e-2f;
+    for (int i = 0; target->isas[i]; i++) {
+        const struct cincel_isa *isa = target->isas[i];
+        for (size_t count = 0; count <= 70; count++) {
+            float *w = random_floats(&r, count), *dw = random_floats(&r, count),
+                  *v = random_floats(&r, count);
+            float *plain = guarded_floats(count), want_w[70], want_v[70], want_plain[70];
+            memcpy(plain, w, count * sizeof *w);
+            for (size_t k = 0; k < count; k++) {
+                const float g = multiply_add(isa, decay, w[k], dw[k]);
+                want_v[k] = multiply_add(isa, momentum, v[k], g);
+                want_w[k] = multiply_add(isa, -lr, want_v[k], w[k]);
+                want_plain[k] = multiply_add(isa, -lr, g, w[k]);
+            }
+            isa->vector->sgd(w, dw, v, count, lr, momentum, decay);
+            isa->vector->sgd(plain, dw, NULL, count, lr, 0.0f, decay);
+            assert_true(same_bits(w, want_w, count) && same_bits(v, want_v, count));
+            assert_true(same_bits(plain, want_plain, count));
+            release(w, count), release(dw, count), release(v, count), release(plain, count);
+        }
+    }
+}
+
+int main(void)
+{
+    static struct test_target target;
+    test_target_create(1, &target);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_prestate(test_accuracy, &target),
+        cmocka_unit_test_prestate(test_edges, &target),
+        cmocka_unit_test_prestate(test_flushed_denormals, &target),
+        cmocka_unit_test_prestate(test_math_remainders, &target),
+        cmocka_unit_test_prestate(test_activations, &target),
+        cmocka_unit_test_prestate(test_add, &target),
+        cmocka_unit_test_prestate(test_column_sum, &target),
+        cmocka_unit_test_prestate(test_sgd, &target),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
