@@ -19,7 +19,7 @@ static double sigmoid(double x) { return x < 0 ? exp(x) / (1.0 + exp(x)) : 1.0 /
 
 typedef void math_kernel(const float *x, float *y, size_t count);
 
-/* Bounds in ULP: with FMA, without. `bits` condenses the results of a full sweep: the same on every ISA
+/* Bounds in ULP: with FMA, without. `bits` condenses the results of the quick sweep: the same on every ISA
    with FMA. */
 static const struct function {
     const char *name;
@@ -27,10 +27,10 @@ static const struct function {
     double bound, bound_generic;
     uint64_t bits;
 } functions[] = {
-    {"exp", exp, 1.0, 1.0, UINT64_C(0xc18903f287953f05)},
-    {"log", log, 1.0, 1.0, UINT64_C(0x256471c1bb077b3d)},
-    {"tanh", tanh, 2.5, 2.5, UINT64_C(0x8c214fd1a902f4d7)},
-    {"sigmoid", sigmoid, 2.4, 2.4, UINT64_C(0xcebc22139cdc45fc)},
+    {"exp", exp, 1.0, 1.0, UINT64_C(0x1756b69e06e88e32)},
+    {"log", log, 1.0, 1.0, UINT64_C(0xa64373b5d260242b)},
+    {"tanh", tanh, 2.5, 2.5, UINT64_C(0xdd565c91fe42aaaa)},
+    {"sigmoid", sigmoid, 2.4, 2.4, UINT64_C(0x55beb31df50a1519)},
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
@@ -99,25 +99,26 @@ static double sweep(const struct function *f, math_kernel *kernel, uint64_t step
     return largest;
 }
 
+static void check_accuracy(const struct cincel_isa *isa, int function, int full)
+{
+    const struct function *f = &functions[function];
+    const double bound = isa->has_fma ? f->bound : f->bound_generic;
+    float worst = 0.0f;
+    uint64_t bits, unused;
+    double error = sweep(f, kernel_of(isa, function), QUICK_STEP, &worst, &bits);
+    if (isa->has_fma) assert_int_equal(bits, f->bits);
+    if (full) error = sweep(f, kernel_of(isa, function), FULL_STEP, &worst, &unused);
+    print_message("%-8s %-8s %.3f ULP at %a\n", isa->name, f->name, error, (double)worst);
+    if (!(error <= bound)) fail_msg("%s %s: %g ULP, %g allowed", isa->name, f->name, error, bound);
+}
+
+/* Every 257th float; fewer where $CINCEL_TEST_CASES asks for less than that number (emulators). */
 static void test_accuracy(void **state)
 {
     struct test_target *target = *state;
     const int full = test_cases(FULL_STEP) >= FULL_STEP;
-    for (int i = 0; target->isas[i]; i++) {
-        const struct cincel_isa *isa = target->isas[i];
-        for (int f = 0; f < FUNCTIONS; f++) {
-            float worst = 0.0f;
-            uint64_t bits;
-            const double error =
-                sweep(&functions[f], kernel_of(isa, f), full ? FULL_STEP : QUICK_STEP, &worst, &bits);
-            print_message("%-8s %-8s %.3f ULP at %a, bits %016llx\n", isa->name, functions[f].name, error,
-                          (double)worst, (unsigned long long)bits);
-            const double bound = isa->has_fma ? functions[f].bound : functions[f].bound_generic;
-            if (!(error <= bound))
-                fail_msg("%s %s: %g ULP, %g allowed", isa->name, functions[f].name, error, bound);
-            if (full && isa->has_fma) assert_int_equal(bits, functions[f].bits);
-        }
-    }
+    for (int i = 0; target->isas[i]; i++)
+        for (int f = 0; f < FUNCTIONS; f++) check_accuracy(target->isas[i], f, full);
 }
 
 /* Around the places where a formula changes its branch, its range or its answer. */
