@@ -1,19 +1,19 @@
 #include "tune/peaks.h"
 
 #include <limits.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/memory.h"
 #include "core/status.h"
 #include "tune/peaks_cache.h"
 
-/* A sample is long against timers and wake-ups, short against a time slice; the minimum of several is
-   what the hardware does when left alone. */
-static const double sample_seconds = 1e-3;
-static const double seconds_per_figure = 25e-3;
-/* One curve of bandwidths ends early on a machine so slow (or emulated) that it would exceed this. */
-static const double seconds_per_curve = 2.0;
-enum { MIN_SAMPLES = 3, MAX_SAMPLES = 15 };
+/* A sample is long against timers and wake-ups, short against a time slice. Every figure is visited again
+   and again until the time is over, and its best sample counts: what the hardware does when left alone. */
+static const double sample_seconds = 0.5e-3;
+static const double visit_seconds = 6e-3;
+static const double curve_seconds = 1.2;
+enum { MIN_SAMPLES = 2 }; /* of a visit */
 
 static const size_t smallest_set = (size_t)16 << 10;
 static const size_t largest_set = (size_t)512 << 20;
@@ -31,8 +31,8 @@ static double now(void)
 struct probe {
     const struct cincel_probe_row *row;
     float *memory;
-    size_t floats; /* of the working set */
-    size_t repeats;
+    size_t floats;  /* of the working set */
+    size_t repeats; /* 0: not known yet how many make a sample */
 };
 
 enum { FMA_ROUNDS = 100 };
@@ -86,61 +86,90 @@ static void triad_body(void *data, struct cincel_worker *worker, size_t phase)
 
 /* ---------------------------------------------------------------------------------- the clock -- */
 
-static double time_once(struct cincel_team *team, int threads, cincel_body *body, struct probe *p)
+struct figure {
+    cincel_body *body;
+    struct probe probe;
+    double work;  /* flops or bytes of a repeat, all threads together */
+    double *best; /* GFLOP/s or GB/s so far */
+};
+
+static double time_once(struct cincel_team *team, int threads, struct figure *f)
 {
     const double begin = now();
-    cincel_team_run(team, threads, 1, body, p);
+    cincel_team_run(team, threads, 1, f->body, &f->probe);
     return now() - begin;
 }
 
-/* Seconds of one repeat: the minimum over samples of about sample_seconds each. */
-static double best_time(struct cincel_team *team, int threads, cincel_body *body, struct probe *p)
+/* Finds how many repeats fill a sample. */
+static void calibrate(struct cincel_team *team, int threads, struct figure *f)
 {
-    p->repeats = 1;
-    time_once(team, threads, body, p); /* wakes the threads, fills caches and page tables */
-    const double begin = now();
-    double took = time_once(team, threads, body, p);
-    while (took < sample_seconds / 2 && p->repeats < SIZE_MAX / 1024) {
+    f->probe.repeats = 1;
+    time_once(team, threads, f); /* wakes the threads */
+    double took = time_once(team, threads, f);
+    while (took < sample_seconds / 2 && f->probe.repeats < SIZE_MAX / 1024) {
         /* at most a hundredfold at once: the first run may be shorter than the clock's tick */
-        p->repeats *= (size_t)(took > sample_seconds / 100 ? sample_seconds / took + 1 : 100);
-        took = time_once(team, threads, body, p);
+        f->probe.repeats *= (size_t)(took > sample_seconds / 100 ? sample_seconds / took + 1 : 100);
+        took = time_once(team, threads, f);
     }
-    double best = took;
-    for (int s = 1; s < MAX_SAMPLES; s++) {
-        if (s >= MIN_SAMPLES && now() - begin > seconds_per_figure) break;
-        took = time_once(team, threads, body, p);
-        if (took < best) best = took;
+}
+
+static void visit(struct cincel_team *team, int threads, struct figure *f)
+{
+    if (f->probe.repeats == 0) calibrate(team, threads, f);
+    time_once(team, threads, f); /* brings the working set to where it stays */
+    const double begin = now();
+    for (int s = 0; s < MIN_SAMPLES || now() - begin < visit_seconds; s++) {
+        const double took = time_once(team, threads, f);
+        const double rate = f->work * (double)f->probe.repeats / took * 1e-9;
+        if (rate > *f->best) *f->best = rate;
     }
-    return best / (double)p->repeats;
 }
 
 /* --------------------------------------------------------------------------------- the figures -- */
 
-static double gflops(const struct cincel_probe_row *row, struct cincel_team *team, int threads)
+/* All figures of one number of threads. */
+struct curve {
+    struct cincel_team *team;
+    int threads, points;
+    const size_t *working_set;
+    double *gflops, *read, *triad;
+};
+
+enum { MAX_FIGURES = 1 + 2 * CINCEL_MAX_BANDWIDTH_POINTS };
+
+static int list_figures(const struct curve *c, const struct probe *all, struct figure out[MAX_FIGURES])
 {
-    struct probe p = {.row = row};
     float sink = 1.0f;
-    const double flops = row->fma(FMA_ROUNDS, &sink) * threads;
-    return flops / best_time(team, threads, fma_body, &p) * 1e-9;
+    const double flops = all->row->fma(FMA_ROUNDS, &sink) * c->threads;
+    int count = 0;
+    out[count++] = (struct figure){fma_body, *all, flops, c->gflops};
+    for (int i = 0; i < c->points; i++) {
+        struct probe p = *all;
+        p.floats = c->working_set[i] / sizeof(float);
+        const double read_bytes = (double)c->working_set[i];
+        const double triad_bytes = 3.0 * sizeof(float) * (double)triad_floats(&p);
+        out[count++] = (struct figure){read_body, p, read_bytes, &c->read[i]};
+        out[count++] = (struct figure){triad_body, p, triad_bytes, &c->triad[i]};
+    }
+    return count;
 }
 
-/* Bandwidths of `threads` workers over the working sets; returns how many were done. The memory is
-   touched first by those who will use it. */
-static int bandwidths(struct probe *p, struct cincel_team *team, int threads, int points, const size_t *sets,
-                      double *read, double *triad)
+/* Measures the curve; on a machine so slow (or emulated) that the time ends within the first round, the
+   largest sets are left out: c->points says how many were done. */
+static void measure_curve(struct curve *c, const struct probe *all)
 {
+    struct figure figures[MAX_FIGURES];
+    int count = list_figures(c, all, figures);
     const double begin = now();
-    int done = 0;
-    p->floats = sets[points - 1] / sizeof(float) + 2 * triad_gap;
-    cincel_team_run(team, threads, 1, touch_body, p);
-    while (done < points && (done == 0 || now() - begin < seconds_per_curve)) {
-        p->floats = sets[done] / sizeof(float);
-        read[done] = (double)sets[done] / best_time(team, threads, read_body, p) * 1e-9;
-        const double bytes = 3.0 * sizeof(float) * (double)triad_floats(p);
-        triad[done] = bytes / best_time(team, threads, triad_body, p) * 1e-9;
-        done++;
+    bool late = false;
+    for (int round = 0; !late; round++) {
+        for (int i = 0; i < count && !(late && round > 0); i++) {
+            visit(c->team, c->threads, &figures[i]);
+            late = now() - begin > curve_seconds;
+            if (late && round == 0 && i > 0 && i % 2 == 0) count = i + 1; /* a point's triad: a good end */
+        }
     }
-    return done;
+    c->points = count / 2;
 }
 
 /* All last-level caches that the team may fill. */
@@ -164,28 +193,39 @@ static int list_sets(const struct cincel_machine *m, int threads, size_t sets[CI
     return points;
 }
 
-static cincel_status measure_bandwidths(const struct cincel_machine *machine,
-                                        const struct cincel_probe_row *row, struct cincel_team *team,
-                                        cincel_machine_peaks *out)
+/* Memory of its own for each curve, touched first, and so placed, by those who will use it. */
+static cincel_status measure_in_new_memory(const struct cincel_probe_row *row, struct curve *c)
+{
+    const size_t bytes = c->working_set[c->points - 1] + 2 * triad_gap * sizeof(float);
+    struct probe all = {row, cincel_aligned_alloc(bytes), bytes / sizeof(float), 0};
+    if (!all.memory) {
+        return cincel_fail(CINCEL_OUT_OF_MEMORY, "peaks: no memory for a working set of %zu bytes", bytes);
+    }
+    cincel_team_run(c->team, c->threads, 1, touch_body, &all);
+    measure_curve(c, &all);
+    cincel_aligned_free(all.memory);
+    return CINCEL_OK;
+}
+
+static cincel_status measure(const struct cincel_machine *machine, const struct cincel_probe_row *row,
+                             struct cincel_team *team, cincel_machine_peaks *out)
 {
     const int threads = cincel_team_size(team);
-    const int points = list_sets(machine, threads, out->working_set);
-    const size_t bytes = out->working_set[points - 1] + 2 * triad_gap * sizeof(float);
-    /* memory of its own for each curve, so that each is placed by its own threads */
-    for (int pass = 0; pass < 2; pass++) {
-        struct probe p = {.row = row, .memory = cincel_aligned_alloc(bytes)};
-        if (!p.memory)
-            return cincel_fail(CINCEL_OUT_OF_MEMORY, "peaks: no memory for a working set of %zu bytes",
-                               bytes);
-        if (pass == 0) {
-            out->points = bandwidths(&p, team, 1, points, out->working_set, out->read_1, out->triad_1);
-        } else {
-            out->points =
-                bandwidths(&p, team, threads, out->points, out->working_set, out->read_team, out->triad_team);
-        }
-        cincel_aligned_free(p.memory);
+    struct curve one = {team, 1, 0, out->working_set, &out->gflops_1, out->read_1, out->triad_1};
+    one.points = list_sets(machine, threads, out->working_set);
+    cincel_status status = measure_in_new_memory(row, &one);
+    if (status) return status;
+    struct curve all = {team,           threads,        one.points, out->working_set, &out->gflops_team,
+                        out->read_team, out->triad_team};
+    if (threads > 1) {
+        status = measure_in_new_memory(row, &all);
+    } else {
+        out->gflops_team = out->gflops_1;
+        memcpy(out->read_team, out->read_1, sizeof out->read_1);
+        memcpy(out->triad_team, out->triad_1, sizeof out->triad_1);
     }
-    return CINCEL_OK;
+    out->points = all.points;
+    return status;
 }
 
 static struct cincel_peaks_identity identify(const struct cincel_machine *machine,
@@ -212,9 +252,7 @@ cincel_status cincel_peaks_measure(const struct cincel_machine *machine, const s
     if (use_cache && !refresh && cincel_peaks_cached(machine, isa, threads, out)) return CINCEL_OK;
 
     cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
-    peaks.gflops_1 = gflops(isa->probe, team, 1);
-    peaks.gflops_team = threads > 1 ? gflops(isa->probe, team, threads) : peaks.gflops_1;
-    const cincel_status status = measure_bandwidths(machine, isa->probe, team, &peaks);
+    const cincel_status status = measure(machine, isa->probe, team, &peaks);
     if (status) return status;
     char folder[PATH_MAX];
     if (use_cache && cincel_peaks_cache_folder(folder, sizeof folder)) {

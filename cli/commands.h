@@ -1,0 +1,7 @@
+/* The subcommands, a file each; argv[0] is the subcommand's name. They return an exit code. */
+#ifndef CINCEL_CLI_COMMANDS_H
+#define CINCEL_CLI_COMMANDS_H
+
+int cli_info(int argc, char **argv);
+
+#endif
