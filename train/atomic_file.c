@@ -59,6 +59,7 @@ static int open_temporary(struct cincel_atomic_file *file)
 cincel_status cincel_atomic_file_create(const char *path, struct cincel_atomic_file **out)
 {
     assert(path && out);
+    if (!*path) return cincel_fail(CINCEL_IO_ERROR, "cannot write: the file name is empty");
     struct stat target;
     if (lstat(path, &target) == 0 && !S_ISREG(target.st_mode) && !S_ISLNK(target.st_mode))
         return cincel_fail(CINCEL_IO_ERROR, "%s: cannot write: exists and is no regular file", path);
