@@ -1,8 +1,10 @@
 #include "tests/support/conv_cases.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
+#include "tests/support/emulated.h"
 #include "tests/support/guard.h"
 
 int test_draw(struct test_random *r, int low, int high)
@@ -113,8 +115,14 @@ void test_target_create(int threads, struct test_target *out)
     cincel_machine_detect(&out->machine);
     out->machine.threads = threads;
     int count = 0;
+    const struct cincel_isa *const emulated = test_emulated_avx512(out->machine.cpu.features);
+    if (emulated) out->isas[count++] = emulated;
     for (const struct cincel_isa *const *isa = cincel_isas; *isa; isa++)
-        if (((*isa)->needs & ~out->machine.cpu.features) == 0) out->isas[count++] = *isa;
+        if (((*isa)->needs & ~out->machine.cpu.features) == 0)
+            out->isas[count++] = *isa;
+        else
+            printf("%s: not on this CPU%s\n", (*isa)->name,
+                   emulated && !strcmp(emulated->name, (*isa)->name) ? ", emulated" : "");
     out->target = (struct cincel_target){
         .machine = &out->machine, .isas = out->isas, .gflops = 100.0, .gbytes = 20.0, .reproducible = false};
 }

@@ -36,7 +36,7 @@ void conv_case_free(struct conv_case *c);
 /* The case's tensors as an algorithm's run() takes them; no workspace. */
 struct cincel_tensors conv_case_tensors(const struct conv_case *c);
 
-/* What the CPU at hand can run, with `threads` threads in the team. */
+/* What the CPU at hand can run, with `threads` threads in the team; AVX-512 emulated where it has none. */
 struct test_target {
     struct cincel_machine machine;
     const struct cincel_isa *isas[8]; /* usable, best first, NULL-terminated */

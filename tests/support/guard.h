@@ -9,4 +9,13 @@
 void *test_guarded(size_t bytes);
 void test_guarded_free(void *p, size_t bytes);
 
+/* The same for many small cases: a stretch between two unreadable pages, to be used again and again. */
+struct test_region {
+    char *begin, *end; /* multiples of a page */
+};
+void test_region_open(struct test_region *r, size_t bytes);
+void test_region_close(struct test_region *r);
+/* The last `bytes` bytes of the region that start at a multiple of `align` (a power of two). */
+void *test_region_last(const struct test_region *r, size_t bytes, size_t align);
+
 #endif
