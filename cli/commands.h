@@ -3,5 +3,6 @@
 #define CINCEL_CLI_COMMANDS_H
 
 int cli_info(int argc, char **argv);
+int cli_predict(int argc, char **argv);
 
 #endif

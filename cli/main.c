@@ -17,6 +17,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"info", "what this machine is and what it can reach", cli_info},
+    {"predict", "what a trained model takes pictures for", cli_predict},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

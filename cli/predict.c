@@ -1,0 +1,200 @@
+/* cincel predict: what a run's model takes pictures for. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/image.h"
+#include "cli/options.h"
+#include "cli/run_dir.h"
+#include "core/status.h"
+
+enum { BATCH = 64 };
+
+/* A sample that waits for its turn, and what it is called. */
+struct pending {
+    const char *file;
+    size_t index;
+    bool in_idx; /* one of many: named FILE[INDEX] */
+};
+
+struct predictor {
+    struct run_model facts;
+    cincel_model *model;
+    cincel_context *ctx;
+    enum image_invert invert;
+    size_t waiting;
+    struct pending pending[BATCH];
+    float *x;             /* [BATCH][height][width] */
+    float *probabilities; /* [BATCH][classes] */
+    json_t *json;         /* array of results; NULL: lines of text */
+};
+
+/* ------------------------------------------------------------------------------------- answers -- */
+
+static cincel_status add_json(struct predictor *p, const struct pending *sample, size_t best, const float *q)
+{
+    json_t *all = json_array();
+    for (int c = 0; c < p->facts.classes; c++) json_array_append_new(all, json_real((double)q[c]));
+    json_t *entry = json_pack("{s:s, s:I, s:f, s:o}", "image", sample->file, "class", (json_int_t)best,
+                              "probability", (double)q[best], "probabilities", all);
+    int failed = !entry;
+    if (entry && sample->in_idx)
+        failed |= json_object_set_new(entry, "index", json_integer((json_int_t)sample->index));
+    failed |= json_array_append_new(p->json, entry);
+    return failed
+               ? cincel_fail(CINCEL_FORMAT_ERROR, "%s: file name is no UTF-8, which JSON needs", sample->file)
+               : CINCEL_OK;
+}
+
+static cincel_status answer(struct predictor *p, const struct pending *sample, const float *q)
+{
+    size_t best = 0;
+    for (int c = 0; c < p->facts.classes; c++) {
+        if (!isfinite(q[c]))
+            return cincel_fail(CINCEL_FORMAT_ERROR,
+                               "%s: the model answers no number: its weights are damaged", sample->file);
+        if (q[c] > q[best]) best = (size_t)c;
+    }
+    if (p->json) return add_json(p, sample, best, q);
+    printf("%s", sample->file);
+    if (sample->in_idx) printf("[%zu]", sample->index);
+    printf("  %zu  %.4f\n", best, (double)q[best]);
+    return CINCEL_OK;
+}
+
+/* Answers for all that wait. Every sample that fails is reported; returns whether none did. */
+static bool flush(struct predictor *p)
+{
+    if (!p->waiting) return true;
+    const size_t count = p->waiting;
+    p->waiting = 0;
+    if (cli_report(cincel_predict(p->ctx, p->model, p->x, (int)count, p->probabilities)) != CLI_SUCCESS)
+        return false;
+    bool fine = true;
+    for (size_t i = 0; i < count; i++) {
+        const float *q = p->probabilities + i * (size_t)p->facts.classes;
+        if (cli_report(answer(p, &p->pending[i], q)) != CLI_SUCCESS) fine = false;
+    }
+    return fine;
+}
+
+static bool predict_file(struct predictor *p, const char *file)
+{
+    struct image image;
+    if (cli_report(image_read(file, &image)) != CLI_SUCCESS) return false;
+    const size_t pixels = (size_t)p->facts.height * (size_t)p->facts.width;
+    bool fine = true;
+    for (size_t i = 0; i < image.count && fine; i++) {
+        image_sample(&image, i, p->invert, p->facts.height, p->facts.width, p->x + p->waiting * pixels);
+        p->pending[p->waiting++] = (struct pending){file, i, image.is_idx};
+        if (p->waiting == BATCH) fine = flush(p);
+    }
+    image_free(&image);
+    return fine;
+}
+
+/* -------------------------------------------------------------------------------------- set-up -- */
+
+static cincel_status open_predictor(const char *dir, int threads, struct predictor *p)
+{
+    cincel_config config = CINCEL_CONFIG_INIT;
+    config.threads = threads;
+    cincel_status status = run_open(dir, &p->facts, &p->model);
+    if (status == CINCEL_OK && p->facts.channels != 1)
+        status =
+            cincel_fail(CINCEL_UNSUPPORTED, "%s: channels is %d: pictures are read as grey, for models of 1",
+                        dir, p->facts.channels);
+    if (status == CINCEL_OK) status = cincel_context_create(&config, &p->ctx);
+    if (status != CINCEL_OK) return status;
+    p->x = calloc(BATCH, (size_t)p->facts.height * (size_t)p->facts.width * sizeof *p->x);
+    p->probabilities = calloc(BATCH, (size_t)p->facts.classes * sizeof *p->probabilities);
+    return p->x && p->probabilities
+               ? CINCEL_OK
+               : cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for %d samples", dir, BATCH);
+}
+
+static void close_predictor(struct predictor *p)
+{
+    free(p->x);
+    free(p->probabilities);
+    json_decref(p->json);
+    cincel_context_destroy(p->ctx);
+    cincel_model_destroy(p->model);
+}
+
+static int run(const char *dir, char *const *files, int count, enum image_invert invert, int threads,
+               bool json)
+{
+    struct predictor p = {.invert = invert, .json = json ? json_array() : NULL};
+    bool fine = cli_report(open_predictor(dir, threads, &p)) == CLI_SUCCESS;
+    if (fine) {
+        for (int i = 0; i < count; i++) fine = predict_file(&p, files[i]) && fine;
+        fine = flush(&p) && fine;
+        if (json) {
+            json_dumpf(p.json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)); /* main checks stdout */
+            putchar('\n');
+        }
+    }
+    close_predictor(&p);
+    return fine ? CLI_SUCCESS : CLI_FAILURE;
+}
+
+static bool parse_invert(const char *text, enum image_invert *out)
+{
+    static const char *const words[] = {
+        [IMAGE_INVERT_AUTO] = "auto", [IMAGE_INVERT_YES] = "yes", [IMAGE_INVERT_NO] = "no"};
+    for (int i = 0; i < (int)(sizeof words / sizeof *words); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *out = (enum image_invert)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+int cli_predict(int argc, char **argv)
+{
+    bool json = false;
+    const char *invert_text = "auto";
+    int64_t threads = 0;
+    const struct cli_option options[] = {
+        {.name = "json",
+         .kind = CLI_FLAG,
+         .value = &json,
+         .help = "print a JSON array, with the probability of each class"},
+        {.name = "invert",
+         .kind = CLI_TEXT,
+         .value = &invert_text,
+         .argument = "auto|yes|no",
+         .help = "swap black and white (auto: where a PNG or JPEG has a bright border)"},
+        {.name = "threads",
+         .kind = CLI_INTEGER,
+         .value = &threads,
+         .argument = "N",
+         .max = 4096,
+         .help = "threads to use (0: one a physical core)"},
+    };
+    const struct cli_syntax syntax = {
+        .command = "predict",
+        .operands = "RUN_DIR IMAGE…",
+        .about =
+            "Prints for each picture its name, the class the run's model takes it for, and the probability.\n"
+            "Pictures are PNG or JPEG files of any size and colour, or IDX files (plain or .gz), which give\n"
+            "one line an image. They are made grey and scaled to the model's input, sides in proportion.\n"
+            "Models trained on MNIST know white digits on black: dark ink on bright paper is inverted.\n"
+            "A picture that cannot be read is reported, the others are still predicted; exit code 1.",
+        .min_operands = 2,
+        .max_operands = 1 << 24,
+        .options = options,
+        .option_count = sizeof options / sizeof *options,
+    };
+    int operands, code;
+    if (!cli_parse(&syntax, argc, argv, &operands, &code)) return code;
+    enum image_invert invert;
+    if (!parse_invert(invert_text, &invert))
+        return cli_usage_error("predict: --invert is \"%s\", must be auto, yes or no", invert_text);
+    return run(argv[1], argv + 2, operands - 1, invert, (int)threads, json);
+}
