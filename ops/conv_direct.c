@@ -26,9 +26,23 @@ static const struct cincel_knob knobs[DIRECT_KNOBS] = {
                                                                    its turn comes, by its worker */
 };
 
+/* FMAs a cycle times their latency on every core we know: tiles below are for tails. */
+enum { ACCUMULATORS_MIN = 8 };
+
+static bool main_row(const struct cincel_isa *isa, const struct cincel_gemm_row *row)
+{
+    return row->mr * row->nr >= ACCUMULATORS_MIN * isa->vector_floats;
+}
+
+/* Rows too small to keep the FMA units busy serve tails only, unless the ISA has no others. */
 static const char *row_name(const struct cincel_isa *isa, int i)
 {
-    return i < isa->gemm_count ? isa->gemm[i].name : NULL;
+    int large = 0;
+    for (int r = 0; r < isa->gemm_count; r++) {
+        if (!main_row(isa, &isa->gemm[r])) continue;
+        if (large++ == i) return isa->gemm[r].name;
+    }
+    return large == 0 && i < isa->gemm_count ? isa->gemm[i].name : NULL;
 }
 
 /* -------------------------------------------------------------------------------------- sizes -- */
@@ -65,24 +79,30 @@ static double phase_flops(const struct direct_shape *s, const struct direct_phas
     return 2.0 * (double)phase->pixels * (double)phase->taps * s->g.k * s->g.n * s->g.groups;
 }
 
-/* Cuts a phase evenly, in whole tiles. */
+/* Flops of one tile and all the columns a cut has, tails included. */
+static double tile_flops(const struct direct_shape *s, const struct direct_phase *phase)
+{
+    const size_t panels = s->padded ? s->panels : s->block_panels;
+    return 2.0 * (double)(s->row->mr * phase->taps) * s->g.k * (double)(panels * s->row->nr);
+}
+
+/* Cuts a phase evenly, in whole tiles; no cut is larger than one of an earlier phase. */
 static void cut_phase(const struct direct_shape *s, struct direct_phase *phase)
 {
     const size_t mr = (size_t)s->row->mr, tiles = cincel_div_up(phase->pixels, mr);
     const size_t column_cuts = s->padded ? 1 : (size_t)s->g.groups * s->blocks;
-    const double tile_flops = phase_flops(s, phase) / (double)column_cuts / (double)(tiles ? tiles : 1);
-    const double wanted = s->flops / CUTS_WANTED;
-    const double flops = wanted < cut_flops_min   ? cut_flops_min
-                         : wanted > cut_flops_max ? cut_flops_max
-                                                  : wanted;
-    size_t tiles_a_cut = tiles;
+    const double tile = tile_flops(s, phase);
+    double flops = s->flops / CUTS_WANTED;
+    flops = flops < cut_flops_min ? cut_flops_min : flops > cut_flops_max ? cut_flops_max : flops;
+    if (s->largest > 0.0 && s->largest < flops) flops = s->largest;
 
+    if (tiles == 0) return;
+    size_t cut_tiles = tiles;
     /* fused: whoever packs a block uses it for all pixels */
-    if (!s->fused && tile_flops * (double)tiles > flops)
-        tiles_a_cut = cincel_max((size_t)(flops / tile_flops), 1);
-    phase->pixel_cuts = tiles ? cincel_div_up(tiles, tiles_a_cut) : 0;
-    phase->cut_pixels = phase->pixel_cuts ? cincel_div_up(tiles, phase->pixel_cuts) * mr : 0;
-    phase->pixel_cuts = phase->pixel_cuts ? cincel_div_up(phase->pixels, phase->cut_pixels) : 0;
+    if (!s->fused && tile * (double)tiles > flops) cut_tiles = cincel_max((size_t)(flops / tile), 1);
+    cut_tiles = cincel_div_up(tiles, cincel_div_up(tiles, cut_tiles));
+    phase->cut_pixels = cut_tiles * mr;
+    phase->pixel_cuts = cincel_div_up(phase->pixels, phase->cut_pixels);
     phase->cuts = phase->pixel_cuts * column_cuts;
 }
 
@@ -152,19 +172,78 @@ static void begin_shape(const struct cincel_target *t, const struct cincel_probl
     s->phases = (size_t)s->g.phases_h * s->g.phases_w;
 }
 
-/* Calls `phase_done` (or nothing) for each phase in order; the totals stand in `s` afterwards. */
+/*
+ * Counts the phase's executed work, tails included, and bounds the busiest thread's share. Cuts are
+ * claimed in order, so one that ends last began when the threads had shared those before it.
+ */
+static void add_work(struct direct_shape *s, const struct direct_phase *phase)
+{
+    const size_t mr = (size_t)s->row->mr, tiles = cincel_div_up(phase->pixels, mr);
+    const double panel = 2.0 * (double)(mr * phase->taps) * s->g.k * s->row->nr; /* of one tile */
+    const double panels = (double)s->panels * s->g.groups, cut_tiles = (double)(phase->cut_pixels / mr);
+    const size_t narrow = s->panels - (s->blocks - 1) * s->block_panels; /* the last block, claimed last */
+    const double work = panel * panels * (double)tiles;
+    const double narrow_work = panel * (double)(narrow * tiles) * s->g.groups;
+    const double last = panel * cut_tiles * (s->padded ? panels : (double)narrow);
+    double cut = last;
+
+    if (!s->padded && s->blocks > 1) {
+        cut = panel * cut_tiles * (double)s->block_panels;
+        const double wide_end = (s->executed + work - narrow_work - cut) / s->threads + cut;
+        s->busiest = wide_end > s->busiest ? wide_end : s->busiest;
+    }
+    s->executed += work;
+    s->calls += panels * (double)tiles * s->parts;
+    const double end = (s->executed - last) / s->threads + last;
+    s->busiest = end > s->busiest ? end : s->busiest;
+    s->largest = cut > s->largest ? cut : s->largest;
+}
+
+/* Where the phase's panels and cuts lie, and what it adds to the totals. */
+static void add_phase(struct direct_shape *s, struct direct_phase *phase)
+{
+    cut_phase(s, phase);
+    phase->panels_at = s->weight_floats;
+    phase->first_cut = s->cuts;
+    s->weight_floats += (size_t)s->g.groups * s->panels * phase->panel_floats;
+    s->cuts += phase->cuts;
+    for (size_t cut = 0; s->padded && phase->taps && cut < phase->pixel_cuts; cut++) {
+        const size_t begin = cut * phase->cut_pixels;
+        size_t rows;
+        direct_strip_rows(s, phase, begin, cincel_min(begin + phase->cut_pixels, phase->pixels), &rows);
+        s->strip_rows = cincel_max(s->strip_rows, rows);
+    }
+    add_work(s, phase);
+}
+
+/* Sizes of a worker's own part of the workspace. */
+static void size_private(struct direct_shape *s)
+{
+    s->private_floats = s->padded  ? s->strip_rows * s->strip_w * s->g.src_channels
+                        : s->fused ? s->block_panels * s->panel_max
+                                   : 0;
+    struct cincel_carver carver = {0};
+    cincel_carve(&carver, s->taps_max * s->row->mr * sizeof(float *));
+    cincel_carve(&carver, s->row->mr * sizeof(float *));
+    cincel_carve(&carver, s->private_floats * sizeof(float));
+    s->private_bytes = carver.used;
+}
+
+/*
+ * All of the shape, and its phases unless `phases` is NULL: those of many taps first, so that the
+ * small cuts of the others even out what the large ones leave.
+ */
 static void make_shape(const struct cincel_target *t, const struct cincel_problem *p,
                        const struct cincel_choice *c, struct direct_shape *s, struct direct_phase *phases)
 {
     int top = 0, bottom = 0, left = 0, right = 0;
-    size_t panel_max = 0, strip_rows = 0;
     struct direct_phase phase;
 
     begin_shape(t, p, c, s);
     for (size_t i = 0; i < s->phases; i++) {
         measure_phase(p, s, i, &phase);
         s->flops += phase_flops(s, &phase);
-        panel_max = cincel_max(panel_max, phase.panel_floats);
+        s->panel_max = cincel_max(s->panel_max, phase.panel_floats);
         s->taps_max = cincel_max(s->taps_max, phase.taps);
         extend_strip(s, &phase, &top, &bottom, &left, &right);
     }
@@ -172,31 +251,20 @@ static void make_shape(const struct cincel_target *t, const struct cincel_proble
     s->strip_left = left;
     s->strip_h = top + s->g.src_h + bottom;
     s->strip_w = left + s->g.src_w + right;
-    for (size_t i = 0; i < s->phases; i++) {
-        measure_phase(p, s, i, &phase);
-        cut_phase(s, &phase);
-        phase.panels_at = s->weight_floats;
-        phase.first_cut = s->cuts;
-        s->weight_floats += (size_t)s->g.groups * s->panels * phase.panel_floats;
-        s->cuts += phase.cuts;
-        for (size_t cut = 0; s->padded && phase.taps && cut < phase.pixel_cuts; cut++) {
-            size_t rows;
-            direct_strip_rows(s, &phase, cut * phase.cut_pixels,
-                              cincel_min((cut + 1) * phase.cut_pixels, phase.pixels), &rows);
-            strip_rows = cincel_max(strip_rows, rows);
+    size_t placed = 0;
+    for (size_t taps = s->taps_max + 1; taps-- > 0;) {
+        for (size_t i = 0; i < s->phases; i++) {
+            measure_phase(p, s, i, &phase);
+            if (phase.taps != taps) continue;
+            add_phase(s, &phase);
+            if (phases) phases[placed] = phase;
+            placed++;
         }
-        if (phases) phases[i] = phase;
     }
+    assert(placed == s->phases);
     choose_packing_cuts(s);
     if (s->fused) s->weight_floats = 0;
-    s->private_floats = s->padded  ? strip_rows * s->strip_w * s->g.src_channels
-                        : s->fused ? s->block_panels * panel_max
-                                   : 0;
-    struct cincel_carver carver = {0};
-    cincel_carve(&carver, s->taps_max * s->row->mr * sizeof(float *));
-    cincel_carve(&carver, s->row->mr * sizeof(float *));
-    cincel_carve(&carver, s->private_floats * sizeof(float));
-    s->private_bytes = carver.used;
+    size_private(s);
 }
 
 static size_t workspace(const struct cincel_target *t, const struct cincel_problem *p,
@@ -301,47 +369,22 @@ static double tile_efficiency(const struct direct_shape *s, double run)
     return latency * loads * reuse * run / (run + 2.0);
 }
 
-/* An upper bound of the busiest thread's share: cuts are claimed in order, so nobody is ever more than
-   one cut behind the mean. */
-static double balance_bound(const struct direct_shape *s, double largest, double total)
-{
-    const double threads = s->threads;
-    const double rounds = (double)cincel_div_up(s->cuts, (size_t)s->threads);
-    const double even = rounds * largest * threads / total, greedy = 1.0 + largest * (threads - 1.0) / total;
-    const double bound = even < greedy ? even : greedy;
-    return bound < 1.0 ? 1.0 : bound;
-}
-
 static void cost(const struct cincel_target *t, const struct cincel_problem *p, const struct cincel_choice *c,
                  struct cincel_cost *out)
 {
     struct direct_shape s;
     make_shape(t, p, c, &s, NULL);
-    const double columns = (double)s.panels * s.row->nr * s.g.groups;
     const double weights = (double)p->conv.d.kh * p->conv.d.kw * s.g.k * s.g.n * s.g.groups;
-    double largest = 0.0;
-    size_t panel_max = 0;
+    const double mean = s.executed / s.threads;
+    const double even =
+        (double)cincel_div_up(s.cuts, (size_t)s.threads) * s.largest; /* the better bound of few cuts */
+    const double busiest = even < s.busiest ? even : s.busiest;
 
-    *out = (struct cincel_cost){0};
-    for (size_t i = 0; i < s.phases; i++) {
-        struct direct_phase phase;
-        measure_phase(p, &s, i, &phase);
-        cut_phase(&s, &phase);
-        const size_t mr = (size_t)s.row->mr, tiles = cincel_div_up(phase.pixels, mr);
-        const double flops = 2.0 * (double)(tiles * mr) * (double)(phase.taps * s.g.k) * columns;
-        const double cut = phase.pixels ? flops * (double)phase.cut_pixels / (double)(tiles * mr) /
-                                              (s.padded ? 1.0 : (double)s.blocks * s.g.groups)
-                                        : 0.0;
-        out->flops += flops;
-        out->calls += (double)tiles * (double)s.panels * s.g.groups * s.parts;
-        largest = cut > largest ? cut : largest;
-        panel_max = cincel_max(panel_max, phase.panel_floats);
-    }
-    out->cuts = (double)s.cuts;
-    out->balance = balance_bound(&s, largest, out->flops);
+    *out = (struct cincel_cost){.flops = s.executed, .calls = s.calls, .cuts = (double)s.cuts};
+    out->balance = busiest > mean ? busiest / mean : 1.0;
     out->efficiency = tile_efficiency(&s, s.padded ? (double)s.g.k * p->conv.d.kw : s.part);
     /* panels that do not fit in L2 with the pixels they meet stream from further away */
-    if (s.block_panels * panel_max * sizeof(float) > l2_bytes(t) * 3 / 4) out->efficiency *= 0.9;
+    if (s.block_panels * s.panel_max * sizeof(float) > l2_bytes(t) * 3 / 4) out->efficiency *= 0.9;
     out->bytes = cincel_problem_bytes(p) + (s.fused ? 0.0 : 2.0 * sizeof(float) * weights) +
                  2.0 * sizeof(float) * (double)s.dy_floats;
 }

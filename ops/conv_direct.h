@@ -40,7 +40,6 @@ struct direct_shape {
     bool gradient; /* dy passes through the activation's gradient first */
     bool accumulate;
     int act;
-    double flops; /* of the taps that exist, borders included */
     int threads;
     int part, parts;             /* source channels of one k block, their number */
     size_t panels;               /* of one group */
@@ -51,6 +50,11 @@ struct direct_shape {
     size_t cuts;                 /* of the computing phase */
     int strip_top, strip_left;   /* padded: zeros before the image … */
     int strip_h, strip_w;        /* … and the padded image */
+    size_t strip_rows;           /* of the largest cut's strip */
+    size_t panel_max;            /* floats of the largest panel of any phase */
+    double flops;                /* of the taps there are, borders included … */
+    double executed, calls;      /* … with the unused parts of tiles; kernel calls */
+    double largest, busiest;     /* flops of the largest cut; bound of the busiest thread's */
     size_t weight_floats;        /* packed ahead, all phases; 0 when fused */
     size_t dy_floats;            /* dy behind the activation's gradient; 0: not needed */
     size_t private_floats;       /* of one worker: fused panels or strip … */

@@ -318,8 +318,8 @@ static void run_cut(const struct call *call, const struct cut *cut, const struct
 }
 
 /*
- * Cuts are numbered pixels first, so that neighbours share their panels (edge = 0); with strips a cut
- * takes all columns, so that its strip is copied once.
+ * Cuts are numbered pixels first, so that neighbours share their panels, and the last column block,
+ * which may be narrower, last; with strips a cut takes all columns, so that its strip is copied once.
  */
 static void decode_cut(const struct cincel_prepared *prepared, size_t index, struct cut *cut)
 {
@@ -333,8 +333,8 @@ static void decode_cut(const struct cincel_prepared *prepared, size_t index, str
     *cut = (struct cut){.phase = phase, .offset = prepared->offset + p * s->taps_max};
     cut->pixel_begin = pixel_cut * phase->cut_pixels;
     cut->pixel_end = cincel_min(cut->pixel_begin + phase->cut_pixels, phase->pixels);
-    cut->group = s->padded ? 0 : block / s->blocks;
-    cut->block_begin = s->padded ? 0 : block % s->blocks;
+    cut->group = s->padded ? 0 : block % (size_t)s->g.groups;
+    cut->block_begin = s->padded ? 0 : block / (size_t)s->g.groups;
     cut->block_end = s->padded ? s->blocks : cut->block_begin + 1;
 }
 
