@@ -11,6 +11,14 @@ if(TARGET cincel-cli)
 endif()
 install(FILES include/cincel/cincel.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cincel COMPONENT core)
 
+# Relative to the .pc file, so that `cmake --install --prefix` and moved trees need no other file.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(CINCEL_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+else()
+  file(RELATIVE_PATH up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  string(REGEX REPLACE "/$" "" up "${up}")
+  set(CINCEL_PC_PREFIX "\${pcfiledir}/${up}")
+endif()
 # An absolute CMAKE_INSTALL_LIBDIR must not be prefixed again.
 foreach(dir LIBDIR INCLUDEDIR)
   if(IS_ABSOLUTE "${CMAKE_INSTALL_${dir}}")

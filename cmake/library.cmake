@@ -2,7 +2,7 @@
 #
 # Makes <name>-shared and <name>-static (lib<name>.so, lib<name>.a) of the same objects.
 #   LIBRARIES      targets and libraries the objects call
-#   LIBRARY_NAMES  the same as plain names: what users of the installed static library link. (Targets
+#   LIBRARY_NAMES  the same as plain names (or paths): what users of the installed static library link. (Targets
 #                  like OpenMP::OpenMP_C would oblige them to find the packages, and to enable C.)
 #   NEEDS          another library made by this function, part of the public interface
 function(cincel_add_library name component)
@@ -25,10 +25,9 @@ function(cincel_add_library name component)
     target_link_libraries(${target} PRIVATE "$<BUILD_INTERFACE:${arg_LIBRARIES}>")
     if(kind STREQUAL STATIC)
       target_link_libraries(${target} INTERFACE "$<INSTALL_INTERFACE:${arg_LIBRARY_NAMES}>")
-    else()
+    elseif(NOT CINCEL_SANITIZE) # whose run time is linked with the program
       # A symbol nobody defines is an error here, not at the user's link.
-      target_link_options(${target} PRIVATE
-        $<$<STREQUAL:${CINCEL_SANITIZE},>:LINKER:--no-undefined>)
+      target_link_options(${target} PRIVATE LINKER:--no-undefined)
     endif()
     if(arg_NEEDS)
       target_link_libraries(${target} PUBLIC ${arg_NEEDS}-${suffix})
@@ -37,7 +36,7 @@ function(cincel_add_library name component)
       LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
       COMPONENT ${component})
   endforeach()
-  list(TRANSFORM arg_LIBRARY_NAMES PREPEND "-l")
+  list(TRANSFORM arg_LIBRARY_NAMES PREPEND "-l" REGEX "^[^/]")
   list(JOIN arg_LIBRARY_NAMES " " flags)
   set_property(GLOBAL PROPERTY cincel_${component}_private_libs "${flags}") # of the .pc file
 endfunction()

@@ -138,7 +138,7 @@ static void test_big_little(void **state)
     (void)state;
     put("sys/devices/system/cpu/online", "0-5");
     for (int cpu = 0; cpu < 6; cpu++) {
-        char self[8];
+        char self[12];
         snprintf(self, sizeof self, "%d", cpu);
         put_cpu(cpu, self, "topology/thread_siblings_list");
         put_cpu(cpu, cpu < 4 ? "446" : "1024", "cpu_capacity");
@@ -179,7 +179,7 @@ static void test_hybrid_with_threads(void **state)
     put("sys/devices/cpu_atom/cpus", "4-7");
     put("sys/devices/system/node/online", "0-1");
     for (int cpu = 0; cpu < 8; cpu++) {
-        char list[8];
+        char list[24];
         if (cpu < 4) {
             snprintf(list, sizeof list, "%d-%d", cpu / 2 * 2, cpu / 2 * 2 + 1);
         } else {
