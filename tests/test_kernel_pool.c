@@ -159,6 +159,7 @@ int main(void)
 {
     static struct test_target target;
     test_target_create(1, &target);
+    test_target_emulate(&target);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_forward, &target),
         cmocka_unit_test_prestate(test_backward, &target),

@@ -122,6 +122,7 @@ int main(void)
 {
     static struct test_target target;
     test_target_create(1, &target);
+    test_target_emulate(&target);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_rows, &target),
         cmocka_unit_test_prestate(test_same_bits_on_every_isa, &target),

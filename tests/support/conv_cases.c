@@ -115,16 +115,22 @@ void test_target_create(int threads, struct test_target *out)
     cincel_machine_detect(&out->machine);
     out->machine.threads = threads;
     int count = 0;
-    const struct cincel_isa *const emulated = test_emulated_avx512(out->machine.cpu.features);
-    if (emulated) out->isas[count++] = emulated;
     for (const struct cincel_isa *const *isa = cincel_isas; *isa; isa++)
         if (((*isa)->needs & ~out->machine.cpu.features) == 0)
             out->isas[count++] = *isa;
         else
-            printf("%s: not on this CPU%s\n", (*isa)->name,
-                   emulated && !strcmp(emulated->name, (*isa)->name) ? ", emulated" : "");
+            printf("%s: not on this CPU\n", (*isa)->name);
     out->target = (struct cincel_target){
         .machine = &out->machine, .isas = out->isas, .gflops = 100.0, .gbytes = 20.0, .reproducible = false};
+}
+
+void test_target_emulate(struct test_target *t)
+{
+    const struct cincel_isa *const emulated = test_emulated_avx512(t->machine.cpu.features);
+    if (!emulated) return;
+    memmove(t->isas + 1, t->isas, sizeof t->isas - sizeof t->isas[0]);
+    t->isas[0] = emulated;
+    printf("%s: emulated\n", emulated->name);
 }
 
 void test_target_only(const struct test_target *from, const struct cincel_isa *isa, struct test_target *out)

@@ -36,13 +36,16 @@ void conv_case_free(struct conv_case *c);
 /* The case's tensors as an algorithm's run() takes them; no workspace. */
 struct cincel_tensors conv_case_tensors(const struct conv_case *c);
 
-/* What the CPU at hand can run, with `threads` threads in the team; AVX-512 emulated where it has none. */
+/* What the CPU at hand can run, with `threads` threads in the team. */
 struct test_target {
     struct cincel_machine machine;
     const struct cincel_isa *isas[8]; /* usable, best first, NULL-terminated */
     struct cincel_target target;
 };
 void test_target_create(int threads, struct test_target *out);
+/* Adds AVX-512 emulated, as the best ISA, where the CPU has none and the build has it: slow, right for
+ * kernels. */
+void test_target_emulate(struct test_target *t);
 /* The same with one ISA alone, so that enumeration visits generic too. */
 void test_target_only(const struct test_target *from, const struct cincel_isa *isa, struct test_target *out);
 
