@@ -1,6 +1,7 @@
 /*
  * Public structs begin with their size, so that fields can be appended under one SOVERSION: an older
- * caller's struct is shorter than the library's, a newer caller's longer.
+ * caller's struct is shorter than the library's, a newer caller's longer. A new field must begin at or
+ * after the old sizeof: in the padding at its end old callers leave garbage.
  * Exported, though in no public header: libcincel-train takes its structs the same way.
  */
 #ifndef CINCEL_CORE_ABI_H

@@ -186,7 +186,7 @@ static void test_null_pass_and_struct_size(void **state)
     /* a caller built against a later version: fine as long as it asks for nothing new */
     struct {
         cincel_pool_desc d;
-        int later;
+        int64_t later; /* no padding behind it that could be garbage */
     } newer = {pool, 0};
     newer.d.size = sizeof newer;
     assert_int_equal(cincel_problem_pool(&newer.d, CINCEL_FORWARD, &p), CINCEL_OK);
