@@ -17,6 +17,7 @@ cincel_status image_read_png(const char *path, const uint8_t *bytes, size_t size
     if (image.grey) {
         static const png_color white = {255, 255, 255};
         png.format = PNG_FORMAT_GRAY;
+        png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB; /* else 16-bit files would be taken for linear light */
         png_image_finish_read(&png, &white, image.grey, 0, NULL);
     }
     if (status == CINCEL_OK && PNG_IMAGE_FAILED(png))
