@@ -1,0 +1,156 @@
+#include "cli/run_record.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/status.h"
+#include "train/atomic_file.h"
+
+static cincel_status make_folder(const char *path)
+{
+    if (mkdir(path, 0777) == 0) return CINCEL_OK;
+    struct stat info;
+    const int why = errno;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) return CINCEL_OK;
+    errno = why == EEXIST ? ENOTDIR : why;
+    return cincel_fail_errno(CINCEL_IO_ERROR, "out: cannot make folder %s", path);
+}
+
+cincel_status run_prepare(const char *dir)
+{
+    char *path = strdup(dir);
+    if (!path) return cincel_fail(CINCEL_OUT_OF_MEMORY, "out: no memory");
+    cincel_status status = *dir ? CINCEL_OK : cincel_fail(CINCEL_INVALID_ARGUMENT, "out: is empty");
+    for (char *slash = strchr(path + (*path == '/'), '/'); slash && status == CINCEL_OK;
+         slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        status = make_folder(path);
+        *slash = '/';
+    }
+    if (status == CINCEL_OK) status = make_folder(path);
+    free(path);
+
+    /* all three files are replaced in the end: try each, leave each as it is */
+    static const char *const files[] = {RUN_SUMMARY, RUN_METRICS, RUN_WEIGHTS};
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && status == CINCEL_OK; i++) {
+        char *file = run_path(dir, files[i]);
+        if (!file) return cincel_fail(CINCEL_OUT_OF_MEMORY, "out: no memory");
+        struct cincel_atomic_file *trial = NULL;
+        status = cincel_atomic_file_create(file, &trial);
+        if (status == CINCEL_OK) cincel_atomic_file_abandon(trial);
+        free(file);
+    }
+    return status;
+}
+
+cincel_status run_add_metrics(struct run_record *record, const struct run_metrics *line)
+{
+    struct run_metrics *metrics = realloc(record->metrics, (record->epochs + 1) * sizeof *metrics);
+    if (!metrics) return cincel_fail(CINCEL_OUT_OF_MEMORY, "metrics: no memory");
+    record->metrics = metrics;
+    record->metrics[record->epochs++] = *line;
+
+    char *path = run_path(record->dir, RUN_METRICS);
+    if (!path) return cincel_fail(CINCEL_OUT_OF_MEMORY, "metrics: no memory");
+    struct cincel_atomic_file *file;
+    cincel_status status = cincel_atomic_file_create(path, &file);
+    free(path);
+    if (status != CINCEL_OK) return status;
+    cincel_atomic_file_printf(
+        file, "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,items_per_second\n");
+    for (size_t i = 0; i < record->epochs; i++) {
+        const struct run_metrics *m = &record->metrics[i];
+        cincel_atomic_file_printf(file, "%d,%.6g,%.6g,%.6g,%.6g,%.6g\n", m->epoch, m->train_loss,
+                                  m->train_accuracy, m->validation_loss, m->validation_accuracy,
+                                  m->items_per_second);
+    }
+    return cincel_atomic_file_commit(file);
+}
+
+cincel_status run_write_weights(const struct run_record *record, const cincel_model *model)
+{
+    char *path = run_path(record->dir, RUN_WEIGHTS);
+    if (!path) return cincel_fail(CINCEL_OUT_OF_MEMORY, "weights: no memory");
+    const cincel_status status = cincel_model_save(model, path);
+    free(path);
+    return status;
+}
+
+/* The choice of every plan, as cincel_options.choice takes it back. */
+static json_t *plans_json(const cincel_session *session)
+{
+    static const char *const passes[] = {"forward", "backward_data", "backward_weights"};
+    json_t *plans = json_array();
+    for (size_t i = 0; i < cincel_session_plans(session); i++) {
+        cincel_session_plan_info info = CINCEL_SESSION_PLAN_INFO_INIT;
+        if (cincel_session_plan(session, i, &info) != CINCEL_OK) continue;
+        json_array_append_new(plans, json_pack("{s:s, s:s, s:s}", "layer", info.layer, "pass",
+                                               passes[info.pass], "choice", info.choice));
+    }
+    return plans;
+}
+
+static json_t *summary_json(const struct run_record *r)
+{
+    cincel_machine_info machine = CINCEL_MACHINE_INFO_INIT;
+    if (cincel_machine_describe(r->ctx, &machine) != CINCEL_OK) return NULL;
+    const cincel_train_report *t = &r->report;
+    json_t *json = json_object();
+    json_t *const parts[] = {
+        json_pack("{s:s, s:i, s:i, s:i, s:i, s:I}", "model", r->model.model, "height", r->model.height,
+                  "width", r->model.width, "channels", r->model.channels, "classes", r->model.classes,
+                  "parameters", (json_int_t)r->parameters),
+        json_pack("{s:s, s:I, s:I}", "dataset", r->dataset, "train_samples", (json_int_t)r->train_samples,
+                  "test_samples", (json_int_t)r->test_samples),
+        json_pack("{s:f, s:f, s:f}", "test_accuracy", r->test_accuracy, "test_loss", r->test_loss,
+                  "items_per_second", t->items_per_second),
+        json_pack("{s:i, s:i, s:i, s:b, s:b}", "epochs", t->epochs, "epochs_wanted", r->epochs_wanted,
+                  "best_epoch", t->best_epoch, "stopped_early", t->stopped_early, "cancelled", t->cancelled),
+        json_pack("{s:f, s:f, s:f, s:f}", "train_loss", t->train_loss, "train_accuracy", t->train_accuracy,
+                  "validation_loss", t->validation_loss, "validation_accuracy", t->validation_accuracy),
+        json_pack("{s:i, s:f, s:f, s:f, s:i, s:I}", "batch", r->batch, "lr", r->lr, "momentum", r->momentum,
+                  "weight_decay", r->weight_decay, "patience", r->patience, "seed", (json_int_t)r->seed),
+        json_pack("{s:f, s:I}", "seconds", t->seconds, "planned_bytes", (json_int_t)t->planned_bytes),
+        json_pack("{s:s, s:s, s:s, s:i}", "cincel", cincel_version(), "cpu", machine.cpu, "isa", machine.isa,
+                  "threads", r->threads),
+        json_pack("{s:o}", "plans", plans_json(r->plans)),
+    };
+    bool complete = json != NULL;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        complete = complete && parts[i] && json_object_update(json, parts[i]) == 0;
+        json_decref(parts[i]);
+    }
+    if (complete) return json;
+    json_decref(json);
+    return NULL;
+}
+
+cincel_status run_write_summary(const struct run_record *record)
+{
+    json_t *json = summary_json(record);
+    char *text = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    char *path = run_path(record->dir, RUN_SUMMARY);
+    cincel_status status = CINCEL_OK;
+    if (!text || !path) status = cincel_fail(CINCEL_INTERNAL_ERROR, "summary: cannot be written as JSON");
+    struct cincel_atomic_file *file;
+    if (status == CINCEL_OK) status = cincel_atomic_file_create(path, &file);
+    if (status == CINCEL_OK) {
+        cincel_atomic_file_printf(file, "%s\n", text);
+        status = cincel_atomic_file_commit(file);
+    }
+    free(path);
+    free(text);
+    json_decref(json);
+    return status;
+}
+
+void run_record_release(struct run_record *record)
+{
+    free(record->metrics);
+    record->metrics = NULL;
+    record->epochs = 0;
+}

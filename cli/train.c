@@ -1,0 +1,300 @@
+/* cincel train: a built-in model, a data set, a run directory. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/digits.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/run_record.h"
+
+struct request {
+    const char *model, *data, *out;
+    int64_t epochs, batch, patience, seed, threads;
+    double lr, momentum, weight_decay;
+};
+
+struct run {
+    const struct request *request;
+    cincel_context *ctx;
+    cincel_model *model;
+    cincel_dataset *train, *test;
+    cincel_session *plans; /* made with the options of training: memory and plans can be told in advance */
+    struct run_record record;
+    struct progress progress;
+    cincel_status write_status; /* the first failure to write while training, and its sentence */
+    char write_error[512];
+};
+
+/* ------------------------------------------------------------------------------------- signals -- */
+
+/* Raised by a signal or by a failed write; read after every training step. */
+static volatile int stop;
+static volatile sig_atomic_t stop_signal;
+
+static void on_signal(int number)
+{
+    stop_signal = number;
+    stop = 1;
+}
+
+/* The first Ctrl-C ends training after the current step, the second one the program. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ----------------------------------------------------------------------------------------- set-up -- */
+
+static cincel_status make_model(struct run *run)
+{
+    cincel_dataset_info train = CINCEL_DATASET_INFO_INIT, test = CINCEL_DATASET_INFO_INIT;
+    const struct request *r = run->request;
+    cincel_status status = cincel_dataset_describe(run->train, &train);
+    if (status == CINCEL_OK) status = cincel_dataset_describe(run->test, &test);
+    if (status == CINCEL_OK) {
+        status = cincel_model_builtin(r->model, train.height, train.width, train.channels, train.classes,
+                                      &run->model);
+    }
+    if (status == CINCEL_OK) status = cincel_model_init(run->model, CINCEL_INIT_KAIMING, (uint64_t)r->seed);
+    if (status != CINCEL_OK) return status;
+    struct run_record *record = &run->record;
+    snprintf(record->model.model, sizeof record->model.model, "%s", r->model);
+    record->model.height = train.height;
+    record->model.width = train.width;
+    record->model.channels = train.channels;
+    record->model.classes = train.classes;
+    record->parameters = cincel_model_parameters(run->model);
+    record->dataset = train.name;
+    record->train_samples = train.count;
+    record->test_samples = test.count;
+    return CINCEL_OK;
+}
+
+static cincel_status make_plans(struct run *run)
+{
+    cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
+    o.batch = (int)run->request->batch;
+    if ((size_t)o.batch > run->record.train_samples) o.batch = (int)run->record.train_samples;
+    o.training = 1;
+    const cincel_status status = cincel_session_create(run->ctx, run->model, &o, &run->plans);
+    run->record.plans = run->plans;
+    return status;
+}
+
+static cincel_status set_up(struct run *run)
+{
+    const struct request *r = run->request;
+    cincel_config config = CINCEL_CONFIG_INIT;
+    config.threads = (int)r->threads;
+    run->record = (struct run_record){.dir = r->out,
+                                      .batch = (int)r->batch,
+                                      .epochs_wanted = (int)r->epochs,
+                                      .patience = (int)r->patience,
+                                      .lr = r->lr,
+                                      .momentum = r->momentum,
+                                      .weight_decay = r->weight_decay,
+                                      .seed = (uint64_t)r->seed,
+                                      .report = CINCEL_TRAIN_REPORT_INIT};
+    cincel_status status = digits_open(r->data, &run->train, &run->test);
+    if (status == CINCEL_OK) status = make_model(run);
+    if (status == CINCEL_OK) status = run_prepare(r->out);
+    if (status == CINCEL_OK) status = cincel_context_create(&config, &run->ctx);
+    if (status == CINCEL_OK) status = make_plans(run);
+    if (status != CINCEL_OK) return status;
+    run->record.ctx = run->ctx;
+    run->record.threads = cincel_context_threads(run->ctx);
+    fprintf(stderr, "%s%s, %zu parameters, on %s: %zu training and %zu test samples; %d thread%s, %.1f MB\n",
+            r->data ? "" : "no --data: drawing digits; ", r->model, run->record.parameters, run->record.dataset, run->record.train_samples,
+            run->record.test_samples, run->record.threads, run->record.threads == 1 ? "" : "s",
+            1e-6 * (double)cincel_session_memory(run->plans));
+    return CINCEL_OK;
+}
+
+static void tear_down(struct run *run)
+{
+    run_record_release(&run->record);
+    cincel_session_destroy(run->plans);
+    cincel_context_destroy(run->ctx);
+    cincel_model_destroy(run->model);
+    cincel_dataset_destroy(run->test);
+    cincel_dataset_destroy(run->train);
+}
+
+/* --------------------------------------------------------------------------------------- training -- */
+
+/* At the end of an epoch: its line of metrics, and the weights if they are the best yet. A disk that is
+   full ends the run now, not after the last epoch. */
+static void keep_epoch(struct run *run, const cincel_train_progress *p)
+{
+    const struct run_metrics line = {
+        p->epoch, p->loss, p->accuracy, p->validation_loss, p->validation_accuracy, p->items_per_second};
+    cincel_status status = p->best ? run_write_weights(&run->record, run->model) : CINCEL_OK;
+    if (status == CINCEL_OK) status = run_add_metrics(&run->record, &line);
+    if (status == CINCEL_OK || run->write_status != CINCEL_OK) return;
+    run->write_status = status;
+    snprintf(run->write_error, sizeof run->write_error, "%s", cincel_error_message());
+    stop = 1;
+}
+
+static void on_progress(void *user, const cincel_train_progress *p)
+{
+    struct run *run = user;
+    progress_show(&run->progress, p);
+    if (p->epoch_done) keep_epoch(run, p);
+}
+
+static cincel_status train(struct run *run)
+{
+    const struct request *r = run->request;
+    cincel_train_options o = CINCEL_TRAIN_OPTIONS_INIT;
+    o.epochs = (int)r->epochs;
+    o.batch = (int)r->batch;
+    o.lr = (float)r->lr;
+    o.momentum = (float)r->momentum;
+    o.weight_decay = (float)r->weight_decay;
+    o.patience = (int)r->patience;
+    o.seed = (uint64_t)r->seed;
+    o.progress = on_progress;
+    o.user = run;
+    o.cancel = &stop;
+    run->progress = progress_on(stderr);
+    catch_signals();
+    const cincel_status status = cincel_train(run->ctx, run->model, run->train, &o, &run->record.report);
+    progress_clear(&run->progress);
+    return status;
+}
+
+/* The test set is looked at here, for the first and only time. */
+static cincel_status finish(struct run *run)
+{
+    struct run_record *record = &run->record;
+    const cincel_train_report *report = &record->report;
+    cincel_status status = cincel_evaluate(run->ctx, run->model, run->test, record->batch, &record->test_loss,
+                                           &record->test_accuracy);
+    if (status == CINCEL_OK) status = run_write_weights(record, run->model);
+    if (status == CINCEL_OK) status = run_write_summary(record);
+    if (status != CINCEL_OK) return status;
+    if (report->cancelled) {
+        fprintf(stderr, "cincel: stopped after %d of %d epochs; the best weights are saved\n", report->epochs,
+                record->epochs_wanted);
+    } else if (report->stopped_early) {
+        fprintf(stderr, "no better validation loss for %d epochs: stopped after epoch %d\n", record->patience,
+                report->epochs);
+    }
+    printf("test_accuracy %.4f\ntest_loss %.4f\nitems_per_second %.0f\nepochs %d\ndataset %s\nrun_dir %s\n",
+           record->test_accuracy, record->test_loss, report->items_per_second, report->epochs, record->dataset,
+           record->dir);
+    return CINCEL_OK;
+}
+
+static int run_training(const struct request *request)
+{
+    struct run run = {.request = request};
+    cincel_status status = set_up(&run);
+    if (status == CINCEL_OK) status = train(&run);
+    if (status == CINCEL_OK && run.write_status == CINCEL_OK) status = finish(&run);
+    int code = CLI_SUCCESS;
+    if (status != CINCEL_OK) {
+        code = cli_report(status);
+    } else if (run.write_status != CINCEL_OK) {
+        fprintf(stderr, "cincel: %s\n", run.write_error);
+        code = CLI_FAILURE;
+    } else if (stop_signal) {
+        code = 128 + stop_signal; /* as shells say it */
+    }
+    tear_down(&run);
+    return code;
+}
+
+int cli_train(int argc, char **argv)
+{
+    struct request request = {.epochs = 10, .batch = 64, .seed = 1, .lr = 0.05, .momentum = 0.9};
+    const struct cli_option options[] = {
+        {.name = "data",
+         .kind = CLI_TEXT,
+         .value = &request.data,
+         .argument = "DIR",
+         .help = "folder with MNIST's IDX files (none: synthetic digits)"},
+        {.name = "epochs",
+         .kind = CLI_INTEGER,
+         .value = &request.epochs,
+         .argument = "N",
+         .min = 1,
+         .max = 1e6,
+         .help = "passes over the training set (10)"},
+        {.name = "batch",
+         .kind = CLI_INTEGER,
+         .value = &request.batch,
+         .argument = "N",
+         .min = 1,
+         .max = 1e6,
+         .help = "samples a step (64)"},
+        {.name = "lr",
+         .kind = CLI_NUMBER,
+         .value = &request.lr,
+         .argument = "X",
+         .min = 1e-12,
+         .max = 1e6,
+         .help = "learning rate (0.05)"},
+        {.name = "momentum",
+         .kind = CLI_NUMBER,
+         .value = &request.momentum,
+         .argument = "X",
+         .max = 0.999999,
+         .help = "of stochastic gradient descent (0.9)"},
+        {.name = "weight-decay",
+         .kind = CLI_NUMBER,
+         .value = &request.weight_decay,
+         .argument = "X",
+         .max = 1e6,
+         .help = "L2 penalty (0)"},
+        {.name = "patience",
+         .kind = CLI_INTEGER,
+         .value = &request.patience,
+         .argument = "N",
+         .max = 1e6,
+         .help = "stop after N epochs without a better validation loss (0: never)"},
+        {.name = "seed",
+         .kind = CLI_INTEGER,
+         .value = &request.seed,
+         .argument = "N",
+         .max = 9e15,
+         .help = "of initial weights, split and shuffling (1)"},
+        {.name = "threads",
+         .kind = CLI_INTEGER,
+         .value = &request.threads,
+         .argument = "N",
+         .max = 4096,
+         .help = "threads to use (0: one a physical core)"},
+        {.name = "out",
+         .kind = CLI_TEXT,
+         .value = &request.out,
+         .argument = "RUN_DIR",
+         .help = "where the run goes (runs/MODEL-SEED)"},
+    };
+    const struct cli_syntax syntax = {
+        .command = "train",
+        .operands = "MODEL",
+        .about = "Trains a built-in model (simplecnn) and writes summary.json, metrics.csv and\n"
+                 "weights.safetensors. Ctrl-C stops after the current step and keeps the best weights.",
+        .min_operands = 1,
+        .max_operands = 1,
+        .options = options,
+        .option_count = sizeof options / sizeof options[0],
+    };
+    int operands, code;
+    if (!cli_parse(&syntax, argc, argv, &operands, &code)) return code;
+    request.model = argv[1];
+    char dir[256];
+    if (!request.out) {
+        snprintf(dir, sizeof dir, "runs/%.200s-%lld", request.model, (long long)request.seed);
+        request.out = dir;
+    }
+    return run_training(&request);
+}
