@@ -110,9 +110,9 @@ static cincel_status set_up(struct run *run)
     run->record.ctx = run->ctx;
     run->record.threads = cincel_context_threads(run->ctx);
     fprintf(stderr, "%s%s, %zu parameters, on %s: %zu training and %zu test samples; %d thread%s, %.1f MB\n",
-            r->data ? "" : "no --data: drawing digits; ", r->model, run->record.parameters, run->record.dataset, run->record.train_samples,
-            run->record.test_samples, run->record.threads, run->record.threads == 1 ? "" : "s",
-            1e-6 * (double)cincel_session_memory(run->plans));
+            r->data ? "" : "no --data: drawing digits; ", r->model, run->record.parameters,
+            run->record.dataset, run->record.train_samples, run->record.test_samples, run->record.threads,
+            run->record.threads == 1 ? "" : "s", 1e-6 * (double)cincel_session_memory(run->plans));
     return CINCEL_OK;
 }
 
@@ -188,8 +188,8 @@ static cincel_status finish(struct run *run)
                 report->epochs);
     }
     printf("test_accuracy %.4f\ntest_loss %.4f\nitems_per_second %.0f\nepochs %d\ndataset %s\nrun_dir %s\n",
-           record->test_accuracy, record->test_loss, report->items_per_second, report->epochs, record->dataset,
-           record->dir);
+           record->test_accuracy, record->test_loss, report->items_per_second, report->epochs,
+           record->dataset, record->dir);
     return CINCEL_OK;
 }
 

@@ -24,8 +24,11 @@ struct trainer {
     size_t train_count, validation_count;
     float *best; /* parameters of the best epoch */
     double best_loss;
-    double start, step_seconds; /* of the run; summed over training steps */
-    size_t items;               /* trained on */
+    double start;
+    struct {
+        double seconds; /* in training steps */
+        size_t items;   /* trained on */
+    } run, epoch;
     cincel_train_report report;
 };
 
@@ -129,10 +132,7 @@ static void trainer_release(struct trainer *t)
 
 static bool cancelled(const struct trainer *t) { return t->o.cancel && *t->o.cancel; }
 
-static double items_per_second(const struct trainer *t)
-{
-    return t->step_seconds > 0.0 ? (double)t->items / t->step_seconds : 0.0;
-}
+static double rate(size_t items, double seconds) { return seconds > 0.0 ? (double)items / seconds : 0.0; }
 
 static void tell(const struct trainer *t, cincel_train_progress *p)
 {
@@ -140,7 +140,7 @@ static void tell(const struct trainer *t, cincel_train_progress *p)
     const double total = (double)p->epochs * (double)p->steps;
     const double done = (double)(p->epoch - 1) * (double)p->steps + (double)p->step;
     p->seconds_left = (now() - t->start) * (total - done) / done;
-    p->items_per_second = items_per_second(t);
+    p->items_per_second = rate(t->epoch.items, t->epoch.seconds);
     t->o.progress(t->o.user, p);
 }
 
@@ -160,8 +160,11 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, doubl
     if (status == CINCEL_OK) {
         status = cincel_session_sgd(t->session, t->o.lr, t->o.momentum, t->o.weight_decay);
     }
-    t->step_seconds += now() - begin;
-    t->items += n;
+    const double seconds = now() - begin;
+    t->run.seconds += seconds;
+    t->epoch.seconds += seconds;
+    t->run.items += n;
+    t->epoch.items += n;
     return status;
 }
 
@@ -170,6 +173,8 @@ static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
 {
     memcpy(t->order, t->split, t->train_count * sizeof *t->order);
     shuffle(t->order, t->train_count, t->o.seed, RANDOM_SHUFFLE, (uint32_t)p->epoch);
+    t->epoch.seconds = 0.0;
+    t->epoch.items = 0;
     double loss_sum = 0.0;
     size_t hits_sum = 0;
     for (size_t first = 0; first < t->train_count; first += (size_t)t->batch) {
@@ -263,7 +268,7 @@ cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cince
         t.report.cancelled = 1;
         status = CINCEL_OK;
     }
-    t.report.items_per_second = items_per_second(&t);
+    t.report.items_per_second = rate(t.run.items, t.run.seconds);
     t.report.seconds = now() - t.start;
     trainer_release(&t);
     if (status != CINCEL_OK || !report) return status;

@@ -184,12 +184,12 @@ CINCEL_API cincel_status cincel_dataset_gather(const cincel_dataset *data, const
 /* ------------------------------------------------------------------------------------ training -- */
 
 typedef struct cincel_train_progress {
-    int epoch, epochs;     /* epoch from 1 */
-    size_t step, steps;    /* within the epoch, from 1 */
-    double loss, accuracy; /* running means of the epoch */
-    double items_per_second;
-    double seconds_left; /* estimate for the whole run */
-    int epoch_done;      /* 1: the call that closes an epoch; the fields below are valid */
+    int epoch, epochs;       /* epoch from 1 */
+    size_t step, steps;      /* within the epoch, from 1 */
+    double loss, accuracy;   /* running means of the epoch */
+    double items_per_second; /* of the epoch's training steps so far */
+    double seconds_left;     /* estimate for the whole run */
+    int epoch_done;          /* 1: the call that closes an epoch; the fields below are valid */
     double validation_loss, validation_accuracy;
     int best; /* 1: the best validation loss so far */
 } cincel_train_progress;
