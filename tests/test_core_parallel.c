@@ -20,6 +20,15 @@
 #include "core/fpmode.h"
 #include "core/parallel.h"
 
+/* ThreadSanitizer has a pthread_create of its own, which cannot be replaced. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER
+#endif
+#endif
+
+#ifndef THREAD_SANITIZER
+
 static atomic_int threads_created;
 
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -36,6 +45,8 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *thread, con
     atomic_fetch_add(&threads_created, 1);
     return real(thread, attr, start, arg);
 }
+
+#endif
 
 enum { MAX_PHASES = 9, MAX_CUTS = 1000, MAX_THREADS = 16 };
 
@@ -116,6 +127,9 @@ static void test_oversubscribed(void **state)
 static void test_no_thread_after_the_first_region(void **state)
 {
     (void)state;
+#ifdef THREAD_SANITIZER
+    skip();
+#else
     struct cincel_team *team = cincel_team_create(4);
     const int before = atomic_load(&threads_created);
     run_and_check(team, 1, 2, 10, 1);
@@ -130,6 +144,7 @@ static void test_no_thread_after_the_first_region(void **state)
     assert_int_equal(atomic_load(&threads_created), after);
     assert_true(after > 0); /* the counter does count */
     cincel_team_destroy(team);
+#endif
 }
 
 struct shared {
