@@ -34,7 +34,7 @@ static cincel_status evaluate(const struct eval_request *request)
                "\"model\": \"%s\"}\n",
                accuracy, loss, info.count, info.name, facts.model);
     } else if (status == CINCEL_OK) {
-        printf("test_accuracy %.4f\ntest_loss %.4f\ndataset %s\n", accuracy, loss, info.name);
+        printf("test_accuracy %.4f\ntest_loss %.4g\ndataset %s\n", accuracy, loss, info.name);
     }
     cincel_dataset_destroy(test);
     cincel_model_destroy(model);

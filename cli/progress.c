@@ -52,7 +52,7 @@ static void draw_bar(struct progress *progress, const cincel_train_progress *p)
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)filled);
     bar[BAR] = '\0';
-    fprintf(progress->stream, "\repoch %d/%d [%s] loss %.4f acc %.4f %.0f img/s, ", p->epoch, p->epochs, bar,
+    fprintf(progress->stream, "\repoch %d/%d [%s] loss %.4g acc %.4f %.0f img/s, ", p->epoch, p->epochs, bar,
             p->loss, p->accuracy, p->items_per_second);
     print_duration(progress->stream, p->seconds_left);
     fputs(" left\033[K", progress->stream);
@@ -67,7 +67,7 @@ void progress_show(struct progress *progress, const cincel_train_progress *p)
     }
     progress_clear(progress);
     fprintf(progress->stream,
-            "epoch %d/%d: loss %.4f, accuracy %.4f, validation loss %.4f, accuracy %.4f%s, %.0f img/s, ",
+            "epoch %d/%d: loss %.4g, accuracy %.4f, validation loss %.4g, accuracy %.4f%s, %.0f img/s, ",
             p->epoch, p->epochs, p->loss, p->accuracy, p->validation_loss, p->validation_accuracy,
             p->best ? " (best)" : "", p->items_per_second);
     print_duration(progress->stream, p->seconds_left);

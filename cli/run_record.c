@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/status.h"
 #include "train/atomic_file.h"
@@ -20,7 +20,7 @@ static cincel_status make_folder(const char *path)
     return cincel_fail_errno(CINCEL_IO_ERROR, "out: cannot make folder %s", path);
 }
 
-cincel_status run_prepare(const char *dir)
+cincel_status run_prepare(const char *dir, bool *used)
 {
     char *path = strdup(dir);
     if (!path) return cincel_fail(CINCEL_OUT_OF_MEMORY, "out: no memory");
@@ -42,6 +42,7 @@ cincel_status run_prepare(const char *dir)
         struct cincel_atomic_file *trial = NULL;
         status = cincel_atomic_file_create(file, &trial);
         if (status == CINCEL_OK) cincel_atomic_file_abandon(trial);
+        if (strcmp(files[i], RUN_WEIGHTS) == 0) *used = access(file, F_OK) == 0;
         free(file);
     }
     return status;
@@ -53,7 +54,11 @@ cincel_status run_add_metrics(struct run_record *record, const struct run_metric
     if (!metrics) return cincel_fail(CINCEL_OUT_OF_MEMORY, "metrics: no memory");
     record->metrics = metrics;
     record->metrics[record->epochs++] = *line;
+    return CINCEL_OK;
+}
 
+cincel_status run_write_metrics(const struct run_record *record)
+{
     char *path = run_path(record->dir, RUN_METRICS);
     if (!path) return cincel_fail(CINCEL_OUT_OF_MEMORY, "metrics: no memory");
     struct cincel_atomic_file *file;

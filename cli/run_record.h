@@ -5,6 +5,7 @@
 #ifndef CINCEL_CLI_RUN_RECORD_H
 #define CINCEL_CLI_RUN_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "cincel/train.h"
@@ -34,15 +35,16 @@ struct run_record {
     double test_loss, test_accuracy;
 };
 
-/* Makes the directory and its parents, and finds out whether files can be made in it. */
-cincel_status run_prepare(const char *dir);
+/* Makes the directory and its parents, and finds out whether files can be made in it. *used: it holds the
+   weights of an earlier run. */
+cincel_status run_prepare(const char *dir, bool *used);
 
-/* Adds a line and rewrites metrics.csv. */
+/* The line is kept for run_write_metrics. */
 cincel_status run_add_metrics(struct run_record *record, const struct run_metrics *line);
 
+/* Each writes its one file. The summary is for when report and test figures are known. */
+cincel_status run_write_metrics(const struct run_record *record);
 cincel_status run_write_weights(const struct run_record *record, const cincel_model *model);
-
-/* summary.json, once report and test figures are known. */
 cincel_status run_write_summary(const struct run_record *record);
 
 void run_record_release(struct run_record *record);

@@ -24,6 +24,8 @@ struct run {
     cincel_session *plans; /* made with the options of training: memory and plans can be told in advance */
     struct run_record record;
     struct progress progress;
+    bool used;                  /* the run directory holds an earlier run */
+    int kept_epoch;             /* whose weights are in the file; 0: none yet */
     cincel_status write_status; /* the first failure to write while training, and its sentence */
     char write_error[512];
 };
@@ -103,7 +105,7 @@ static cincel_status set_up(struct run *run)
                                       .report = CINCEL_TRAIN_REPORT_INIT};
     cincel_status status = digits_open(r->data, &run->train, &run->test);
     if (status == CINCEL_OK) status = make_model(run);
-    if (status == CINCEL_OK) status = run_prepare(r->out);
+    if (status == CINCEL_OK) status = run_prepare(r->out, &run->used);
     if (status == CINCEL_OK) status = cincel_context_create(&config, &run->ctx);
     if (status == CINCEL_OK) status = make_plans(run);
     if (status != CINCEL_OK) return status;
@@ -134,8 +136,10 @@ static void keep_epoch(struct run *run, const cincel_train_progress *p)
 {
     const struct run_metrics line = {
         p->epoch, p->loss, p->accuracy, p->validation_loss, p->validation_accuracy, p->items_per_second};
-    cincel_status status = p->best ? run_write_weights(&run->record, run->model) : CINCEL_OK;
-    if (status == CINCEL_OK) status = run_add_metrics(&run->record, &line);
+    cincel_status status = run_add_metrics(&run->record, &line);
+    if (status == CINCEL_OK && p->best) status = run_write_weights(&run->record, run->model);
+    if (status == CINCEL_OK && p->best) run->kept_epoch = p->epoch;
+    if (status == CINCEL_OK) status = run_write_metrics(&run->record);
     if (status == CINCEL_OK || run->write_status != CINCEL_OK) return;
     run->write_status = status;
     snprintf(run->write_error, sizeof run->write_error, "%s", cincel_error_message());
@@ -170,27 +174,37 @@ static cincel_status train(struct run *run)
     return status;
 }
 
-/* The test set is looked at here, for the first and only time. */
-static cincel_status finish(struct run *run)
+static void tell_result(const struct run_record *record)
 {
-    struct run_record *record = &run->record;
     const cincel_train_report *report = &record->report;
-    cincel_status status = cincel_evaluate(run->ctx, run->model, run->test, record->batch, &record->test_loss,
-                                           &record->test_accuracy);
-    if (status == CINCEL_OK) status = run_write_weights(record, run->model);
-    if (status == CINCEL_OK) status = run_write_summary(record);
-    if (status != CINCEL_OK) return status;
     if (report->cancelled) {
-        fprintf(stderr, "cincel: stopped after %d of %d epochs; the best weights are saved\n", report->epochs,
-                record->epochs_wanted);
+        fprintf(stderr, "cincel: stopped after %d of %d epochs; the %s weights are saved\n", report->epochs,
+                record->epochs_wanted, report->best_epoch ? "best" : "present");
     } else if (report->stopped_early) {
         fprintf(stderr, "no better validation loss for %d epochs: stopped after epoch %d\n", record->patience,
                 report->epochs);
     }
-    printf("test_accuracy %.4f\ntest_loss %.4f\nitems_per_second %.0f\nepochs %d\ndataset %s\nrun_dir %s\n",
+    printf("test_accuracy %.4f\ntest_loss %.4g\nitems_per_second %.0f\nepochs %d\ndataset %s\nrun_dir %s\n",
            record->test_accuracy, record->test_loss, report->items_per_second, report->epochs,
            record->dataset, record->dir);
-    return CINCEL_OK;
+}
+
+/* The test set is looked at here, for the first and only time. */
+static cincel_status finish(struct run *run)
+{
+    struct run_record *record = &run->record;
+    if (record->report.best_epoch == 0 && run->used) {
+        fprintf(stderr, "cincel: stopped in the first epoch: the earlier run in %s is left as it was\n",
+                record->dir);
+        return CINCEL_OK;
+    }
+    cincel_status status = cincel_evaluate(run->ctx, run->model, run->test, record->batch, &record->test_loss,
+                                           &record->test_accuracy);
+    if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_weights(record, run->model);
+    if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_metrics(record);
+    if (status == CINCEL_OK) status = run_write_summary(record);
+    if (status == CINCEL_OK) tell_result(record);
+    return status;
 }
 
 static int run_training(const struct request *request)
