@@ -71,11 +71,15 @@ static cincel_status take_facts(const char *path, const json_t *summary, struct 
     return status;
 }
 
-static cincel_status load_model(const char *weights, const struct run_model *facts, cincel_model **out)
+static cincel_status load_model(const char *summary, const char *weights, const struct run_model *facts,
+                                cincel_model **out)
 {
     cincel_model *model;
     cincel_status status = cincel_model_builtin(facts->model, facts->height, facts->width, facts->channels,
                                                 facts->classes, &model);
+    /* what is wrong with the model's arguments is wrong with the file they come from */
+    if (status == CINCEL_INVALID_ARGUMENT)
+        status = cincel_fail(CINCEL_FORMAT_ERROR, "%s: %s", summary, cincel_error_message());
     if (status != CINCEL_OK) return status;
     status = cincel_model_load(model, weights);
     if (status == CINCEL_OK)
@@ -94,7 +98,7 @@ cincel_status run_open(const char *dir, struct run_model *facts, cincel_model **
     if (!path || !weights) status = cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for a file name", dir);
     if (status == CINCEL_OK) status = read_summary(path, &summary);
     if (status == CINCEL_OK) status = take_facts(path, summary, &found);
-    if (status == CINCEL_OK) status = load_model(weights, &found, model);
+    if (status == CINCEL_OK) status = load_model(path, weights, &found, model);
     if (status == CINCEL_OK) *facts = found;
     json_decref(summary);
     free(path);
