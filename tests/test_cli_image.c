@@ -61,7 +61,7 @@ static struct bytes png(uint32_t width, uint32_t height, uint8_t depth, uint8_t 
     put(&out, "\x89PNG\r\n\x1a\n", 8);
     put_chunk(&out, "IHDR", head.at, head.size);
     put_chunk(&out, "IDAT", packed, packed_size);
-    put_chunk(&out, "IEND", NULL, 0);
+    put_chunk(&out, "IEND", "", 0);
     return out;
 }
 

@@ -28,7 +28,9 @@ const char *scratch_path(struct scratch *s, const char *name)
 
 const char *scratch_write(struct scratch *s, const char *name, const void *bytes, size_t size)
 {
-    FILE *f = fopen(scratch_path(s, name), "wb");
+    /* a new file each time: file systems flush a truncated one to disk, which takes milliseconds */
+    remove(scratch_path(s, name));
+    FILE *f = fopen(s->path, "wb");
     need(f != NULL, s->path);
     need(fwrite(bytes, 1, size, f) == size, s->path);
     need(fclose(f) == 0, s->path);
