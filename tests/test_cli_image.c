@@ -135,6 +135,46 @@ static void test_png_damaged(void **state)
     assert_non_null(strstr(cincel_error_message(), "60000 x 60000"));
 }
 
+/* golden/grey.jpg and colour.jpg (progressive): a dark block, 8 x 12, on a bright ground, 24 x 20. */
+static void test_jpeg(void **state)
+{
+    struct scratch *s = *state;
+    static const char *const names[] = {"grey.jpg", "colour.jpg"};
+    for (int n = 0; n < 2; n++) {
+        struct scratch golden = {.folder = CINCEL_GOLDEN_DIR};
+        struct bytes file = {.size = 0};
+        uint8_t *content = scratch_read(&golden, names[n], &file.size);
+        assert_non_null(content);
+        assert_true(file.size <= sizeof file.at);
+        memcpy(file.at, content, file.size);
+        free(content);
+
+        struct image image;
+        const cincel_status status = read_bytes(s, &file, &image);
+        if (status == CINCEL_UNSUPPORTED) skip();
+        if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
+        assert_int_equal(image.width, 24);
+        assert_int_equal(image.height, 20);
+        for (int y = 0; y < 20; y++) {
+            for (int x = 0; x < 24; x++) {
+                const int dark = x >= 8 && x < 16 && y >= 4 && y < 16, grey = image.grey[y * 24 + x];
+                assert_in_range(grey, dark ? 0 : 235, dark ? 40 : 255);
+            }
+        }
+        image_free(&image);
+
+        /* cut anywhere, but for the end mark: refused, with one line */
+        for (struct bytes cut = file; cut.size-- > 0;) {
+            if (read_bytes(s, &cut, &image) == CINCEL_OK) {
+                assert_true(cut.size + 2 >= file.size);
+                image_free(&image);
+            } else {
+                assert_non_null(strstr(cincel_error_message(), s->path));
+            }
+        }
+    }
+}
+
 static void test_other_files(void **state)
 {
     struct scratch *s = *state;
@@ -264,13 +304,10 @@ static int find_png(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_SCRATCH(test_png_colours),
-        IN_SCRATCH(test_png_luminance),
-        IN_SCRATCH(test_png_damaged),
-        IN_SCRATCH(test_other_files),
-        cmocka_unit_test(test_same_size_is_exact),
-        cmocka_unit_test(test_invert),
-        cmocka_unit_test(test_any_size),
+        IN_SCRATCH(test_png_colours),  IN_SCRATCH(test_png_luminance),
+        IN_SCRATCH(test_png_damaged),  IN_SCRATCH(test_jpeg),
+        IN_SCRATCH(test_other_files),  cmocka_unit_test(test_same_size_is_exact),
+        cmocka_unit_test(test_invert), cmocka_unit_test(test_any_size),
     };
     return cmocka_run_group_tests(tests, find_png, NULL);
 }

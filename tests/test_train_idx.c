@@ -312,14 +312,26 @@ static uint64_t digest(const cincel_dataset *data, size_t count, size_t sample, 
     return hash;
 }
 
+/* Where scripts/quickstart looks too: $CINCEL_DATA, else data/ in the source tree. */
+static cincel_status open_mnist(cincel_dataset **train, cincel_dataset **test)
+{
+    static const char *const places[] = {"", "/mnist", "/mnist10k"};
+    const char *base = getenv("CINCEL_DATA");
+    cincel_status status = CINCEL_IO_ERROR;
+    for (size_t i = 0; i < sizeof places / sizeof *places && status != CINCEL_OK; i++) {
+        char folder[1024];
+        snprintf(folder, sizeof folder, "%s%s", base ? base : CINCEL_GOLDEN_DIR "/../../data", places[i]);
+        status = cincel_dataset_mnist(folder, train, test);
+    }
+    return status;
+}
+
 static void test_mnist(void **state)
 {
     (void)state;
-    const char *folder = getenv("CINCEL_DATA");
     cincel_dataset *train, *test;
-    if (!folder || cincel_dataset_mnist(folder, &train, &test) != CINCEL_OK) {
-        print_message("skipped: CINCEL_DATA names no folder with MNIST files%s%s\n", folder ? ": " : "",
-                      folder ? cincel_error_message() : "");
+    if (open_mnist(&train, &test) != CINCEL_OK) {
+        print_message("skipped: no MNIST files in $CINCEL_DATA or data/\n");
         skip();
     }
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
