@@ -1,6 +1,7 @@
 #include "cli/image.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,7 +149,8 @@ static double area_mean(const uint8_t *grey, int height, int width, const double
             line += ((i + 1 < right ? i + 1 : right) - (i > left ? i : left)) * row[i];
         sum += high * line;
     }
-    return (sum + (area - (right - left) * (bottom - top)) * outside) / area;
+    const double uncovered = area - (right - left) * (bottom - top);
+    return (sum + fmax(uncovered, 0) * outside) / area; /* 0 may come out as a little less */
 }
 
 void image_sample(const struct image *image, size_t index, enum image_invert invert, int height, int width,
@@ -168,7 +170,7 @@ void image_sample(const struct image *image, size_t index, enum image_invert inv
         const double y[2] = {y0 + step * j, y0 + step * (j + 1)};
         for (int i = 0; i < width; i++) {
             const double x[2] = {x0 + step * i, x0 + step * (i + 1)};
-            const double value = area_mean(grey, image->height, image->width, x, y, border) / 255;
+            const double value = fmin(area_mean(grey, image->height, image->width, x, y, border) / 255, 1);
             out[(size_t)j * (size_t)width + (size_t)i] = (float)(inverted ? 1 - value : value);
         }
     }
