@@ -7,8 +7,9 @@
  * Arithmetic is +, -, *, / and sqrt alone, which IEEE fixes to the bit; with Philox, keyed by seed and
  * sample number, a data set is the same on every machine.
  */
-#include <limits.h>
+#include <assert.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "core/memory.h"
@@ -114,7 +115,7 @@ static struct digit_point place(const struct hand *h, struct digit_point p)
 
 /* ------------------------------------------------------------------------------- the canvas -- */
 
-/* Draws the piece from a to b with a round pen whose edge is one pixel wide; the darkest ink wins where
+/* Draws the piece from a to b with a round pen whose edge is one pixel wide; the most ink wins where
    pieces overlap. */
 static void draw_piece(float *canvas, struct digit_point a, struct digit_point b, float radius, float ink)
 {
@@ -168,9 +169,14 @@ static void draw_stroke(float *canvas, const struct hand *hand, const struct dig
 /* A stroke that does not belong: a neighbour's end, a slip of the pen. */
 static void draw_stray(float *canvas, struct draws *d, const struct hand *hand)
 {
-    const struct digit_point a = {between(d, 0, SIDE), between(d, 0, SIDE)};
-    const struct digit_point b = {a.x + between(d, -6, 6), a.y + between(d, -6, 6)};
-    draw_piece(canvas, a, b, hand->radius * 0.8f, hand->ink * between(d, 0.4f, 1.0f));
+    /* one draw a statement: C leaves the order within a list of initialisers or arguments open */
+    const float x = between(d, 0, SIDE);
+    const float y = between(d, 0, SIDE);
+    const float dx = between(d, -6, 6);
+    const float dy = between(d, -6, 6);
+    const float ink = hand->ink * between(d, 0.4f, 1.0f);
+    draw_piece(canvas, (struct digit_point){x, y}, (struct digit_point){x + dx, y + dy}, hand->radius * 0.8f,
+               ink);
 }
 
 /* A round spot where the pen did not write. */
@@ -216,6 +222,7 @@ static int32_t draw_digit(uint64_t seed, uint64_t number, uint8_t *pixels)
     }
     if (between(&d, 0, 1) < 0.3f) draw_gap(canvas, &d);
     if (between(&d, 0, 1) < 0.3f) draw_stray(canvas, &d, &hand);
+    assert(d.next < number * DRAWS + NOISE_DRAW);
     finish(canvas, &d, number * DRAWS + NOISE_DRAW, pixels);
     return class;
 }
