@@ -14,7 +14,8 @@ int main()
         return 1;
     }
     const std::unique_ptr<cincel_context, decltype(&cincel_context_destroy)> ctx(raw, cincel_context_destroy);
-    const std::string header = std::to_string(CINCEL_VERSION_MAJOR) + "." + std::to_string(CINCEL_VERSION_MINOR) +
-                               "." + std::to_string(CINCEL_VERSION_PATCH);
+    const std::string header = std::to_string(CINCEL_VERSION_MAJOR) + "." +
+                               std::to_string(CINCEL_VERSION_MINOR) + "." +
+                               std::to_string(CINCEL_VERSION_PATCH);
     return cincel_context_threads(ctx.get()) == 1 && header == cincel_version() ? 0 : 1;
 }
