@@ -250,12 +250,9 @@ bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size)
 
 double cincel_problem_flops(const struct cincel_problem *p)
 {
-    if (p->op == CINCEL_OP_CONV) {
-        const cincel_conv_desc *d = &p->conv.d;
-        return 2.0 * d->n * p->conv.oh * p->conv.ow * d->oc * d->kh * d->kw * (d->ic / d->groups);
-    }
-    const cincel_pool_desc *d = &p->pool.d; /* comparisons */
-    return (double)d->n * p->pool.oh * p->pool.ow * d->c * d->kh * d->kw;
+    if (p->op == CINCEL_OP_POOL) return 0.0;
+    const cincel_conv_desc *d = &p->conv.d;
+    return 2.0 * d->n * p->conv.oh * p->conv.ow * d->oc * d->kh * d->kw * (d->ic / d->groups);
 }
 
 static double conv_bytes(const struct cincel_problem *p)

@@ -44,7 +44,8 @@ cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, s
  */
 bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size);
 
-/* Multiply-adds counted as two; padded taps included, as all published figures do. */
+/* Multiply-adds counted as two; padded taps included, as all published figures do. 0 for pooling, which
+   multiplies nothing: bandwidth is its limit. */
 double cincel_problem_flops(const struct cincel_problem *p);
 /* Bytes of all tensors the call reads and writes once (biases left out; pooling with its argmax). */
 double cincel_problem_bytes(const struct cincel_problem *p);

@@ -35,15 +35,26 @@ static cincel_status read_options(const cincel_options *given, const char *name,
     return CINCEL_OK;
 }
 
-static void describe(cincel_plan *plan, const struct cincel_decision *d)
+/* Expected speed: arithmetic against the FMA peak, or bytes a second where there is none to speak of. */
+static void describe_speed(const struct cincel_plan *plan, double seconds, char *out, size_t size)
 {
-    char key[160];
+    const double flops = cincel_problem_flops(&plan->problem);
+    const double peak = plan->ctx->target.gflops * 1e9 * plan->choice.threads;
+    if (flops > 0.0)
+        snprintf(out, size, "%.3g ms, %.0f %% of peak", seconds * 1e3, 100.0 * flops / seconds / peak);
+    else
+        snprintf(out, size, "%.3g ms, %.1f GB/s", seconds * 1e3,
+                 cincel_problem_bytes(&plan->problem) / seconds * 1e-9);
+}
+
+static void describe(struct cincel_plan *plan, const struct cincel_decision *d)
+{
+    char key[160], speed[64];
     cincel_problem_key(&plan->problem, key, sizeof key);
     cincel_choice_print(&plan->problem, &plan->choice, plan->choice_text);
-    const double gflops = cincel_problem_flops(&plan->problem) / d->seconds * 1e-9;
-    const double peak = plan->ctx->target.gflops * plan->choice.threads;
-    snprintf(plan->description, sizeof plan->description, "%s: %s | %.3g ms, %.0f %% of peak | %s", key,
-             plan->choice_text, d->seconds * 1e3, 100.0 * gflops / peak, d->source);
+    describe_speed(plan, d->seconds, speed, sizeof speed);
+    snprintf(plan->description, sizeof plan->description, "%s: %s | %s | %s", key, plan->choice_text, speed,
+             d->source);
 }
 
 cincel_status cincel_plan_create(cincel_context *ctx, enum cincel_plan_kind kind,

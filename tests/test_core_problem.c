@@ -274,7 +274,7 @@ static void test_flops_and_bytes(void **state)
     assert_true(cincel_problem_bytes(&p) == 4 * (2 * x + 2 * y + w));
     const cincel_pool_desc q = good_pool();
     assert_int_equal(cincel_problem_pool(&q, CINCEL_FORWARD, &p), CINCEL_OK);
-    assert_true(cincel_problem_flops(&p) == 8.0 * 28 * 28 * 64 * 4);
+    assert_true(cincel_problem_flops(&p) == 0.0);
     assert_true(cincel_problem_bytes(&p) == 4 * (x + x / 4) + x / 4);
 }
 
