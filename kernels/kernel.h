@@ -80,6 +80,19 @@ struct cincel_outer_row {
 
 /* ------------------------------------------------------------------------------------- packing -- */
 
+/*
+ * Cuts the columns of a matrix into panels that begin `step` columns apart, in one pass over its rows:
+ *   dst[p·dst_panel + r·nr + j] = p·step + j < columns ? src[r·ld + p·step + j] : 0
+ * for p < panels, r < rows, j < nr. Panels may overlap (step < nr). nr is a multiple of vector_floats.
+ */
+struct cincel_split_args {
+    const float *src;
+    size_t ld, rows, columns;
+    size_t panels, step, nr;
+    float *dst;
+    size_t dst_panel;
+};
+
 /* Movements between row-major matrices and panels of nr columns. */
 struct cincel_pack_row {
     const char *name;
@@ -90,6 +103,7 @@ struct cincel_pack_row {
     /* dst[j·ld + k] (+)= src[k·nr + j]           j < n: the way back, for weight gradients */
     void (*untranspose)(const float *src, int nr, size_t k_count, int n, float *dst, size_t ld,
                         int accumulate);
+    void (*split)(const struct cincel_split_args *args);
 };
 
 /* ------------------------------------------------------------------------------------- pooling -- */

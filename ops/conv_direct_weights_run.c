@@ -11,11 +11,17 @@
 #include "core/memory.h"
 #include "ops/conv_direct_weights.h"
 
+enum { LINE = CINCEL_ALIGN / sizeof(float) };
+
 /* One tap over the current block: strides and counts, the pointers filled in for each tile. */
 struct tap {
     struct cincel_outer_args args;
     size_t x_offset, dy_offset; /* from the block's first pixel of x and dy */
 };
+
+/* Floats from one packed panel to the next: an odd number of cache lines, so that the panels a pixel is
+   spread over do not share L1 sets. */
+static size_t panel_pitch(size_t floats) { return (cincel_div_up(floats, LINE) | 1) * LINE; }
 
 /* What one worker needs for itself. */
 struct scratch {
@@ -74,8 +80,10 @@ static struct scratch carve_scratch(const struct cincel_prepared *p, struct cinc
 {
     const size_t tiles = cincel_div_up(p->tiles.count, p->tile_blocks);
     struct scratch s = {.taps = cincel_carve(c, cincel_weights_taps(p) * sizeof(struct tap))};
-    if (p->pack >= 1) s.dy = cincel_carve(c, p->block_pixels * cut_panels(p) * p->nr * sizeof(float));
-    if (p->pack >= 2) s.x = cincel_carve(c, p->region_pixels * tiles * p->x_pitch * sizeof(float));
+    if (p->pack >= 1)
+        s.dy = cincel_carve(c, cut_panels(p) * panel_pitch(p->block_pixels * p->nr) * sizeof(float));
+    if (p->pack >= 2)
+        s.x = cincel_carve(c, tiles * panel_pitch(p->region_pixels * p->x_pitch) * sizeof(float));
     if (p->slices == 1) {
         s.w =
             cincel_carve(c, cut_panels(p) * cincel_weights_taps(p) * cut_channels(p) * p->nr * sizeof(float));
@@ -208,18 +216,22 @@ static struct view plain_dy(const struct job *job, const struct block *b, size_t
 static struct view packed_dy(const struct cincel_prepared *p, const struct view *from, const struct block *b,
                              size_t first, size_t end, float *to)
 {
-    const size_t pixels = b->images * b->rows * b->cols;
-    for (size_t panel = first; panel < end; panel++) {
-        const size_t n = cincel_min(p->nr, p->s.columns - panel * p->nr);
-        p->isa->pack->copy(from->base + panel * p->nr, p->s.oc, pixels, (int)n, (int)p->nr,
-                           to + (panel - first) * pixels * p->nr);
-    }
+    const size_t pixels = b->images * b->rows * b->cols, pitch = panel_pitch(pixels * p->nr);
+    p->isa->pack->split(&(struct cincel_split_args){.src = from->base + first * p->nr,
+                                                    .ld = p->s.oc,
+                                                    .rows = pixels,
+                                                    .columns = p->s.columns - first * p->nr,
+                                                    .panels = end - first,
+                                                    .step = p->nr,
+                                                    .nr = p->nr,
+                                                    .dst = to,
+                                                    .dst_panel = pitch});
     struct view v = *from;
     v.base = to;
     v.px = p->nr;
     v.row = b->cols * p->nr;
     v.image = b->rows * v.row;
-    v.tile = pixels * p->nr;
+    v.tile = pitch;
     return v;
 }
 
@@ -234,7 +246,29 @@ static const struct cincel_outer_row *tile_at(const struct cincel_weights_tiles 
     return tiles->span[i].row;
 }
 
-/* Copies the input region of the block for tiles first … end−1: [tile][image][row][col][pitch]. */
+/* Tiles first … end−1 of `rows` pixels of x, next to each other in memory, to panels `pitch` apart. */
+static void split_tiles(const struct cincel_prepared *p, const float *x, size_t rows, size_t first,
+                        size_t end, float *to, size_t pitch)
+{
+    for (int i = 0; i < p->tiles.spans; i++) {
+        const size_t from = cincel_max(first, p->tiles.span[i].first);
+        const size_t until = cincel_min(end, p->tiles.span[i].first + p->tiles.span[i].count);
+        if (from >= until) continue;
+        const size_t step = (size_t)p->tiles.span[i].row->mr;
+        const size_t channel = p->tiles.span[i].channel + (from - p->tiles.span[i].first) * step;
+        p->isa->pack->split(&(struct cincel_split_args){.src = x + channel,
+                                                        .ld = p->s.x_px,
+                                                        .rows = rows,
+                                                        .columns = p->s.channels - channel,
+                                                        .panels = until - from,
+                                                        .step = step,
+                                                        .nr = p->x_pitch,
+                                                        .dst = to + (from - first) * pitch,
+                                                        .dst_panel = pitch});
+    }
+}
+
+/* Copies the input region of the block for tiles first … end−1: [tile][image][row][col][x_pitch]. */
 static struct view packed_x(const struct cincel_prepared *p, const struct view *from, const struct block *b,
                             size_t first, size_t end, float *to)
 {
@@ -246,25 +280,17 @@ static struct view packed_x(const struct cincel_prepared *p, const struct view *
     struct view v = {.base = to, .first_row = rows.begin, .first_col = cols.begin, .px = p->x_pitch};
     v.row = (cols.end - cols.begin) * v.px;
     v.image = (rows.end - rows.begin) * v.row;
-    v.tile = b->images * v.image;
-    assert(v.tile <= p->region_pixels * p->x_pitch);
+    v.tile = panel_pitch(b->images * v.image);
+    assert(v.tile <= panel_pitch(p->region_pixels * p->x_pitch));
 
     const bool whole_rows = cols.end - cols.begin == s->iw;
     const size_t runs = whole_rows ? 1 : rows.end - rows.begin;
     const size_t run = whole_rows ? v.image / v.px : v.row / v.px;
     for (size_t image = 0; image < b->images; image++)
-        for (size_t r = 0; r < runs; r++) {
-            const float *source =
-                from->base + image * from->image + (rows.begin + r) * from->row + cols.begin * from->px;
-            for (size_t tile = first; tile < end; tile++) {
-                size_t channel;
-                tile_at(&p->tiles, tile, &channel);
-                /* neighbours' channels fill the pitch: a full vector moves faster than a part */
-                const size_t n = cincel_min(p->x_pitch, s->channels - channel);
-                p->isa->pack->copy(source + channel, s->x_px, run, (int)n, (int)p->x_pitch,
-                                   to + (tile - first) * v.tile + image * v.image + r * v.row);
-            }
-        }
+        for (size_t r = 0; r < runs; r++)
+            split_tiles(
+                p, from->base + image * from->image + (rows.begin + r) * from->row + cols.begin * from->px,
+                run, first, end, to + image * v.image + r * v.row, v.tile);
     return v;
 }
 
