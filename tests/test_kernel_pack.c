@@ -103,6 +103,47 @@ static void test_movements(void **state)
     }
 }
 
+/* One pass cuts a matrix into panels that may overlap; nothing between or behind them is touched. */
+static void check_split(const struct memory *mem, const struct cincel_isa *isa, struct test_random *r)
+{
+    struct cincel_split_args a = {.rows = (size_t)test_draw(r, 0, 11),
+                                  .columns = (size_t)test_draw(r, 1, 40)};
+    a.ld = a.columns + (size_t)test_draw(r, 0, 5);
+    a.nr = (size_t)isa->vector_floats * (size_t)test_draw(r, 1, 2);
+    a.step = (size_t)test_draw(r, 1, (int)a.nr);
+    a.panels = (size_t)test_draw(r, 0, (int)((a.columns - 1) / a.step) + 1);
+    if (a.panels > 6) a.panels = 6;
+    a.dst_panel = a.rows * a.nr + (size_t)test_draw(r, 0, 3);
+    const size_t used = a.panels ? (a.panels - 1) * a.dst_panel + a.rows * a.nr : 0;
+    a.src = test_region_last(&mem->from, span(a.rows, a.ld, a.columns) * 4, 4);
+    a.dst = test_region_last(&mem->to, used * 4, 4);
+    memcpy(mem->copy.begin, mem->to.begin, (size_t)(mem->to.end - mem->to.begin));
+    float *const expected = (float *)(mem->copy.begin + ((char *)a.dst - mem->to.begin));
+    for (size_t p = 0; p < a.panels; p++)
+        for (size_t i = 0; i < a.rows; i++)
+            for (size_t j = 0; j < a.nr; j++)
+                expected[p * a.dst_panel + i * a.nr + j] =
+                    p * a.step + j < a.columns ? a.src[i * a.ld + p * a.step + j] : 0.0f;
+    isa->pack->split(&a);
+    if (memcmp(mem->to.begin, mem->copy.begin, (size_t)(mem->to.end - mem->to.begin)) != 0)
+        fail_msg("%s split: rows %zu columns %zu ld %zu panels %zu step %zu nr %zu, seed %llu",
+                 isa->pack->name, a.rows, a.columns, a.ld, a.panels, a.step, a.nr,
+                 (unsigned long long)r->source.seed);
+}
+
+static void test_split(void **state)
+{
+    const struct fixture *f = *state;
+    const long rounds = test_cases(300);
+    for (int i = 0; f->target.isas[i]; i++)
+        for (long round = 0; round < rounds; round++) {
+            struct test_random r = {{(uint64_t)round, (uint32_t)i, 1}, 0};
+            if (round % 100 == 0) fill(&f->memory.from, &r);
+            if (round % 100 == 0) fill(&f->memory.to, &r);
+            check_split(&f->memory, f->target.isas[i], &r);
+        }
+}
+
 int main(void)
 {
     static struct fixture f;
@@ -113,6 +154,7 @@ int main(void)
     test_region_open(&f.memory.copy, (size_t)MAX_NR * (MAX_K + 5) * 4);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_movements, &f),
+        cmocka_unit_test_prestate(test_split, &f),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
