@@ -47,7 +47,12 @@ VEC_FN vec vec_mul(vec a, vec b) { return vmulq_f32(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return vdivq_f32(a, b); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 VEC_FN vec vec_relu(vec a) { return vmaxq_f32(a, vec_zero()); }
-VEC_FN vec_splat vec_splat_load(const float *p) { return *p; }
+VEC_FN vec_splat vec_splat_load(const float *p)
+{
+    float s = *p;
+    __asm__("" : "+w"(s)); /* or clang makes it an ld1r after all */
+    return s;
+}
 VEC_FN void vec_fence(void) { __asm__ volatile("" ::: "memory"); }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vfmaq_n_f32(c, b, a); }
 
