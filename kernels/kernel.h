@@ -30,7 +30,8 @@
  *
  * taps outer, k inner, one FMA chain an element; then, on the last pass, + bias and activation.
  * A rows are pointers (an indirection buffer), so that a tile may cross image rows, and padding is a
- * pointer to zeros. B is a packed panel: nr columns, the unused ones zero, 64-byte aligned.
+ * pointer to zeros. B is a packed panel: nr columns, the unused ones zero, 64-byte aligned. Each ISA has
+ * mr = 1 for each nr it offers, so that any m is served; nr is a multiple of vector_floats.
  * taps = 0 or k = 0 is allowed: an empty sum.
  */
 struct cincel_gemm_args {
@@ -61,6 +62,8 @@ struct cincel_gemm_row {
  * nr columns, 64-byte aligned; columns n … nr−1 of W are written with zero sums and may be anything.
  * dy is read in exactly n columns, x in exactly mr channels. A driver covers c channels with rows of
  * several mr and one nr (each ISA has mr = 1 for each nr it offers).
+ * Packed dy (dy_px = nr: cincel_pack_row.copy) keeps the tile at 93–97 % of peak on Zen 3; with dy and x both
+ * strided by a power of two ≥ 128 channels it falls to 75–90 %, for lack of L1 sets.
  */
 struct cincel_outer_args {
     const float *x, *dy;
