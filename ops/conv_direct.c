@@ -223,8 +223,10 @@ static void size_private(struct direct_shape *s)
                         : s->fused ? s->block_panels * s->panel_max
                                    : 0;
     struct cincel_carver carver = {0};
-    cincel_carve(&carver, s->taps_max * s->row->mr * sizeof(float *));
-    cincel_carve(&carver, s->row->mr * sizeof(float *));
+    for (int i = 0; i < 2; i++) {
+        cincel_carve(&carver, s->taps_max * s->row->mr * sizeof(float *));
+        cincel_carve(&carver, s->row->mr * sizeof(float *));
+    }
     cincel_carve(&carver, s->private_floats * sizeof(float));
     s->private_bytes = carver.used;
 }
@@ -299,7 +301,7 @@ static bool fits(const struct direct_shape *s, const struct cincel_problem *p)
         return false;
     if (!cincel_mul(source, (size_t)s->g.src_w + 2 * (size_t)d->kw * d->dilation_w, &source)) return false;
     if (!cincel_mul(source, s->g.src_channels, &source)) return false;
-    if (!cincel_mul((size_t)d->kh * d->kw, mr * 2, &pointers)) return false;
+    if (!cincel_mul((size_t)d->kh * d->kw, mr * 4, &pointers)) return false;
     if (__builtin_add_overflow(weights, source, &total)) return false;
     if (__builtin_add_overflow(total, pointers, &total)) return false;
     if (!cincel_mul(total, ((size_t)s->threads + 1) * sizeof(float), &total)) return false;

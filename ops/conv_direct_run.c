@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+enum { LINE_FLOATS = CINCEL_ALIGN / sizeof(float) };
+
 /* One call: its buffers and the parts of its workspace. */
 struct call {
     const struct cincel_prepared *prepared;
@@ -15,24 +17,36 @@ struct call {
     char *private;  /* one part a worker */
 };
 
+/* m pixels: where their taps are read from, where their results go. */
+struct tile {
+    int m, mr;
+    const float **a; /* [taps][mr] */
+    float **c;       /* [m] */
+};
+
 /* A worker's part of the workspace. */
 struct scratch {
-    const float **a; /* [taps][mr] */
-    float **c;       /* [mr] */
-    float *floats;   /* fused: panels of a column block; padded: the strip */
+    struct tile tile[2]; /* the present one and the next */
+    float *floats;       /* fused: panels of a column block; padded: the strip */
 };
 
 /* One cut of the computing phase. */
 struct cut {
     const struct direct_phase *phase;
+    const ptrdiff_t *offset; /* floats from a pixel's place to each of its pointers */
     size_t group, block_begin, block_end;
     size_t pixel_begin, pixel_end;
-    const ptrdiff_t *offset; /* [taps] */
 };
 
-/* A place in a phase's grid, all images. */
-struct place {
-    int image, row, col;
+/* One column block and one k block of a cut. */
+struct job {
+    const struct call *call;
+    const struct cut *cut;
+    const float *source; /* the source tensor; padded: the strip, beginning with padded row `first` */
+    size_t first;
+    const float *b; /* the first panel */
+    size_t panel_begin, panel_end;
+    int part;
 };
 
 /* ------------------------------------------------------------------------------------- packing -- */
@@ -93,7 +107,7 @@ static void gradient_cut(const struct call *call, size_t cut)
 {
     const struct direct_shape *s = &call->prepared->s;
     const size_t count = (size_t)s->g.images * s->g.src_h * s->g.src_w * s->g.src_channels;
-    const size_t each = cincel_round_up(cincel_div_up(count, s->dy_cuts), CINCEL_ALIGN / sizeof(float));
+    const size_t each = cincel_round_up(cincel_div_up(count, s->dy_cuts), LINE_FLOATS);
     const size_t begin = cincel_min(cut * each, count), end = cincel_min(begin + each, count);
     s->isa->vector->act_backward(s->act, call->t->y_in + begin, call->t->dy + begin, call->dy + begin,
                                  end - begin);
@@ -112,11 +126,6 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
 }
 
 /* --------------------------------------------------------------------------------- the strip -- */
-
-struct strip {
-    const float *data;
-    size_t first; /* padded row, counted over all images */
-};
 
 /* One row of the padded source: `row` counts padded rows of all images. */
 static void strip_row(const struct call *call, size_t row, float *dst)
@@ -143,177 +152,210 @@ static void strip_row(const struct call *call, size_t row, float *dst)
 
 /* --------------------------------------------------------------------------------------- tiles -- */
 
-static void step(const struct direct_phase *phase, struct place *at)
+/* A walk over the pixels of a phase in their order. */
+struct walk {
+    int image, row, col;
+    ptrdiff_t source; /* floats from the beginning of the job's source to the pixel's place in it */
+    float *out;
+    bool row_inner; /* all kernel rows lie in the image */
+};
+
+/* Computes source, out and row_inner from image, row and col. */
+static void seek(const struct job *job, struct walk *w)
 {
-    if (++at->col < phase->cols.count) return;
-    at->col = 0;
-    if (++at->row < phase->rows.count) return;
-    at->row = 0;
-    at->image++;
+    const struct direct_shape *s = &job->call->prepared->s;
+    const struct cincel_conv_geometry *g = &s->g;
+    const struct cincel_conv_axis *rows = &job->cut->phase->rows, *cols = &job->cut->phase->cols;
+    const size_t image = (size_t)w->image, column = job->panel_begin * s->row->nr;
+    const size_t out_row = (size_t)rows->out_start + (size_t)w->row * rows->out_step;
+    const size_t out_col = (size_t)cols->out_start + (size_t)w->col * cols->out_step;
+    size_t row = (size_t)w->row * rows->src_step, col = (size_t)w->col * cols->src_step;
+
+    w->out = job->call->out + ((image * g->out_h + out_row) * g->out_w + out_col) * g->out_channels +
+             job->cut->group * g->n + column;
+    if (s->padded) {
+        row += image * s->strip_h + (size_t)(s->strip_top + rows->offset) - job->first;
+        col += (size_t)(s->strip_left + cols->offset);
+        w->source = (ptrdiff_t)((row * s->strip_w + col) * g->src_channels);
+        w->row_inner = true;
+        return;
+    }
+    row += image * g->src_h;
+    w->source = (ptrdiff_t)((row * g->src_w + col) * g->src_channels + job->cut->group * g->k +
+                            (size_t)job->part * s->part);
+    w->row_inner = w->row >= rows->inner_begin && w->row < rows->inner_end;
 }
 
-static struct place place_of(const struct direct_phase *phase, size_t pixel)
+static void step(const struct job *job, struct walk *w)
 {
-    const size_t rows = (size_t)phase->rows.count, cols = (size_t)phase->cols.count;
-    return (struct place){(int)(pixel / cols / rows), (int)(pixel / cols % rows), (int)(pixel % cols)};
+    const struct cincel_conv_geometry *g = &job->call->prepared->s.g;
+    const struct direct_phase *phase = job->cut->phase;
+    if (++w->col < phase->cols.count) {
+        w->source += phase->cols.src_step * (ptrdiff_t)g->src_channels;
+        w->out += phase->cols.out_step * (ptrdiff_t)g->out_channels;
+        return;
+    }
+    w->col = 0;
+    if (++w->row == phase->rows.count) {
+        w->row = 0;
+        w->image++;
+    }
+    seek(job, w);
 }
 
-static bool inner(const struct direct_phase *phase, const struct place *at)
+static struct walk walk_from(const struct job *job, size_t pixel)
 {
-    return at->row >= phase->rows.inner_begin && at->row < phase->rows.inner_end &&
-           at->col >= phase->cols.inner_begin && at->col < phase->cols.inner_end;
+    const size_t rows = (size_t)job->cut->phase->rows.count, cols = (size_t)job->cut->phase->cols.count;
+    struct walk w = {
+        .image = (int)(pixel / cols / rows), .row = (int)(pixel / cols % rows), .col = (int)(pixel % cols)};
+    seek(job, &w);
+    return w;
 }
 
-/* The taps of a pixel some of which lie in the padding; `base` is the pixel's place in the source. */
-static void border_pixel(const struct cincel_prepared *prepared, const struct cut *cut,
-                         const struct place *at, const float *source, ptrdiff_t base, int mr, const float **a)
+/* The pointers of a pixel some of whose taps lie in the padding. */
+static void border_pixel(const struct job *job, const struct walk *w, int mr, const float **a)
 {
-    const struct cincel_conv_geometry *g = &prepared->s.g;
-    const struct cincel_conv_axis *rows = &cut->phase->rows, *cols = &cut->phase->cols;
-    const ptrdiff_t *offset = cut->offset;
+    const struct cincel_prepared *prepared = job->call->prepared;
+    const struct cincel_conv_axis *rows = &job->cut->phase->rows, *cols = &job->cut->phase->cols;
+    const ptrdiff_t *offset = job->cut->offset;
     for (int th = 0; th < rows->taps; th++) {
-        const int r = at->row * rows->src_step + rows->offset + th * rows->offset_step;
-        const bool row_exists = r >= 0 && r < g->src_h;
+        const int r = w->row * rows->src_step + rows->offset + th * rows->offset_step;
+        const bool row_exists = r >= 0 && r < prepared->s.g.src_h;
         for (int tw = 0; tw < cols->taps; tw++, a += mr, offset++) {
-            const int c = at->col * cols->src_step + cols->offset + tw * cols->offset_step;
-            *a = row_exists && c >= 0 && c < g->src_w ? source + (base + *offset) : prepared->zero;
+            const int c = w->col * cols->src_step + cols->offset + tw * cols->offset_step;
+            const bool exists = row_exists && c >= 0 && c < prepared->s.g.src_w;
+            *a = exists ? job->source + (w->source + *offset) : prepared->zero;
         }
     }
 }
 
-/* Fills the indirection buffer of a tile of m pixels from `at` on, from channel `channel` on. */
-static void gather(const struct cincel_prepared *prepared, const struct cut *cut, const float *source,
-                   size_t channel, struct place at, int m, int mr, const float **a)
+/* Fills a tile with the next m pixels of the walk. */
+static void gather(const struct job *job, struct walk *w, int m, struct tile *tile)
 {
-    const struct cincel_conv_geometry *g = &prepared->s.g;
-    const struct direct_phase *phase = cut->phase;
-    struct place pixel[DIRECT_MR_MAX];
-    ptrdiff_t base[DIRECT_MR_MAX];
-    bool all_inner = true;
+    const struct cincel_conv_axis *cols = &job->cut->phase->cols;
+    const bool padded = job->call->prepared->s.padded;
+    const size_t pointers = padded ? (size_t)job->cut->phase->rows.taps : job->cut->phase->taps;
+    const int mr = job->call->prepared->by_m[m]->mr;
+    const struct walk begin = *w;
+    ptrdiff_t place[DIRECT_MR_MAX];
+    bool inner = true;
 
-    for (int i = 0; i < mr; i++) {
-        const size_t row = (size_t)at.image * g->src_h + (size_t)at.row * phase->rows.src_step;
-        const size_t place = row * g->src_w + (size_t)at.col * phase->cols.src_step;
-        pixel[i] = at;
-        base[i] = (ptrdiff_t)(place * g->src_channels + channel);
-        all_inner &= inner(phase, &at);
-        if (i < m - 1) step(phase, &at); /* rows m … mr−1 repeat the last pixel */
+    tile->m = m;
+    tile->mr = mr;
+    for (int i = 0; i < m; i++, step(job, w)) {
+        place[i] = w->source;
+        tile->c[i] = w->out;
+        inner &= w->row_inner && (padded || (w->col >= cols->inner_begin && w->col < cols->inner_end));
     }
-    if (all_inner) {
-        for (size_t tap = 0; tap < phase->taps; tap++, a += mr)
-            for (int i = 0; i < mr; i++) a[i] = source + (base[i] + cut->offset[tap]);
+    for (int i = m; i < mr; i++) place[i] = place[m - 1]; /* computed and thrown away */
+    if (inner) {
+        const float **a = tile->a;
+        for (size_t p = 0; p < pointers; p++, a += mr)
+            for (int i = 0; i < mr; i++) a[i] = job->source + (place[i] + job->cut->offset[p]);
         return;
     }
-    for (int i = 0; i < mr; i++) border_pixel(prepared, cut, &pixel[i], source, base[i], mr, a + i);
-}
-
-/* The same for a tile that reads a strip beginning with padded row `first`: a pointer a kernel row. */
-static void gather_strip(const struct direct_shape *s, const struct cut *cut, const struct strip *strip,
-                         struct place at, int m, int mr, const float **a)
-{
-    const struct cincel_conv_axis *rows = &cut->phase->rows, *cols = &cut->phase->cols;
-
+    struct walk again = begin;
     for (int i = 0; i < mr; i++) {
-        const size_t row = (size_t)at.image * s->strip_h +
-                           (size_t)(s->strip_top + at.row * rows->src_step + rows->offset) - strip->first;
-        const size_t col = (size_t)(s->strip_left + at.col * cols->src_step + cols->offset);
-        const float *pixel = strip->data + (row * s->strip_w + col) * s->g.src_channels;
-        for (int th = 0; th < rows->taps; th++) a[th * mr + i] = pixel + cut->offset[th];
-        if (i < m - 1) step(cut->phase, &at);
+        border_pixel(job, &again, mr, tile->a + i);
+        if (i < m - 1) step(job, &again);
     }
 }
 
-/* Where m pixels from *at on are stored, from column `column` on; moves *at behind them. */
-static void scatter(const struct direct_shape *s, const struct direct_phase *phase, float *out, size_t column,
-                    struct place *at, int m, float **c)
+/*
+ * Calls into the caches lines begin … end−1 of what the next tile will be the first to read: the
+ * pixels behind its last taps. (The others were met by tiles to the left and above.) mr streams a
+ * pixel apart for a few hundred cycles are more than the hardware's prefetchers see through.
+ */
+static void fetch(const struct direct_phase *phase, const struct tile *next, size_t begin, size_t end)
 {
-    for (int i = 0; i < m; i++, step(phase, at)) {
-        const size_t row = (size_t)phase->rows.out_start + (size_t)at->row * phase->rows.out_step;
-        const size_t col = (size_t)phase->cols.out_start + (size_t)at->col * phase->cols.out_step;
-        c[i] = out + (((size_t)at->image * s->g.out_h + row) * s->g.out_w + col) * s->g.out_channels + column;
-    }
+    const struct cincel_conv_axis *rows = &phase->rows, *cols = &phase->cols;
+    const int first_row = rows->taps > rows->src_step ? rows->taps - rows->src_step : 0;
+    const int first_col = cols->taps > cols->src_step ? cols->taps - cols->src_step : 0;
+    for (int th = first_row; begin < end && th < rows->taps; th++)
+        for (int tw = first_col; tw < cols->taps; tw++)
+            for (int i = 0; i < next->m; i++)
+                for (size_t line = begin; line < end; line++)
+                    __builtin_prefetch(next->a[(th * cols->taps + tw) * next->mr + i] + line * LINE_FLOATS);
 }
 
 /* ------------------------------------------------------------------------------------ computing -- */
 
-/* One tile of m pixels times the panels of one column block and one k block; `b` is the first panel. */
-static void multiply(const struct call *call, const struct cut *cut, size_t block, int part,
-                     const struct scratch *scratch, int m, const float *b)
+/* One tile times the panels of the job; what the `next` tile (or NULL) needs is fetched meanwhile. */
+static void multiply(const struct job *job, const struct tile *tile, const struct tile *next)
 {
-    const struct direct_shape *s = &call->prepared->s;
-    const struct cincel_gemm_row *row = call->prepared->by_m[m];
-    const bool last = part == s->parts - 1;
-    const int begin = part * s->part, size = last ? s->g.k - begin : s->part;
-    const size_t end = cincel_min((block + 1) * s->block_panels, s->panels);
-    const float *bias = s->forward && last ? call->t->bias : NULL;
+    const struct direct_shape *s = &job->call->prepared->s;
+    const struct direct_phase *phase = job->cut->phase;
+    const struct cincel_gemm_row *row = job->call->prepared->by_m[tile->m];
+    const bool last = job->part == s->parts - 1;
+    const int begin = job->part * s->part, size = last ? s->g.k - begin : s->part;
+    const float *bias = s->forward && last ? job->call->t->bias : NULL;
+    const float *b = job->b + (size_t)begin * phase->taps * row->nr;
+    const size_t panels = job->panel_end - job->panel_begin;
+    const size_t lines = next ? cincel_div_up((size_t)size, LINE_FLOATS) : 0;
     struct cincel_gemm_args args = {
-        .a = scratch->a,
-        .c = scratch->c,
-        .taps = s->padded ? (size_t)cut->phase->rows.taps : cut->phase->taps,
-        .k = s->padded ? (size_t)cut->phase->cols.taps * size : (size_t)size,
-        .m = m,
-        .load_c = part > 0 || s->accumulate,
+        .a = tile->a,
+        .c = tile->c,
+        .taps = s->padded ? (size_t)phase->rows.taps : phase->taps,
+        .k = s->padded ? (size_t)phase->cols.taps * size : (size_t)size,
+        .m = tile->m,
+        .load_c = job->part > 0 || s->accumulate,
         .act = s->forward && last ? s->act : CINCEL_ACT_NONE,
     };
 
-    b += (size_t)begin * cut->phase->taps * row->nr;
-    for (size_t panel = block * s->block_panels; panel < end; panel++, b += cut->phase->panel_floats) {
-        const size_t column = panel * row->nr;
+    for (size_t i = 0; i < panels; i++, b += phase->panel_floats) {
+        const size_t column = (job->panel_begin + i) * row->nr;
         args.b = b;
         args.n = (int)cincel_min((size_t)row->nr, (size_t)s->g.n - column);
-        args.bias = bias ? bias + cut->group * s->g.n + column : NULL;
+        args.bias = bias ? bias + job->cut->group * s->g.n + column : NULL;
+        /* the lines to be written at the call's end: where k is short, stores would wait for them */
+        for (int p = 0; p < tile->m; p++) __builtin_prefetch(tile->c[p], 1);
+        if (lines) fetch(phase, next, i * lines / panels, (i + 1) * lines / panels);
         row->run(&args);
-        for (int i = 0; i < m; i++) scratch->c[i] += row->nr;
+        for (int p = 0; p < tile->m; p++) tile->c[p] += row->nr;
     }
 }
 
-/* All pixels of the cut times one column block; `strip` may be NULL. */
-static void run_block(const struct call *call, const struct cut *cut, size_t block,
-                      const struct scratch *scratch, const struct strip *strip, const float *b)
+/* All pixels of the cut; pointers are gathered one tile ahead. */
+static void run_job(const struct job *job, const struct scratch *scratch)
 {
-    const struct cincel_prepared *prepared = call->prepared;
-    const struct direct_shape *s = &prepared->s;
-    const size_t column = cut->group * s->g.n + block * s->block_panels * s->row->nr;
+    const struct direct_shape *s = &job->call->prepared->s;
+    struct tile tile[2] = {scratch->tile[0], scratch->tile[1]};
+    struct walk w = walk_from(job, job->cut->pixel_begin);
+    size_t left = job->cut->pixel_end - job->cut->pixel_begin;
+    size_t m = cincel_min((size_t)s->row->mr, left);
 
-    for (int part = 0; part < s->parts; part++) {
-        const size_t channel = cut->group * s->g.k + (size_t)part * s->part;
-        struct place at = place_of(cut->phase, cut->pixel_begin);
-        int m;
-        for (size_t pixel = cut->pixel_begin; pixel < cut->pixel_end; pixel += (size_t)m) {
-            m = (int)cincel_min((size_t)s->row->mr, cut->pixel_end - pixel);
-            const int mr = prepared->by_m[m]->mr;
-            if (strip)
-                gather_strip(s, cut, strip, at, m, mr, scratch->a);
-            else
-                gather(prepared, cut, call->source, channel, at, m, mr, scratch->a);
-            scatter(s, cut->phase, call->out, column, &at, m, scratch->c);
-            multiply(call, cut, block, part, scratch, m, b);
-        }
+    gather(job, &w, (int)m, &tile[0]);
+    for (int now = 0; left > 0; now ^= 1) {
+        left -= m;
+        m = cincel_min((size_t)s->row->mr, left);
+        if (left > 0) gather(job, &w, (int)m, &tile[now ^ 1]);
+        multiply(job, &tile[now], left > 0 && !s->padded ? &tile[now ^ 1] : NULL);
     }
 }
 
 static void run_cut(const struct call *call, const struct cut *cut, const struct scratch *scratch)
 {
     const struct direct_shape *s = &call->prepared->s;
-    struct strip strip = {scratch->floats, 0};
-    const bool use_strip = s->padded && cut->phase->taps > 0;
+    struct job job = {.call = call, .cut = cut, .source = call->source};
 
     if (s->accumulate && cut->phase->taps == 0) return;
-    if (use_strip) {
-        size_t count;
+    if (s->padded && cut->phase->taps > 0) {
         const size_t row_floats = s->strip_w * s->g.src_channels;
-        strip.first = direct_strip_rows(s, cut->phase, cut->pixel_begin, cut->pixel_end, &count);
-        for (size_t i = 0; i < count; i++) strip_row(call, strip.first + i, scratch->floats + i * row_floats);
+        size_t count;
+        job.source = scratch->floats;
+        job.first = direct_strip_rows(s, cut->phase, cut->pixel_begin, cut->pixel_end, &count);
+        for (size_t i = 0; i < count; i++) strip_row(call, job.first + i, scratch->floats + i * row_floats);
     }
     for (size_t block = cut->block_begin; block < cut->block_end; block++) {
-        const size_t panel = block * s->block_panels;
-        const float *b = scratch->floats;
+        job.panel_begin = block * s->block_panels;
+        job.panel_end = cincel_min(job.panel_begin + s->block_panels, s->panels);
+        job.b = scratch->floats;
         if (s->fused)
-            pack(s, cut->phase, call->t->w, cut->group, panel, cincel_min(panel + s->block_panels, s->panels),
-                 0, (size_t)s->g.k, scratch->floats);
+            pack(s, cut->phase, call->t->w, cut->group, job.panel_begin, job.panel_end, 0, (size_t)s->g.k,
+                 scratch->floats);
         else
-            b = call->weights + direct_panel_at(s, cut->phase, cut->group, panel);
-        run_block(call, cut, block, scratch, use_strip ? &strip : NULL, b);
+            job.b = call->weights + direct_panel_at(s, cut->phase, cut->group, job.panel_begin);
+        for (job.part = 0; job.part < s->parts; job.part++) run_job(&job, scratch);
     }
 }
 
@@ -343,11 +385,12 @@ static void compute(const struct call *call, struct cincel_worker *worker)
     const struct cincel_prepared *prepared = call->prepared;
     const struct direct_shape *s = &prepared->s;
     struct cincel_carver mine = {call->private + (size_t)worker->id * s->private_bytes, 0};
-    const struct scratch scratch = {
-        .a = cincel_carve(&mine, s->taps_max * s->row->mr * sizeof(float *)),
-        .c = cincel_carve(&mine, s->row->mr * sizeof(float *)),
-        .floats = cincel_carve(&mine, s->private_floats * sizeof(float)),
-    };
+    struct scratch scratch;
+    for (int i = 0; i < 2; i++) {
+        scratch.tile[i].a = cincel_carve(&mine, s->taps_max * s->row->mr * sizeof(float *));
+        scratch.tile[i].c = cincel_carve(&mine, s->row->mr * sizeof(float *));
+    }
+    scratch.floats = cincel_carve(&mine, s->private_floats * sizeof(float));
     size_t index;
     while ((index = cincel_claim(worker)) < s->cuts) {
         struct cut cut;
