@@ -44,7 +44,8 @@ struct job {
     const struct cut *cut;
     const float *source; /* the source tensor; padded: the strip, beginning with padded row `first` */
     size_t first;
-    const float *b; /* the first panel */
+    ptrdiff_t source_step, out_step; /* from column to column of the phase, floats */
+    const float *b;                  /* the first panel */
     size_t panel_begin, panel_end;
     int part;
 };
@@ -186,13 +187,14 @@ static void seek(const struct job *job, struct walk *w)
     w->row_inner = w->row >= rows->inner_begin && w->row < rows->inner_end;
 }
 
-static void step(const struct job *job, struct walk *w)
+/* Moves on by `count` pixels, at most to the beginning of the next row. */
+static void step(const struct job *job, struct walk *w, int count)
 {
-    const struct cincel_conv_geometry *g = &job->call->prepared->s.g;
     const struct direct_phase *phase = job->cut->phase;
-    if (++w->col < phase->cols.count) {
-        w->source += phase->cols.src_step * (ptrdiff_t)g->src_channels;
-        w->out += phase->cols.out_step * (ptrdiff_t)g->out_channels;
+    w->col += count;
+    if (w->col < phase->cols.count) {
+        w->source += count * job->source_step;
+        w->out += count * job->out_step;
         return;
     }
     w->col = 0;
@@ -229,6 +231,27 @@ static void border_pixel(const struct job *job, const struct walk *w, int mr, co
     }
 }
 
+/* Any m pixels: across rows and images, at borders, with rows m … mr−1 of the tile repeating the last. */
+static void gather_any(const struct job *job, struct walk *w, size_t pointers, struct tile *tile)
+{
+    const struct cincel_conv_axis *cols = &job->cut->phase->cols;
+    const bool padded = job->call->prepared->s.padded;
+    const int m = tile->m, mr = tile->mr;
+    for (int i = 0; i < mr; i++) {
+        const bool inner =
+            padded || (w->row_inner && w->col >= cols->inner_begin && w->col < cols->inner_end);
+        const float **a = tile->a + i;
+        if (inner)
+            for (size_t p = 0; p < pointers; p++, a += mr)
+                *a = job->source + (w->source + job->cut->offset[p]);
+        else
+            border_pixel(job, w, mr, a);
+        if (i < m) tile->c[i] = w->out;
+        if (i < m - 1) step(job, w, 1);
+    }
+    step(job, w, 1);
+}
+
 /* Fills a tile with the next m pixels of the walk. */
 static void gather(const struct job *job, struct walk *w, int m, struct tile *tile)
 {
@@ -236,29 +259,22 @@ static void gather(const struct job *job, struct walk *w, int m, struct tile *ti
     const bool padded = job->call->prepared->s.padded;
     const size_t pointers = padded ? (size_t)job->cut->phase->rows.taps : job->cut->phase->taps;
     const int mr = job->call->prepared->by_m[m]->mr;
-    const struct walk begin = *w;
-    ptrdiff_t place[DIRECT_MR_MAX];
-    bool inner = true;
+    const int begin = padded ? 0 : cols->inner_begin, end = padded ? cols->count : cols->inner_end;
 
     tile->m = m;
     tile->mr = mr;
-    for (int i = 0; i < m; i++, step(job, w)) {
-        place[i] = w->source;
-        tile->c[i] = w->out;
-        inner &= w->row_inner && (padded || (w->col >= cols->inner_begin && w->col < cols->inner_end));
-    }
-    for (int i = m; i < mr; i++) place[i] = place[m - 1]; /* computed and thrown away */
-    if (inner) {
-        const float **a = tile->a;
-        for (size_t p = 0; p < pointers; p++, a += mr)
-            for (int i = 0; i < mr; i++) a[i] = job->source + (place[i] + job->cut->offset[p]);
+    if (m < mr || !w->row_inner || w->col < begin || w->col + m > end) {
+        gather_any(job, w, pointers, tile);
         return;
     }
-    struct walk again = begin;
-    for (int i = 0; i < mr; i++) {
-        border_pixel(job, &again, mr, tile->a + i);
-        if (i < m - 1) step(job, &again);
+    /* whole, in one row and away from the borders: most tiles */
+    const float **a = tile->a;
+    for (size_t p = 0; p < pointers; p++, a += mr) {
+        const float *first = job->source + (w->source + job->cut->offset[p]);
+        for (int i = 0; i < mr; i++) a[i] = first + i * job->source_step;
     }
+    for (int i = 0; i < m; i++) tile->c[i] = w->out + i * job->out_step;
+    step(job, w, m);
 }
 
 /*
@@ -336,7 +352,11 @@ static void run_job(const struct job *job, const struct scratch *scratch)
 static void run_cut(const struct call *call, const struct cut *cut, const struct scratch *scratch)
 {
     const struct direct_shape *s = &call->prepared->s;
-    struct job job = {.call = call, .cut = cut, .source = call->source};
+    struct job job = {.call = call,
+                      .cut = cut,
+                      .source = call->source,
+                      .source_step = (ptrdiff_t)s->g.src_channels * cut->phase->cols.src_step,
+                      .out_step = (ptrdiff_t)s->g.out_channels * cut->phase->cols.out_step};
 
     if (s->accumulate && cut->phase->taps == 0) return;
     if (s->padded && cut->phase->taps > 0) {
