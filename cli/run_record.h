@@ -23,6 +23,7 @@ struct run_record {
     const char *dataset;
     size_t train_samples, test_samples;
     int threads, batch, epochs_wanted, patience;
+    const char *lr_schedule;
     double lr, momentum, weight_decay;
     uint64_t seed;
     const cincel_session *plans; /* whose choices go into the summary */

@@ -11,9 +11,10 @@
 #include "cli/run_record.h"
 
 struct request {
-    const char *model, *data, *out;
+    const char *model, *data, *out, *schedule;
     int64_t epochs, batch, patience, seed, threads;
     double lr, momentum, weight_decay;
+    cincel_lr_schedule lr_schedule;
 };
 
 struct run {
@@ -99,6 +100,7 @@ static cincel_status set_up(struct run *run)
                                       .epochs_wanted = (int)r->epochs,
                                       .patience = (int)r->patience,
                                       .lr = r->lr,
+                                      .lr_schedule = r->schedule,
                                       .momentum = r->momentum,
                                       .weight_decay = r->weight_decay,
                                       .seed = (uint64_t)r->seed,
@@ -160,6 +162,7 @@ static cincel_status train(struct run *run)
     o.epochs = (int)r->epochs;
     o.batch = (int)r->batch;
     o.lr = (float)r->lr;
+    o.lr_schedule = r->lr_schedule;
     o.momentum = (float)r->momentum;
     o.weight_decay = (float)r->weight_decay;
     o.patience = (int)r->patience;
@@ -226,9 +229,21 @@ static int run_training(const struct request *request)
     return code;
 }
 
+static bool find_schedule(const char *name, cincel_lr_schedule *out)
+{
+    static const char *const names[] = {[CINCEL_LR_CONSTANT] = "constant", [CINCEL_LR_COSINE] = "cosine"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(name, names[i]) != 0) continue;
+        *out = (cincel_lr_schedule)i;
+        return true;
+    }
+    return false;
+}
+
 int cli_train(int argc, char **argv)
 {
-    struct request request = {.epochs = 10, .batch = 64, .seed = 1, .lr = 0.05, .momentum = 0.9};
+    struct request request = {
+        .epochs = 10, .batch = 64, .seed = 1, .lr = 0.05, .momentum = 0.9, .schedule = "cosine"};
     const struct cli_option options[] = {
         {.name = "data",
          .kind = CLI_TEXT,
@@ -255,7 +270,12 @@ int cli_train(int argc, char **argv)
          .argument = "X",
          .min = 1e-12,
          .max = 1e6,
-         .help = "learning rate (0.05)"},
+         .help = "learning rate at the start (0.05)"},
+        {.name = "lr-schedule",
+         .kind = CLI_TEXT,
+         .value = &request.schedule,
+         .argument = "NAME",
+         .help = "cosine: the learning rate falls to 0 over the run; constant (cosine)"},
         {.name = "momentum",
          .kind = CLI_NUMBER,
          .value = &request.momentum,
@@ -305,6 +325,10 @@ int cli_train(int argc, char **argv)
     int operands, code;
     if (!cli_parse(&syntax, argc, argv, &operands, &code)) return code;
     request.model = argv[1];
+    if (!find_schedule(request.schedule, &request.lr_schedule)) {
+        return cli_usage_error("train: --lr-schedule is \"%s\", must be cosine or constant",
+                               request.schedule);
+    }
     char dir[256];
     if (!request.out) {
         snprintf(dir, sizeof dir, "runs/%.200s-%lld", request.model, (long long)request.seed);

@@ -221,6 +221,44 @@ static void without_validation_the_training_loss_decides(void **state)
     cincel_dataset_destroy(data);
 }
 
+/* Two epochs of one step each: the second is made at half the learning rate. */
+static void cosine_falls_over_the_whole_run(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(0.3f, 2);
+    cincel_context *ctx = context(1);
+    cincel_model *model = classifier(), *by_hand = classifier();
+    cincel_train_options o = CINCEL_TRAIN_OPTIONS_INIT;
+    o.validation_fraction = 0.0;
+    o.epochs = 2;
+    o.batch = COUNT;
+    o.lr_schedule = CINCEL_LR_COSINE;
+    must(cincel_train(ctx, model, data, &o, NULL));
+
+    static float x[COUNT][FEATURES];
+    int32_t labels[COUNT];
+    size_t index[COUNT];
+    cincel_session *session;
+    cincel_session_options so = CINCEL_SESSION_OPTIONS_INIT;
+    so.batch = COUNT;
+    so.training = 1;
+    for (size_t i = 0; i < COUNT; i++) index[i] = i;
+    must(cincel_dataset_gather(data, index, COUNT, &x[0][0], labels));
+    must(cincel_session_create(ctx, by_hand, &so, &session));
+    for (int step = 0; step < 2; step++) {
+        must(cincel_session_gradients(session, &x[0][0], labels, COUNT, NULL, NULL));
+        must(cincel_session_sgd(session, step ? o.lr / 2 : o.lr, o.momentum, 0.0f));
+    }
+    for (size_t i = 0; i < model->block; i++) { /* the order of the sums differs */
+        assert_true(fabs((double)model->parameters[i] - (double)by_hand->parameters[i]) < 1e-6);
+    }
+    cincel_session_destroy(session);
+    cincel_model_destroy(by_hand);
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+    cincel_dataset_destroy(data);
+}
+
 static void divergence_is_said(void **state)
 {
     (void)state;
@@ -279,6 +317,9 @@ static void misuse_is_answered(void **state)
     o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
     o.validation_fraction = NAN;
     refuses(ctx, model, data, &o, "train: validation_fraction is nan");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.lr_schedule = (cincel_lr_schedule)7;
+    refuses(ctx, model, data, &o, "train: lr_schedule is 7");
     o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
     o.size = 1;
     refuses(ctx, model, data, &o, "train: size");
@@ -339,6 +380,7 @@ int main(void)
         cmocka_unit_test(it_stops_early_with_the_best_weights),
         cmocka_unit_test(cancelling_ends_it_after_the_step),
         cmocka_unit_test(without_validation_the_training_loss_decides),
+        cmocka_unit_test(cosine_falls_over_the_whole_run),
         cmocka_unit_test(divergence_is_said),
         cmocka_unit_test(misuse_is_answered),
         cmocka_unit_test(prediction_agrees_with_evaluation),

@@ -61,6 +61,9 @@ static cincel_status check_options(const cincel_train_options *o)
     if (!(o->validation_fraction >= 0.0 && o->validation_fraction < 1.0)) {
         return fail_option("validation_fraction", o->validation_fraction, ">= 0 and < 1");
     }
+    if (o->lr_schedule != CINCEL_LR_CONSTANT && o->lr_schedule != CINCEL_LR_COSINE) {
+        return fail_option("lr_schedule", (double)o->lr_schedule, "one of cincel_lr_schedule");
+    }
     return CINCEL_OK;
 }
 
@@ -144,8 +147,18 @@ static void tell(const struct trainer *t, cincel_train_progress *p)
     t->o.progress(t->o.user, p);
 }
 
+/* The learning rate of step `step`, from 0, of the whole run. */
+static float learning_rate(const struct trainer *t, size_t step)
+{
+    static const double PI = 3.14159265358979323846;
+    if (t->o.lr_schedule == CINCEL_LR_CONSTANT) return t->o.lr;
+    const size_t steps = (size_t)t->o.epochs * cincel_div_up(t->train_count, (size_t)t->batch);
+    return (float)(t->o.lr * 0.5 * (1.0 + cos(PI * (double)step / (double)steps)));
+}
+
 /* One step on samples order[first … first+n−1]. */
-static cincel_status train_step(struct trainer *t, size_t first, size_t n, double *loss, size_t *hits)
+static cincel_status train_step(struct trainer *t, size_t first, size_t n, float lr, double *loss,
+                                size_t *hits)
 {
     const double begin = now();
     cincel_status status = cincel_dataset_gather(t->data, t->order + first, n, t->buffer.x, t->buffer.labels);
@@ -158,7 +171,7 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, doubl
                              *loss, t->report.epochs + 1, first / (size_t)t->batch + 1, (double)t->o.lr);
     }
     if (status == CINCEL_OK) {
-        status = cincel_session_sgd(t->session, t->o.lr, t->o.momentum, t->o.weight_decay);
+        status = cincel_session_sgd(t->session, lr, t->o.momentum, t->o.weight_decay);
     }
     const double seconds = now() - begin;
     t->run.seconds += seconds;
@@ -181,7 +194,8 @@ static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
         const size_t n = cincel_min((size_t)t->batch, t->train_count - first);
         double loss;
         size_t hits;
-        const cincel_status status = train_step(t, first, n, &loss, &hits);
+        const float lr = learning_rate(t, (size_t)(p->epoch - 1) * p->steps + p->step);
+        const cincel_status status = train_step(t, first, n, lr, &loss, &hits);
         if (status != CINCEL_OK) return status;
         loss_sum += loss * (double)n;
         hits_sum += hits;

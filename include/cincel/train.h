@@ -194,6 +194,12 @@ typedef struct cincel_train_progress {
     int best; /* 1: the best validation loss so far */
 } cincel_train_progress;
 
+typedef enum cincel_lr_schedule {
+    CINCEL_LR_CONSTANT = 0,
+    CINCEL_LR_COSINE /* lr · (1 + cos(π · step / steps)) / 2 over all steps of all epochs (Loshchilov &
+                        Hutter, 2017, without restarts) */
+} cincel_lr_schedule;
+
 typedef struct cincel_train_options {
     size_t size;
     int epochs, batch;
@@ -208,11 +214,12 @@ typedef struct cincel_train_options {
     void (*progress)(void *user, const cincel_train_progress *p);
     void *user;
     const volatile int *cancel; /* raised: stop after the current step, restore the best weights */
+    cincel_lr_schedule lr_schedule;
 } cincel_train_options;
 #define CINCEL_TRAIN_OPTIONS_INIT                                                                            \
     {                                                                                                        \
         sizeof(cincel_train_options), 10, 64, 0.05f, 0.9f, 0.0f, 0, 0.1, 1, CINCEL_OPTIONS_INIT, NULL, NULL, \
-            NULL                                                                                             \
+            NULL, CINCEL_LR_CONSTANT                                                                         \
     }
 
 typedef struct cincel_train_report {
