@@ -54,14 +54,14 @@ static const char *row_name(const struct cincel_isa *isa, int i)
 static const double cut_flops_min = 5e5, cut_flops_max = 4e6;
 enum { CUTS_WANTED = 1024 };
 
-size_t direct_panel_at(const struct direct_shape *s, const struct direct_phase *phase, size_t group,
-                       size_t panel)
+size_t cincel_direct_panel_at(const struct direct_shape *s, const struct direct_phase *phase, size_t group,
+                              size_t panel)
 {
     return phase->panels_at + (group * s->panels + panel) * phase->panel_floats;
 }
 
-size_t direct_strip_rows(const struct direct_shape *s, const struct direct_phase *phase, size_t begin,
-                         size_t end, size_t *count)
+size_t cincel_direct_strip_rows(const struct direct_shape *s, const struct direct_phase *phase, size_t begin,
+                                size_t end, size_t *count)
 {
     const struct cincel_conv_axis *rows = &phase->rows;
     const size_t width = (size_t)phase->cols.count, height = (size_t)rows->count;
@@ -210,7 +210,8 @@ static void add_phase(struct direct_shape *s, struct direct_phase *phase)
     for (size_t cut = 0; s->padded && phase->taps && cut < phase->pixel_cuts; cut++) {
         const size_t begin = cut * phase->cut_pixels;
         size_t rows;
-        direct_strip_rows(s, phase, begin, cincel_min(begin + phase->cut_pixels, phase->pixels), &rows);
+        cincel_direct_strip_rows(s, phase, begin, cincel_min(begin + phase->cut_pixels, phase->pixels),
+                                 &rows);
         s->strip_rows = cincel_max(s->strip_rows, rows);
     }
     add_work(s, phase);
@@ -464,7 +465,7 @@ static void discard(struct cincel_prepared *prepared) { cincel_aligned_free(prep
     {                                                                                                      \
         .name = "direct", .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = DIRECT_KNOBS, \
         .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace,       \
-        .error = DIRECT_ERROR, .build = build, .discard = discard, .run = direct_run,                      \
+        .error = DIRECT_ERROR, .build = build, .discard = discard, .run = cincel_direct_run,               \
     }
 
 const struct cincel_algo cincel_algo_conv_direct_forward = DIRECT_ROW(CINCEL_FORWARD);

@@ -72,14 +72,14 @@ struct cincel_prepared {
 
 /* Floats of the packed weights before panel (group, panel) of a phase, and inside a panel before row k
    of a tap. Panels are [k block][tap][k in block][nr]. */
-size_t direct_panel_at(const struct direct_shape *s, const struct direct_phase *phase, size_t group,
-                       size_t panel);
+size_t cincel_direct_panel_at(const struct direct_shape *s, const struct direct_phase *phase, size_t group,
+                              size_t panel);
 
 /* Rows of the padded source that pixels begin … end−1 of a phase need: returns the first, *count. */
-size_t direct_strip_rows(const struct direct_shape *s, const struct direct_phase *phase, size_t begin,
-                         size_t end, size_t *count);
+size_t cincel_direct_strip_rows(const struct direct_shape *s, const struct direct_phase *phase, size_t begin,
+                                size_t end, size_t *count);
 
-void direct_run(const struct cincel_prepared *prepared, const struct cincel_tensors *tensors,
-                struct cincel_team *team);
+void cincel_direct_run(const struct cincel_prepared *prepared, const struct cincel_tensors *tensors,
+                       struct cincel_team *team);
 
 #endif

@@ -100,7 +100,7 @@ static void pack_cut(const struct call *call, size_t cut)
 
     pack(s, phase, call->t->w, group, panel, cincel_min(panel + s->pack_span, s->panels), k,
          cincel_min(k + s->pack_rows, (size_t)s->g.k),
-         call->weights + direct_panel_at(s, phase, group, panel));
+         call->weights + cincel_direct_panel_at(s, phase, group, panel));
 }
 
 /* Cut number `cut` of dy · act'(y). */
@@ -363,7 +363,7 @@ static void run_cut(const struct call *call, const struct cut *cut, const struct
         const size_t row_floats = s->strip_w * s->g.src_channels;
         size_t count;
         job.source = scratch->floats;
-        job.first = direct_strip_rows(s, cut->phase, cut->pixel_begin, cut->pixel_end, &count);
+        job.first = cincel_direct_strip_rows(s, cut->phase, cut->pixel_begin, cut->pixel_end, &count);
         for (size_t i = 0; i < count; i++) strip_row(call, job.first + i, scratch->floats + i * row_floats);
     }
     for (size_t block = cut->block_begin; block < cut->block_end; block++) {
@@ -374,7 +374,7 @@ static void run_cut(const struct call *call, const struct cut *cut, const struct
             pack(s, cut->phase, call->t->w, cut->group, job.panel_begin, job.panel_end, 0, (size_t)s->g.k,
                  scratch->floats);
         else
-            job.b = call->weights + direct_panel_at(s, cut->phase, cut->group, job.panel_begin);
+            job.b = call->weights + cincel_direct_panel_at(s, cut->phase, cut->group, job.panel_begin);
         for (job.part = 0; job.part < s->parts; job.part++) run_job(&job, scratch);
     }
 }
@@ -429,8 +429,8 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
         compute(call, worker);
 }
 
-void direct_run(const struct cincel_prepared *prepared, const struct cincel_tensors *tensors,
-                struct cincel_team *team)
+void cincel_direct_run(const struct cincel_prepared *prepared, const struct cincel_tensors *tensors,
+                       struct cincel_team *team)
 {
     const struct direct_shape *s = &prepared->s;
     struct cincel_carver space = {tensors->workspace, 0};
