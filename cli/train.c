@@ -163,6 +163,7 @@ static cincel_status train(struct run *run)
     o.batch = (int)r->batch;
     o.lr = (float)r->lr;
     o.lr_schedule = r->lr_schedule;
+    o.criterion = CINCEL_BEST_ACCURACY;
     o.momentum = (float)r->momentum;
     o.weight_decay = (float)r->weight_decay;
     o.patience = (int)r->patience;
@@ -184,8 +185,8 @@ static void tell_result(const struct run_record *record)
         fprintf(stderr, "cincel: stopped after %d of %d epochs; the %s weights are saved\n", report->epochs,
                 record->epochs_wanted, report->best_epoch ? "best" : "present");
     } else if (report->stopped_early) {
-        fprintf(stderr, "no better validation loss for %d epochs: stopped after epoch %d\n", record->patience,
-                report->epochs);
+        fprintf(stderr, "no better validation accuracy for %d epochs: stopped after epoch %d\n",
+                record->patience, report->epochs);
     }
     printf("test_accuracy %.4f\ntest_loss %.4g\nitems_per_second %.0f\nepochs %d\ndataset %s\nrun_dir %s\n",
            record->test_accuracy, record->test_loss, report->items_per_second, report->epochs,
@@ -293,7 +294,7 @@ int cli_train(int argc, char **argv)
          .value = &request.patience,
          .argument = "N",
          .max = 1e6,
-         .help = "stop after N epochs without a better validation loss (0: never)"},
+         .help = "stop after N epochs without a better validation accuracy (0: never)"},
         {.name = "seed",
          .kind = CLI_INTEGER,
          .value = &request.seed,

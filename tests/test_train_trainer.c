@@ -68,7 +68,8 @@ static cincel_context *context(int threads)
 /* What a run told, and a flag it raises by itself. */
 struct diary {
     size_t steps, epochs;
-    double best_loss;
+    cincel_criterion criterion;
+    double best_loss, best_accuracy;
     int best_epoch;
     size_t cancel_after; /* steps; 0: never */
     volatile int cancel;
@@ -85,9 +86,13 @@ static void note(void *user, const cincel_train_progress *p)
         d->epochs++;
         assert_int_equal(p->epoch, d->epochs);
         assert_int_equal(p->step, p->steps);
-        assert_int_equal(p->best, d->epochs == 1 || p->validation_loss < d->best_loss);
+        const bool loss = p->validation_loss < d->best_loss,
+                   same = p->validation_accuracy == d->best_accuracy;
+        const bool accuracy = p->validation_accuracy > d->best_accuracy || (same && loss);
+        assert_int_equal(p->best, d->epochs == 1 || (d->criterion == CINCEL_BEST_LOSS ? loss : accuracy));
         if (p->best) {
             d->best_loss = p->validation_loss;
+            d->best_accuracy = p->validation_accuracy;
             d->best_epoch = p->epoch;
         }
     }
@@ -101,6 +106,7 @@ static cincel_train_options options(struct diary *d)
     o.progress = note;
     o.user = d;
     o.cancel = &d->cancel;
+    o.criterion = d->criterion;
     return o;
 }
 
@@ -140,13 +146,12 @@ static void it_learns_the_same_for_any_team(void **state)
 }
 
 /* Labels that follow from nothing: validation gets worse soon, and the run ends `patience` epochs later. */
-static void it_stops_early_with_the_best_weights(void **state)
+static void stops_early_with_the_best_weights(cincel_criterion criterion)
 {
-    (void)state;
     cincel_dataset *data = points(50.0f, 2);
     cincel_context *ctx = context(1);
     cincel_model *model = classifier(), *again = classifier();
-    struct diary d = {0}, e = {0};
+    struct diary d = {.criterion = criterion}, e = {.criterion = criterion};
     cincel_train_options o = options(&d);
     cincel_train_report r = CINCEL_TRAIN_REPORT_INIT, s = CINCEL_TRAIN_REPORT_INIT;
     o.epochs = 200;
@@ -156,7 +161,7 @@ static void it_stops_early_with_the_best_weights(void **state)
     assert_true(r.stopped_early && !r.cancelled);
     assert_int_equal(r.best_epoch, d.best_epoch);
     assert_int_equal(r.epochs, d.best_epoch + 3);
-    assert_true(r.validation_loss == d.best_loss);
+    assert_true(r.validation_loss == d.best_loss && r.validation_accuracy == d.best_accuracy);
 
     /* a run that ends at the best epoch has the weights the longer one went back to */
     o.epochs = r.best_epoch;
@@ -170,6 +175,13 @@ static void it_stops_early_with_the_best_weights(void **state)
     cincel_model_destroy(model);
     cincel_context_destroy(ctx);
     cincel_dataset_destroy(data);
+}
+
+static void it_stops_early_with_the_best_weights(void **state)
+{
+    (void)state;
+    stops_early_with_the_best_weights(CINCEL_BEST_LOSS);
+    stops_early_with_the_best_weights(CINCEL_BEST_ACCURACY);
 }
 
 static void cancelling_ends_it_after_the_step(void **state)
@@ -320,6 +332,9 @@ static void misuse_is_answered(void **state)
     o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
     o.lr_schedule = (cincel_lr_schedule)7;
     refuses(ctx, model, data, &o, "train: lr_schedule is 7");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.criterion = (cincel_criterion)-1;
+    refuses(ctx, model, data, &o, "train: criterion is");
     o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
     o.size = 1;
     refuses(ctx, model, data, &o, "train: size");

@@ -23,7 +23,7 @@ struct trainer {
     size_t *order; /* this epoch's order of the former */
     size_t train_count, validation_count;
     float *best; /* parameters of the best epoch */
-    double best_loss;
+    double best_loss, best_accuracy;
     double start;
     struct {
         double seconds; /* in training steps */
@@ -63,6 +63,9 @@ static cincel_status check_options(const cincel_train_options *o)
     }
     if (o->lr_schedule != CINCEL_LR_CONSTANT && o->lr_schedule != CINCEL_LR_COSINE) {
         return fail_option("lr_schedule", (double)o->lr_schedule, "one of cincel_lr_schedule");
+    }
+    if (o->criterion != CINCEL_BEST_LOSS && o->criterion != CINCEL_BEST_ACCURACY) {
+        return fail_option("criterion", (double)o->criterion, "one of cincel_criterion");
     }
     return CINCEL_OK;
 }
@@ -208,6 +211,13 @@ static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
     return CINCEL_OK;
 }
 
+static bool is_better(const struct trainer *t, const cincel_train_progress *p)
+{
+    const bool loss = p->validation_loss < t->best_loss;
+    if (t->o.criterion == CINCEL_BEST_LOSS || p->validation_accuracy == t->best_accuracy) return loss;
+    return p->validation_accuracy > t->best_accuracy;
+}
+
 /* Validates, keeps the parameters if they are the best yet, and closes the epoch in the report. */
 static cincel_status close_epoch(struct trainer *t, cincel_train_progress *p)
 {
@@ -229,9 +239,10 @@ static cincel_status close_epoch(struct trainer *t, cincel_train_progress *p)
     r->epochs = p->epoch;
     r->train_loss = p->loss;
     r->train_accuracy = p->accuracy;
-    p->best = p->validation_loss < t->best_loss;
+    p->best = is_better(t, p);
     if (p->best) {
         t->best_loss = p->validation_loss;
+        t->best_accuracy = p->validation_accuracy;
         r->best_epoch = p->epoch;
         r->validation_loss = p->validation_loss;
         r->validation_accuracy = p->validation_accuracy;
@@ -271,6 +282,7 @@ cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cince
                         .data = data,
                         .o = CINCEL_TRAIN_OPTIONS_INIT,
                         .best_loss = INFINITY,
+                        .best_accuracy = -1.0,
                         .start = now(),
                         .report = CINCEL_TRAIN_REPORT_INIT};
     cincel_status status = CINCEL_OK;

@@ -191,7 +191,7 @@ typedef struct cincel_train_progress {
     double seconds_left;     /* estimate for the whole run */
     int epoch_done;          /* 1: the call that closes an epoch; the fields below are valid */
     double validation_loss, validation_accuracy;
-    int best; /* 1: the best validation loss so far */
+    int best; /* 1: the best epoch so far, by options.criterion */
 } cincel_train_progress;
 
 typedef enum cincel_lr_schedule {
@@ -200,13 +200,20 @@ typedef enum cincel_lr_schedule {
                         Hutter, 2017, without restarts) */
 } cincel_lr_schedule;
 
+/* What makes one epoch better than another, on the validation part. */
+typedef enum cincel_criterion {
+    CINCEL_BEST_LOSS = 0, /* a smaller loss */
+    CINCEL_BEST_ACCURACY  /* a higher accuracy, or the same and a smaller loss. For classifiers: their loss
+                             rises again, from overconfidence, well before their accuracy does */
+} cincel_criterion;
+
 typedef struct cincel_train_options {
     size_t size;
     int epochs, batch;
     float lr, momentum, weight_decay;
-    int patience;               /* epochs without a better validation loss before stopping; 0: never */
+    int patience;               /* epochs without a better one, by `criterion`, before stopping; 0: never */
     double validation_fraction; /* of a seeded permutation of the training set: its last part. 0: none;
-                                   the epoch's training loss then takes the validation loss's place */
+                                   the epoch's training figures then take the validation's place */
     uint64_t seed;
     cincel_options plan;
     /* Called after every step, and once more when the epoch is validated; from the calling thread. May be
@@ -215,11 +222,12 @@ typedef struct cincel_train_options {
     void *user;
     const volatile int *cancel; /* raised: stop after the current step, restore the best weights */
     cincel_lr_schedule lr_schedule;
+    cincel_criterion criterion;
 } cincel_train_options;
 #define CINCEL_TRAIN_OPTIONS_INIT                                                                            \
     {                                                                                                        \
         sizeof(cincel_train_options), 10, 64, 0.05f, 0.9f, 0.0f, 0, 0.1, 1, CINCEL_OPTIONS_INIT, NULL, NULL, \
-            NULL, CINCEL_LR_CONSTANT                                                                         \
+            NULL, CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS                                                       \
     }
 
 typedef struct cincel_train_report {
@@ -239,7 +247,7 @@ typedef struct cincel_train_report {
     }
 
 /*
- * Trains from the model's present parameters and leaves the best ones, by validation loss, in the model
+ * Trains from the model's present parameters and leaves those of the best epoch in the model
  * (the last ones where no epoch was completed). A cancelled run is CINCEL_OK with report->cancelled. A
  * loss that is not finite ends the run with CINCEL_INVALID_ARGUMENT, naming step and learning rate.
  */
