@@ -230,6 +230,92 @@ static int run_training(const struct request *request)
     return code;
 }
 
+/* ------------------------------------------------------------------------------- the command line -- */
+
+/* The defaults, and what the command line makes of them. */
+static struct request given = {
+    .epochs = 10, .batch = 64, .seed = 1, .lr = 0.05, .momentum = 0.9, .schedule = "cosine"};
+
+static const struct cli_option options[] = {
+    {.name = "data",
+     .kind = CLI_TEXT,
+     .value = &given.data,
+     .argument = "DIR",
+     .help = "folder with MNIST's IDX files (none: synthetic digits)"},
+    {.name = "epochs",
+     .kind = CLI_INTEGER,
+     .value = &given.epochs,
+     .argument = "N",
+     .min = 1,
+     .max = 1e6,
+     .help = "passes over the training set (10)"},
+    {.name = "batch",
+     .kind = CLI_INTEGER,
+     .value = &given.batch,
+     .argument = "N",
+     .min = 1,
+     .max = 1e6,
+     .help = "samples a step (64)"},
+    {.name = "lr",
+     .kind = CLI_NUMBER,
+     .value = &given.lr,
+     .argument = "X",
+     .min = 1e-12,
+     .max = 1e6,
+     .help = "learning rate at the start (0.05)"},
+    {.name = "lr-schedule",
+     .kind = CLI_TEXT,
+     .value = &given.schedule,
+     .argument = "NAME",
+     .help = "cosine: the learning rate falls to 0 over the run; constant (cosine)"},
+    {.name = "momentum",
+     .kind = CLI_NUMBER,
+     .value = &given.momentum,
+     .argument = "X",
+     .max = 0.999999,
+     .help = "of stochastic gradient descent (0.9)"},
+    {.name = "weight-decay",
+     .kind = CLI_NUMBER,
+     .value = &given.weight_decay,
+     .argument = "X",
+     .max = 1e6,
+     .help = "L2 penalty (0)"},
+    {.name = "patience",
+     .kind = CLI_INTEGER,
+     .value = &given.patience,
+     .argument = "N",
+     .max = 1e6,
+     .help = "stop after N epochs without a better validation accuracy (0: never)"},
+    {.name = "seed",
+     .kind = CLI_INTEGER,
+     .value = &given.seed,
+     .argument = "N",
+     .max = 9e15,
+     .help = "of initial weights, split and shuffling (1)"},
+    {.name = "threads",
+     .kind = CLI_INTEGER,
+     .value = &given.threads,
+     .argument = "N",
+     .max = 4096,
+     .help = "threads to use (0: one a physical core)"},
+    {.name = "out",
+     .kind = CLI_TEXT,
+     .value = &given.out,
+     .argument = "RUN_DIR",
+     .help = "where the run goes (runs/MODEL-SEED)"},
+};
+
+static const struct cli_syntax syntax = {
+    .command = "train",
+    .operands = "MODEL",
+    .about = "Trains a built-in model (simplecnn) and writes summary.json, metrics.csv and\n"
+             "weights.safetensors. Ctrl-C stops after the current step and keeps the best weights.",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+};
+
 static bool find_schedule(const char *name, cincel_lr_schedule *out)
 {
     static const char *const names[] = {[CINCEL_LR_CONSTANT] = "constant", [CINCEL_LR_COSINE] = "cosine"};
@@ -243,97 +329,16 @@ static bool find_schedule(const char *name, cincel_lr_schedule *out)
 
 int cli_train(int argc, char **argv)
 {
-    struct request request = {
-        .epochs = 10, .batch = 64, .seed = 1, .lr = 0.05, .momentum = 0.9, .schedule = "cosine"};
-    const struct cli_option options[] = {
-        {.name = "data",
-         .kind = CLI_TEXT,
-         .value = &request.data,
-         .argument = "DIR",
-         .help = "folder with MNIST's IDX files (none: synthetic digits)"},
-        {.name = "epochs",
-         .kind = CLI_INTEGER,
-         .value = &request.epochs,
-         .argument = "N",
-         .min = 1,
-         .max = 1e6,
-         .help = "passes over the training set (10)"},
-        {.name = "batch",
-         .kind = CLI_INTEGER,
-         .value = &request.batch,
-         .argument = "N",
-         .min = 1,
-         .max = 1e6,
-         .help = "samples a step (64)"},
-        {.name = "lr",
-         .kind = CLI_NUMBER,
-         .value = &request.lr,
-         .argument = "X",
-         .min = 1e-12,
-         .max = 1e6,
-         .help = "learning rate at the start (0.05)"},
-        {.name = "lr-schedule",
-         .kind = CLI_TEXT,
-         .value = &request.schedule,
-         .argument = "NAME",
-         .help = "cosine: the learning rate falls to 0 over the run; constant (cosine)"},
-        {.name = "momentum",
-         .kind = CLI_NUMBER,
-         .value = &request.momentum,
-         .argument = "X",
-         .max = 0.999999,
-         .help = "of stochastic gradient descent (0.9)"},
-        {.name = "weight-decay",
-         .kind = CLI_NUMBER,
-         .value = &request.weight_decay,
-         .argument = "X",
-         .max = 1e6,
-         .help = "L2 penalty (0)"},
-        {.name = "patience",
-         .kind = CLI_INTEGER,
-         .value = &request.patience,
-         .argument = "N",
-         .max = 1e6,
-         .help = "stop after N epochs without a better validation accuracy (0: never)"},
-        {.name = "seed",
-         .kind = CLI_INTEGER,
-         .value = &request.seed,
-         .argument = "N",
-         .max = 9e15,
-         .help = "of initial weights, split and shuffling (1)"},
-        {.name = "threads",
-         .kind = CLI_INTEGER,
-         .value = &request.threads,
-         .argument = "N",
-         .max = 4096,
-         .help = "threads to use (0: one a physical core)"},
-        {.name = "out",
-         .kind = CLI_TEXT,
-         .value = &request.out,
-         .argument = "RUN_DIR",
-         .help = "where the run goes (runs/MODEL-SEED)"},
-    };
-    const struct cli_syntax syntax = {
-        .command = "train",
-        .operands = "MODEL",
-        .about = "Trains a built-in model (simplecnn) and writes summary.json, metrics.csv and\n"
-                 "weights.safetensors. Ctrl-C stops after the current step and keeps the best weights.",
-        .min_operands = 1,
-        .max_operands = 1,
-        .options = options,
-        .option_count = sizeof options / sizeof options[0],
-    };
     int operands, code;
     if (!cli_parse(&syntax, argc, argv, &operands, &code)) return code;
-    request.model = argv[1];
-    if (!find_schedule(request.schedule, &request.lr_schedule)) {
-        return cli_usage_error("train: --lr-schedule is \"%s\", must be cosine or constant",
-                               request.schedule);
+    given.model = argv[1];
+    if (!find_schedule(given.schedule, &given.lr_schedule)) {
+        return cli_usage_error("train: --lr-schedule is \"%s\", must be cosine or constant", given.schedule);
     }
     char dir[256];
-    if (!request.out) {
-        snprintf(dir, sizeof dir, "runs/%.200s-%lld", request.model, (long long)request.seed);
-        request.out = dir;
+    if (!given.out) {
+        snprintf(dir, sizeof dir, "runs/%.200s-%lld", given.model, (long long)given.seed);
+        given.out = dir;
     }
-    return run_training(&request);
+    return run_training(&given);
 }
