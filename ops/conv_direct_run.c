@@ -52,37 +52,57 @@ struct job {
 
 /* ------------------------------------------------------------------------------------- packing -- */
 
-/*
- * Packs rows k_begin … k_end−1 of every tap of panels panel_begin … panel_end−1; `dst` is the first
- * of these panels. Panels innermost: a row of w is read on in the next panel where the last one left it.
- */
-static void pack(const struct direct_shape *s, const struct direct_phase *phase, const float *w, size_t group,
-                 size_t panel_begin, size_t panel_end, size_t k_begin, size_t k_end, float *dst)
+/* Some k rows of some panels of one group of a phase, to be packed. */
+struct packing {
+    const struct direct_phase *phase;
+    size_t group, panel_begin, panel_end, k_begin, k_end;
+    float *dst; /* panel panel_begin */
+};
+
+/* `rows` rows of kernel cell `cell`, from row k on, to `at` in each panel; they lie in one k block. */
+static void pack_rows(const struct direct_shape *s, const struct packing *to, const float *w, size_t cell,
+                      size_t k, size_t rows, float *at)
 {
     const struct cincel_pack_row *pack = s->isa->pack;
-    const size_t nr = (size_t)s->row->nr, part = (size_t)s->part;
-    const size_t icg = (size_t)(s->forward ? s->g.k : s->g.n), ld = (size_t)s->g.kh * s->g.kw * icg;
+    const size_t nr = (size_t)s->row->nr, n = (size_t)s->g.n, col = to->panel_begin * nr;
+    const size_t icg = s->forward ? (size_t)s->g.k : n, ld = (size_t)s->g.kh * s->g.kw * icg;
 
-    for (size_t tap = 0; tap < phase->taps; tap++) {
-        const size_t th = tap / (size_t)phase->cols.taps, tw = tap % (size_t)phase->cols.taps;
-        const size_t cell = (size_t)(phase->rows.kernel + (int)th * phase->rows.kernel_step) * s->g.kw +
-                            (size_t)(phase->cols.kernel + (int)tw * phase->cols.kernel_step);
-        for (size_t panel = panel_begin; panel < panel_end; panel++) {
-            const size_t col = panel * nr;
-            const int n = (int)cincel_min(nr, (size_t)s->g.n - col);
-            float *to = dst + (panel - panel_begin) * phase->panel_floats;
-            for (size_t k = k_begin, next; k < k_end; k = next) {
-                const size_t base = k / part * part;
-                const size_t size = cincel_min(part, (size_t)s->g.k - base);
-                next = cincel_min(base + size, k_end);
-                float *at = to + (base * phase->taps + tap * size + (k - base)) * nr;
-                if (s->forward)
-                    pack->transpose(w + (group * s->g.n + col) * ld + cell * icg + k, ld, next - k, n,
-                                    (int)nr, at);
-                else
-                    pack->copy(w + (group * s->g.k + k) * ld + cell * icg + col, ld, next - k, n, (int)nr,
-                               at);
-            }
+    if (!s->forward) { /* k is the output channel, columns lie side by side */
+        pack->split(&(struct cincel_split_args){.src = w + (to->group * s->g.k + k) * ld + cell * icg + col,
+                                                .ld = ld,
+                                                .rows = rows,
+                                                .columns = n - col,
+                                                .panels = to->panel_end - to->panel_begin,
+                                                .step = nr,
+                                                .nr = nr,
+                                                .dst = at,
+                                                .dst_panel = to->phase->panel_floats});
+        return;
+    }
+    const float *src = w + (to->group * n + col) * ld + cell * icg + k;
+    for (size_t left = n - col, panel = to->panel_begin; panel < to->panel_end; panel++) {
+        pack->transpose(src, ld, rows, (int)cincel_min(nr, left), (int)nr, at);
+        at += to->phase->panel_floats;
+        src += nr * ld;
+        left -= cincel_min(nr, left);
+    }
+}
+
+static void pack(const struct direct_shape *s, const struct packing *to, const float *w)
+{
+    const struct cincel_conv_axis *rows = &to->phase->rows, *cols = &to->phase->cols;
+    const size_t part = (size_t)s->part, nr = (size_t)s->row->nr;
+
+    for (size_t k = to->k_begin, next; k < to->k_end; k = next) {
+        const size_t base = k / part * part; /* the k block's first row, and its size */
+        const size_t size = cincel_min(part, (size_t)s->g.k - base);
+        next = cincel_min(base + size, to->k_end);
+        for (size_t tap = 0; tap < to->phase->taps; tap++) {
+            const int th = (int)(tap / (size_t)cols->taps), tw = (int)(tap % (size_t)cols->taps);
+            const size_t cell = (size_t)(rows->kernel + th * rows->kernel_step) * s->g.kw +
+                                (size_t)(cols->kernel + tw * cols->kernel_step);
+            pack_rows(s, to, w, cell, k, next - k,
+                      to->dst + (base * to->phase->taps + tap * size + (k - base)) * nr);
         }
     }
 }
@@ -98,9 +118,14 @@ static void pack_cut(const struct call *call, size_t cut)
     const size_t group = cut / slices / spans % (size_t)s->g.groups;
     const struct direct_phase *phase = &call->prepared->phase[cut / slices / spans / (size_t)s->g.groups];
 
-    pack(s, phase, call->t->w, group, panel, cincel_min(panel + s->pack_span, s->panels), k,
-         cincel_min(k + s->pack_rows, (size_t)s->g.k),
-         call->weights + cincel_direct_panel_at(s, phase, group, panel));
+    const struct packing to = {.phase = phase,
+                               .group = group,
+                               .panel_begin = panel,
+                               .panel_end = cincel_min(panel + s->pack_span, s->panels),
+                               .k_begin = k,
+                               .k_end = cincel_min(k + s->pack_rows, (size_t)s->g.k),
+                               .dst = call->weights + cincel_direct_panel_at(s, phase, group, panel)};
+    pack(s, &to, call->t->w);
 }
 
 /* Cut number `cut` of dy · act'(y). */
@@ -278,9 +303,10 @@ static void gather(const struct job *job, struct walk *w, int m, struct tile *ti
 }
 
 /*
- * Calls into the caches lines begin … end−1 of what the next tile will be the first to read: the
- * pixels behind its last taps. (The others were met by tiles to the left and above.) mr streams a
- * pixel apart for a few hundred cycles are more than the hardware's prefetchers see through.
+ * Calls into L2 (into L1 it would evict what the tile at hand uses) lines begin … end−1 of what the next tile
+ * will be the first to read: the pixels behind its last taps. (The others were met by tiles to the left and
+ * above.) mr streams a pixel apart for a few hundred cycles are more than the hardware's prefetchers see
+ * through.
  */
 static void fetch(const struct direct_phase *phase, const struct tile *next, size_t begin, size_t end)
 {
@@ -291,7 +317,8 @@ static void fetch(const struct direct_phase *phase, const struct tile *next, siz
         for (int tw = first_col; tw < cols->taps; tw++)
             for (int i = 0; i < next->m; i++)
                 for (size_t line = begin; line < end; line++)
-                    __builtin_prefetch(next->a[(th * cols->taps + tw) * next->mr + i] + line * LINE_FLOATS);
+                    __builtin_prefetch(next->a[(th * cols->taps + tw) * next->mr + i] + line * LINE_FLOATS, 0,
+                                       2);
 }
 
 /* ------------------------------------------------------------------------------------ computing -- */
@@ -371,8 +398,10 @@ static void run_cut(const struct call *call, const struct cut *cut, const struct
         job.panel_end = cincel_min(job.panel_begin + s->block_panels, s->panels);
         job.b = scratch->floats;
         if (s->fused)
-            pack(s, cut->phase, call->t->w, cut->group, job.panel_begin, job.panel_end, 0, (size_t)s->g.k,
-                 scratch->floats);
+            pack(s,
+                 &(struct packing){cut->phase, cut->group, job.panel_begin, job.panel_end, 0, (size_t)s->g.k,
+                                   scratch->floats},
+                 call->t->w);
         else
             job.b = call->weights + cincel_direct_panel_at(s, cut->phase, cut->group, job.panel_begin);
         for (job.part = 0; job.part < s->parts; job.part++) run_job(&job, scratch);
