@@ -163,7 +163,7 @@ static cincel_status train(struct run *run)
     o.batch = (int)r->batch;
     o.lr = (float)r->lr;
     o.lr_schedule = r->lr_schedule;
-    o.criterion = CINCEL_BEST_ACCURACY;
+    o.criterion = CINCEL_BEST_ACCURACY; /* docs/architecture.md, "Training", has the figures */
     o.momentum = (float)r->momentum;
     o.weight_decay = (float)r->weight_decay;
     o.patience = (int)r->patience;
