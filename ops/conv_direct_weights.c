@@ -292,6 +292,48 @@ static int default_slices(const struct cincel_problem *problem, const struct cin
     return knob_below(CINCEL_WEIGHTS_SLICES, limit);
 }
 
+/*
+ * A copy pays when what it lays out is used often enough: dy by channels and taps; x by columns and taps,
+ * and only where pixels are so far apart that they crowd a few L1 sets (Zen 3: from 512 bytes on, and worse
+ * from half a page on; below, the kernel's prefetch is as good). A few pixels fit L1 as they are.
+ */
+static int default_pack(const struct cincel_prepared *p, size_t block)
+{
+    const struct cincel_weights_shape *s = &p->s;
+    const size_t taps = cincel_weights_taps(p);
+    const size_t dy_uses = taps * cincel_min(block, s->channels);
+    const size_t x_uses =
+        taps * cincel_div_up(cincel_min(block, s->columns), p->nr) / (s->stride_h * s->stride_w);
+    const size_t x_step = s->x_px * s->stride_w * sizeof(float);
+    if (dy_uses < 128 || p->block_pixels <= 64) return 0;
+    return x_uses >= (x_step >= 2048 ? 4 : 16) && x_step >= 512 ? 2 : 1;
+}
+
+static double claim_balance(const struct cincel_prepared *p);
+
+/*
+ * Large cuts read x and dy least often; their part of dW should stay in half of L2, and there should be
+ * enough of them to go round: at least four a thread, or what is most even.
+ */
+static size_t default_block(struct cincel_prepared *p)
+{
+    const struct cincel_knob *knob = &knobs[CINCEL_WEIGHTS_BLOCK];
+    const size_t largest = cincel_weights_taps(p) == 1 ? 256 : 128;
+    size_t best = (size_t)knob->values[0];
+    double best_balance = 1e9;
+    for (int i = knob->count - 1; i >= 0; i--) {
+        if ((size_t)knob->values[i] > largest) continue;
+        derive_cuts(p, (size_t)knob->values[i]);
+        const double balance = claim_balance(p);
+        if (balance < best_balance) {
+            best_balance = balance;
+            best = (size_t)knob->values[i];
+        }
+        if (p->threads == 1 || (balance < 1.05 && p->cuts >= 4 * (size_t)p->threads)) break;
+    }
+    return best;
+}
+
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
@@ -305,24 +347,14 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     struct cincel_weights_shape s;
     derive_shape(problem, c->knob[CINCEL_WEIGHTS_EDGE], &s);
     c->knob[CINCEL_WEIGHTS_SLICES] = default_slices(problem, &s);
-
     /* a panel of dy and the tile's x in half of L1 each */
     c->knob[CINCEL_WEIGHTS_PBLOCK] = knob_below(CINCEL_WEIGHTS_PBLOCK, l1 / (2.0 * sizeof(float) * row->nr));
-    int block = CINCEL_WEIGHTS_BLOCK;
-    c->knob[block] = knob_below(block, 128);
+    c->knob[CINCEL_WEIGHTS_BLOCK] = knobs[CINCEL_WEIGHTS_BLOCK].values[0];
     struct cincel_prepared p;
     derive(t, problem, c, &p);
-    while (p.cuts < 8 * (size_t)c->threads && c->knob[block] > knobs[block].values[0] && c->threads > 1) {
-        c->knob[block] = knob_below(block, c->knob[block] - 1);
-        derive_cuts(&p, (size_t)c->knob[block]);
-    }
-    /* a copy pays when what it lays out is used often enough: dy by channels and taps, x by columns
-       and taps */
-    const double taps = (double)cincel_weights_taps(&p);
-    const double dy_uses = taps * (double)cincel_min((size_t)c->knob[block], s.channels);
-    const double x_uses = taps * (double)cincel_div_up(cincel_min((size_t)c->knob[block], s.columns), p.nr) /
-                          ((double)s.stride_h * (double)s.stride_w);
-    c->knob[CINCEL_WEIGHTS_PACK] = dy_uses < 64 ? 0 : x_uses < 6 ? 1 : 2;
+    const size_t block = default_block(&p);
+    c->knob[CINCEL_WEIGHTS_BLOCK] = (int)block;
+    c->knob[CINCEL_WEIGHTS_PACK] = default_pack(&p, block);
 }
 
 /* ------------------------------------------------------------------------------------- the cost -- */
