@@ -80,13 +80,17 @@ VEC_FN vec_int vec_load_bytes_n(const uint8_t *p, int n)
     for (int i = 0; i < n; i++) bytes[i] = p[i];
     return vec_load_bytes(bytes);
 }
+VEC_FN void vec_store_bytes(uint8_t *p, vec_int a)
+{
+    const __m256i words = _mm256_packs_epi32(a, a);
+    const __m256i packed = _mm256_packus_epi16(words, words); /* in each half, 4 bytes of its 4 lanes */
+    const __m128i low = _mm256_castsi256_si128(packed), high = _mm256_extracti128_si256(packed, 1);
+    _mm_storel_epi64((__m128i *)p, _mm_unpacklo_epi32(low, high));
+}
 VEC_FN void vec_store_bytes_n(uint8_t *p, vec_int a, int n)
 {
     uint8_t bytes[8];
-    const __m256i words = _mm256_packs_epi32(a, a);
-    const __m256i packed = _mm256_packus_epi16(words, words); /* in each half, 4 bytes of its 4 lanes */
-    _mm_storel_epi64((__m128i *)bytes,
-                     _mm_unpacklo_epi32(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1)));
+    vec_store_bytes(bytes, a);
     for (int i = 0; i < n; i++) p[i] = bytes[i];
 }
 /* The packs work in 128-bit halves; the permutation puts the groups of four back in order. */

@@ -70,16 +70,18 @@ VEC_FN vec_int vec_load_bytes_n(const uint8_t *p, int n)
 {
     return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(vec_head_mask(n), p));
 }
+VEC_FN void vec_store_bytes(uint8_t *p, vec_int a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a));
+}
 VEC_FN void vec_store_bytes_n(uint8_t *p, vec_int a, int n)
 {
     _mm_mask_storeu_epi8(p, vec_head_mask(n), _mm512_cvtepi32_epi8(a));
 }
 VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
 {
-    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(a[0]));
-    _mm_storeu_si128((__m128i *)(p + 16), _mm512_cvtepi32_epi8(a[1]));
-    _mm_storeu_si128((__m128i *)(p + 32), _mm512_cvtepi32_epi8(a[2]));
-    _mm_storeu_si128((__m128i *)(p + 48), _mm512_cvtepi32_epi8(a[3]));
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) vec_store_bytes(p + 16 * v, a[v]);
 }
 VEC_FN void vec_stream(float *p, vec a) { _mm512_stream_ps(p, a); }
 VEC_FN void vec_stream_fence(void) { _mm_sfence(); }

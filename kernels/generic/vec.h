@@ -19,7 +19,7 @@
  *   vec_bits / vec_from_bits  the same bits as 32-bit integer lanes and back
  *   vec_to_int(a)             rounded to nearest, ties to even; |a| < 2^22, else anything
  *   vec_int_shl / _shr        by a constant; _shr carries the sign
- *   vec_load_bytes            VEC_LEN bytes, each widened to a lane; vec_store_bytes_n: the low byte of
+ *   vec_load_bytes            VEC_LEN bytes, each widened to a lane; vec_store_bytes: the low byte of
  *                             each lane; vec_store_bytes_x4: 4·VEC_LEN bytes from four registers
  *   vec_stream(p, a)          a store past the caches where the ISA has one (VEC_STREAMS); p on a
  *                             multiple of the register's size. vec_stream_fence() before others read
@@ -115,6 +115,7 @@ VEC_FN void vec_store_bytes_n(uint8_t *p, vec_int a, int n)
 {
     for (int i = 0; i < n; i++) p[i] = (uint8_t)a[i];
 }
+VEC_FN void vec_store_bytes(uint8_t *p, vec_int a) { vec_store_bytes_n(p, a, VEC_LEN); }
 VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
 {
     for (int i = 0; i < 16; i++) p[i] = (uint8_t)a[i / 4][i % 4];

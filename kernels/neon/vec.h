@@ -108,6 +108,13 @@ VEC_FN void vec_store_bytes_n(uint8_t *p, vec_int a, int n)
     vst1q_s32(lanes, a);
     for (int i = 0; i < n; i++) p[i] = (uint8_t)lanes[i];
 }
+VEC_FN void vec_store_bytes(uint8_t *p, vec_int a)
+{
+    const uint16x4_t words = vmovn_u32(vreinterpretq_u32_s32(a));
+    const uint8x8_t bytes = vmovn_u16(vcombine_u16(words, words));
+    const uint32_t word = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+    memcpy(p, &word, sizeof word);
+}
 VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
 {
     const uint16x8_t low = vuzp1q_u16(vreinterpretq_u16_s32(a[0]), vreinterpretq_u16_s32(a[1]));
