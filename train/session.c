@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/status.h"
 #include "train/schedule.h"
+#include "train/trainer.h"
 
 enum { PASSES = CINCEL_BACKWARD_WEIGHTS + 1 };
 
@@ -338,6 +339,13 @@ static cincel_status check_call(const struct cincel_session *s, const float *x, 
                            s->batch);
     }
     return CINCEL_OK;
+}
+
+cincel_status cincel_session_prepare(cincel_session *s, int n, bool backward)
+{
+    assert(n > 0 && n <= s->batch && (s->training || !backward));
+    struct plan_set *set;
+    return find_set(s, n, backward, &set);
 }
 
 cincel_status cincel_session_forward(cincel_session *s, const float *x, int n, const float **logits)

@@ -103,6 +103,17 @@ static cincel_status split_samples(struct trainer *t, size_t count)
     return CINCEL_OK;
 }
 
+/* The last batches of an epoch and of a validation: planned before the first step like all others. */
+static cincel_status prepare_remainders(struct trainer *t)
+{
+    const int train = (int)(t->train_count % (size_t)t->batch);
+    const int validation = (int)(t->validation_count % (size_t)t->batch);
+    cincel_status status = CINCEL_OK;
+    if (train) status = cincel_session_prepare(t->session, train, true);
+    if (validation && status == CINCEL_OK) status = cincel_session_prepare(t->session, validation, false);
+    return status;
+}
+
 static cincel_status trainer_set_up(struct trainer *t)
 {
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
@@ -117,6 +128,7 @@ static cincel_status trainer_set_up(struct trainer *t)
     o.plan = t->o.plan;
     if (!o.plan.cancel) o.plan.cancel = t->o.cancel;
     status = cincel_session_create(t->ctx, t->model, &o, &t->session);
+    if (status == CINCEL_OK) status = prepare_remainders(t);
     if (status == CINCEL_OK) status = cincel_batch_create(t->model, t->batch, &t->buffer);
     if (status != CINCEL_OK) return status;
     t->best = malloc(t->model->block * sizeof *t->best);

@@ -12,6 +12,10 @@ struct batch_buffer {
 cincel_status cincel_batch_create(const cincel_model *model, int batch, struct batch_buffer *out);
 void cincel_batch_destroy(struct batch_buffer *b);
 
+/* Makes the plans for n ≤ batch samples now, so that no later call has to: forward ones, and with `backward`
+   all. */
+cincel_status cincel_session_prepare(cincel_session *session, int n, bool backward);
+
 /* Do the samples fit the model's input, and the labels its outputs? `what` begins the message. */
 cincel_status cincel_data_check(const char *what, const cincel_model *model, const cincel_dataset_info *info);
 
