@@ -412,6 +412,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     if (p.copy_x) out->bytes += tensors * 2.0 * (double)(s->n * s->ih * s->iw * s->x_px);
     if (p.d.activation != CINCEL_ACT_NONE) out->bytes += tensors * 3.0 * pixels * (double)s->oc;
     out->balance = claim_balance(&p);
+    out->cuts = (double)p.cuts;
     out->calls =
         pixels / (double)p.block_pixels * taps * (double)p.tiles.count * (double)(p.panels * s->groups);
 }
