@@ -248,7 +248,7 @@ static void make_shape(const struct cincel_target *t, const struct cincel_proble
         s->flops += phase_flops(s, &phase);
         s->panel_max = cincel_max(s->panel_max, phase.panel_floats);
         s->taps_max = cincel_max(s->taps_max, phase.taps);
-        extend_strip(s, &phase, &top, &bottom, &left, &right);
+        if (s->padded) extend_strip(s, &phase, &top, &bottom, &left, &right);
     }
     s->strip_top = top;
     s->strip_left = left;
@@ -290,6 +290,17 @@ static bool refuse(char why[CINCEL_WHY], const char *phrase)
     return false;
 }
 
+/* make_shape() looks at every phase for every number of taps: strides and kernels of thousands, which no
+   network has, would take it minutes and their tables the memory. */
+static const size_t phases_times_taps_max = (size_t)1 << 17;
+
+static bool plans_quickly(const struct direct_shape *s, const struct cincel_problem *p)
+{
+    const size_t taps = (size_t)p->conv.d.kh * p->conv.d.kw; /* of all phases together, at least */
+    return s->phases <= phases_times_taps_max && taps <= phases_times_taps_max &&
+           s->phases * (s->forward ? taps + 1 : cincel_div_up(taps, s->phases) + 1) <= phases_times_taps_max;
+}
+
 /* No product of make_shape() may overflow: every one is bounded by what this multiplies out. */
 static bool fits(const struct direct_shape *s, const struct cincel_problem *p)
 {
@@ -324,6 +335,11 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *p,
     if (c->knob[DIRECT_KBLOCK] >= s.g.k) return refuse(why, "kblock covers all channels, as 0 does");
     if (s.blocks == 1 && c->knob[DIRECT_NBLOCK] / 2 >= s.g.n && c->knob[DIRECT_NBLOCK] > nblock_values[0])
         return refuse(why, "a smaller nblock covers all columns too");
+    /* a strip's rows and columns are counted in int */
+    if (s.padded && ((size_t)s.g.src_h + 2 * (size_t)d->kh * d->dilation_h > INT_MAX ||
+                     (size_t)s.g.src_w + 2 * (size_t)d->kw * d->dilation_w > INT_MAX))
+        return refuse(why, "edge=1: the image with its padding is too large");
+    if (!plans_quickly(&s, p)) return refuse(why, "stride times kernel is too large");
     if (!fits(&s, p)) return refuse(why, "sizes overflow");
     return true;
 }

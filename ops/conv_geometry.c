@@ -61,7 +61,7 @@ static void backward_axis(const struct span *s, int phase, struct cincel_conv_ax
     const int step = s->stride / common;
     *a = (struct cincel_conv_axis){.out_start = phase,
                                    .out_step = s->stride,
-                                   .count = (s->in - phase + s->stride - 1) / s->stride,
+                                   .count = (s->in - 1 - phase) / s->stride + 1, /* phase < in */
                                    .src_step = 1,
                                    .offset_step = s->dilation / common,
                                    .kernel_step = -step};

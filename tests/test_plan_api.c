@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,34 @@ static void plans_refuse_bad_arguments(void **state)
     cincel_context_destroy(ctx);
 }
 
+/* Planned, or refused with a sentence, within moments; the sanitizers watch the arithmetic. */
+static void extreme_fields_are_planned_or_refused(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(2);
+    cincel_conv_desc d;
+    int *const fields[] = {&d.ih,       &d.iw,        &d.kh,       &d.kw,       &d.pad_top,    &d.pad_bottom,
+                           &d.pad_left, &d.pad_right, &d.stride_h, &d.stride_w, &d.dilation_h, &d.dilation_w,
+                           &d.groups,   &d.n,         &d.ic,       &d.oc};
+    /* the last for geometry only: a plan of 2^31 images counts its cuts for many seconds */
+    const int extremes[] = {INT_MIN, -1, 0, 46341, 65536, 1 << 22, INT_MAX};
+    enum { FIELDS = sizeof fields / sizeof *fields, EXTREMES = sizeof extremes / sizeof *extremes };
+    for (int i = 0; i < FIELDS * EXTREMES * 3; i++) {
+        cincel_plan *plan = NULL;
+        d = small_conv();
+        if (i / 3 % FIELDS > 12 && extremes[i / 3 / FIELDS] == INT_MAX) continue;
+        *fields[i / 3 % FIELDS] = extremes[i / 3 / FIELDS];
+        const cincel_status status = cincel_conv_plan(ctx, &d, (cincel_pass)(i % 3), NULL, &plan);
+        assert_true(status == CINCEL_OK ? plan != NULL : !plan && cincel_error_message()[0]);
+        cincel_plan_destroy(plan);
+    }
+    d = small_conv();
+    d.ih = d.iw = d.stride_h = d.stride_w = 1000;
+    cincel_plan *plan = NULL;
+    says(cincel_conv_plan(ctx, &d, CINCEL_BACKWARD_DATA, NULL, &plan), CINCEL_UNSUPPORTED, "stride");
+    cincel_context_destroy(ctx);
+}
+
 static void workspace_limit_is_hard_and_names_what_it_takes(void **state)
 {
     (void)state;
@@ -199,6 +228,7 @@ int main(void)
         cmocka_unit_test(context_refuses_bad_configurations),
         cmocka_unit_test(environment_is_read_and_can_be_ignored),
         cmocka_unit_test(plans_refuse_bad_arguments),
+        cmocka_unit_test(extreme_fields_are_planned_or_refused),
         cmocka_unit_test(workspace_limit_is_hard_and_names_what_it_takes),
         cmocka_unit_test(calls_check_plan_pass_pointers_and_workspace),
         cmocka_unit_test(measuring_gives_a_plan_that_agrees_with_the_estimate),
