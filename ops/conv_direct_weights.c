@@ -312,17 +312,16 @@ static int default_pack(const struct cincel_prepared *p, size_t block)
 static double claim_balance(const struct cincel_prepared *p);
 
 /*
- * Large cuts read x and dy least often; their part of dW should stay in half of L2, and there should be
- * enough of them to go round: at least four a thread, or what is most even.
+ * Large cuts read and copy x and dy least often (Zen 3, 256 or 512 channels: 256 beats 128 by 5 points,
+ * though dW then streams from L3), but there should be enough of them to go round: at least four a thread,
+ * or what is most even.
  */
 static size_t default_block(struct cincel_prepared *p)
 {
     const struct cincel_knob *knob = &knobs[CINCEL_WEIGHTS_BLOCK];
-    const size_t largest = cincel_weights_taps(p) == 1 ? 256 : 128;
     size_t best = (size_t)knob->values[0];
     double best_balance = 1e9;
     for (int i = knob->count - 1; i >= 0; i--) {
-        if ((size_t)knob->values[i] > largest) continue;
         derive_cuts(p, (size_t)knob->values[i]);
         const double balance = claim_balance(p);
         if (balance < best_balance) {
@@ -347,14 +346,19 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     struct cincel_weights_shape s;
     derive_shape(problem, c->knob[CINCEL_WEIGHTS_EDGE], &s);
     c->knob[CINCEL_WEIGHTS_SLICES] = default_slices(problem, &s);
-    /* a panel of dy and the tile's x in half of L1 each */
-    c->knob[CINCEL_WEIGHTS_PBLOCK] = knob_below(CINCEL_WEIGHTS_PBLOCK, l1 / (2.0 * sizeof(float) * row->nr));
+    /* a panel of dy, and a tile's share of x where it is copied, in three quarters of L1 */
+    const double room = 0.75 * l1 / sizeof(float);
+    c->knob[CINCEL_WEIGHTS_PBLOCK] = knob_below(CINCEL_WEIGHTS_PBLOCK, room / (1.5 * row->nr));
     c->knob[CINCEL_WEIGHTS_BLOCK] = knobs[CINCEL_WEIGHTS_BLOCK].values[0];
     struct cincel_prepared p;
     derive(t, problem, c, &p);
     const size_t block = default_block(&p);
     c->knob[CINCEL_WEIGHTS_BLOCK] = (int)block;
     c->knob[CINCEL_WEIGHTS_PACK] = default_pack(&p, block);
+    if (c->knob[CINCEL_WEIGHTS_PACK] == 2) {
+        const double x_floats = (double)(p.x_pitch * s.stride_h * s.stride_w);
+        c->knob[CINCEL_WEIGHTS_PBLOCK] = knob_below(CINCEL_WEIGHTS_PBLOCK, room / (row->nr + x_floats));
+    }
 }
 
 /* ------------------------------------------------------------------------------------- the cost -- */
