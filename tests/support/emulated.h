@@ -4,7 +4,8 @@
 
 #include "kernels/kernel.h"
 
-/* NULL where it is not needed (the CPU has AVX-512), not built, or its own base, AVX2, is missing. */
+/* NULL where it is not needed (the CPU has AVX-512), not built, its own base, AVX2, is missing, or an
+   emulator already runs the test ($CINCEL_TEST_EMULATOR). */
 const struct cincel_isa *test_emulated_avx512(uint32_t cpu_features);
 
 #endif
