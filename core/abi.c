@@ -36,6 +36,12 @@ cincel_status cincel_struct_in(const char *name, const void *from, size_t first,
     return CINCEL_OK;
 }
 
+cincel_status cincel_struct_check(const char *name, const void *to, size_t first)
+{
+    size_t size;
+    return read_size(name, to, first, &size);
+}
+
 cincel_status cincel_struct_out(const char *name, const void *from, size_t first, size_t known, void *to)
 {
     size_t size;

@@ -20,6 +20,9 @@
 CINCEL_API cincel_status cincel_struct_in(const char *name, const void *from, size_t first, size_t known,
                                           void *to);
 
+/* Is the size of a struct to be filled later, after long work, believable? */
+CINCEL_API cincel_status cincel_struct_check(const char *name, const void *to, size_t first);
+
 /* Copies what the caller's struct has room for from the library's `known` bytes; to->size is kept. */
 CINCEL_API cincel_status cincel_struct_out(const char *name, const void *from, size_t first, size_t known,
                                            void *to);

@@ -216,7 +216,9 @@ static void check_model(cincel_model *model, int n, long probes, uint64_t seed)
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     o.batch = n;
     o.training = 1;
-    o.plan.effort = CINCEL_ESTIMATE;
+    cincel_options plan = CINCEL_OPTIONS_INIT;
+    plan.effort = CINCEL_ESTIMATE;
+    o.plan = &plan;
     assert_int_equal(cincel_session_create(ctx, model, &o, &session), CINCEL_OK);
     struct sample s = make_sample(model, n, seed);
 

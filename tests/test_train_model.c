@@ -45,7 +45,7 @@ static void simplecnn_has_its_shapes_and_names(void **state)
     assert_int_equal(cincel_model_parameters(model), 421642);
     assert_int_equal(cincel_model_parameter_count(model), 8);
     for (size_t i = 0; i < 8; i++) {
-        cincel_parameter p;
+        cincel_parameter p = CINCEL_PARAMETER_INIT;
         must(cincel_model_parameter(model, i, &p));
         assert_string_equal(p.name, expected[i].name);
         assert_int_equal(p.count, expected[i].count);
@@ -101,7 +101,7 @@ static void names_are_checked(void **state)
 {
     (void)state;
     cincel_model *model;
-    cincel_parameter p;
+    cincel_parameter p = CINCEL_PARAMETER_INIT;
     must(cincel_model_create(1, 1, 5, &model));
     must(cincel_model_add_linear(model, 4, 1));
     must(cincel_model_name(model, "fc1"));
@@ -204,7 +204,7 @@ static void files_hold_pytorchs_order(void **state)
     must(cincel_model_add_relu(model)); /* keeps the flattened shape */
     must(cincel_model_add_linear(model, 1, 0));
     for (size_t i = 0; i < model->tensors; i++) {
-        cincel_parameter p;
+        cincel_parameter p = CINCEL_PARAMETER_INIT;
         must(cincel_model_parameter(model, i, &p));
         for (size_t e = 0; e < p.count; e++) p.data[e] = (float)e;
     }

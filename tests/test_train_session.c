@@ -166,7 +166,9 @@ static void misuse_is_answered(void **state)
     says(cincel_session_create(NULL, b.model, &o, &none), CINCEL_INVALID_ARGUMENT, "context");
     says(cincel_session_create(b.ctx, NULL, &o, &none), CINCEL_INVALID_ARGUMENT, "model");
     says(cincel_session_create(b.ctx, b.model, &o, NULL), CINCEL_INVALID_ARGUMENT, "out");
-    o.plan.choice = "direct";
+    cincel_options plan = CINCEL_OPTIONS_INIT;
+    plan.choice = "direct";
+    o.plan = &plan;
     says(cincel_session_create(b.ctx, b.model, &o, &none), CINCEL_INVALID_ARGUMENT, "choice");
     says(cincel_model_add_relu(b.model), CINCEL_INVALID_ARGUMENT, "session");
     assert_null(none);

@@ -303,6 +303,9 @@ static void misuse_is_answered(void **state)
     must(cincel_model_create(1, 1, FEATURES, &narrow));
     must(cincel_model_add_linear(narrow, CLASSES - 1, 1));
     o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    cincel_train_report unset = {.size = 0}; /* found before the work, not after it */
+    assert_int_equal(cincel_train(ctx, model, data, &o, &unset), CINCEL_INVALID_ARGUMENT);
+    assert_non_null(strstr(cincel_error_message(), "train: report: size 0"));
     o.epochs = 0;
     refuses(ctx, model, data, &o, "train: epochs is 0");
     o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;

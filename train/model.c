@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/abi.h"
 #include "core/memory.h"
 #include "core/status.h"
 
@@ -216,6 +217,7 @@ cincel_status cincel_model_parameter(cincel_model *model, size_t index, cincel_p
     if (!tensor) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: parameter %zu of %zu", index, model->tensors);
     }
-    *out = (cincel_parameter){tensor->name, layer_tensor_in(model->parameters, tensor), tensor->count};
-    return CINCEL_OK;
+    const cincel_parameter parameter = {sizeof parameter, tensor->name,
+                                        layer_tensor_in(model->parameters, tensor), tensor->count};
+    return cincel_struct_out("model", &parameter, sizeof parameter, sizeof parameter, out);
 }

@@ -132,7 +132,8 @@ static cincel_status find_set(struct cincel_session *s, int n, bool backward, st
 /* ------------------------------------------------------------------------------------- life cycle -- */
 
 static cincel_status check_options(const cincel_context *ctx, const cincel_model *model,
-                                   const cincel_session_options *o, cincel_session_options *mine)
+                                   const cincel_session_options *o, cincel_session_options *mine,
+                                   cincel_options *plan)
 {
     if (!ctx) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: context is NULL");
     if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: model is NULL");
@@ -141,10 +142,16 @@ static cincel_status check_options(const cincel_context *ctx, const cincel_model
         const cincel_status status = cincel_struct_in("session", o, sizeof *mine, sizeof *mine, mine);
         if (status != CINCEL_OK) return status;
     }
+    *plan = (cincel_options)CINCEL_OPTIONS_INIT;
+    if (mine->plan) {
+        const cincel_status status =
+            cincel_struct_in("session: plan", mine->plan, sizeof *plan, sizeof *plan, plan);
+        if (status != CINCEL_OK) return status;
+    }
     if (mine->batch <= 0) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: batch is %d, must be > 0", mine->batch);
     }
-    if (mine->plan.choice) {
+    if (plan->choice) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: plan.choice is set, but there are many plans");
     }
     if (model->layers == 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: the model has no layers");
@@ -187,7 +194,8 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
                                     cincel_session **out)
 {
     cincel_session_options mine;
-    cincel_status status = check_options(ctx, model, o, &mine);
+    cincel_options plan;
+    cincel_status status = check_options(ctx, model, o, &mine, &plan);
     if (status != CINCEL_OK) return status;
     if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is NULL");
     struct cincel_session *s = calloc(1, sizeof *s);
@@ -196,7 +204,7 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
     s->model = model;
     s->batch = mine.batch;
     s->training = mine.training != 0;
-    s->options = mine.plan;
+    s->options = plan;
     atomic_store(&model->sealed, true);
     s->step = calloc(model->layers, sizeof *s->step);
     s->buffer = calloc(model->layers * LAYER_BUFFERS, sizeof *s->buffer);

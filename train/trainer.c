@@ -125,8 +125,11 @@ static cincel_status trainer_set_up(struct trainer *t)
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     t->batch = o.batch = (int)cincel_min((size_t)t->o.batch, t->train_count);
     o.training = 1;
-    o.plan = t->o.plan;
-    if (!o.plan.cancel) o.plan.cancel = t->o.cancel;
+    cincel_options plan = CINCEL_OPTIONS_INIT;
+    if (t->o.plan) status = cincel_struct_in("train: plan", t->o.plan, sizeof plan, sizeof plan, &plan);
+    if (status != CINCEL_OK) return status;
+    if (!plan.cancel) plan.cancel = t->o.cancel;
+    o.plan = &plan;
     status = cincel_session_create(t->ctx, t->model, &o, &t->session);
     if (status == CINCEL_OK) status = prepare_remainders(t);
     if (status == CINCEL_OK) status = cincel_batch_create(t->model, t->batch, &t->buffer);
@@ -298,7 +301,8 @@ cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cince
                         .start = now(),
                         .report = CINCEL_TRAIN_REPORT_INIT};
     cincel_status status = CINCEL_OK;
-    if (o) status = cincel_struct_in("train", o, sizeof *o, sizeof t.o, &t.o);
+    if (report) status = cincel_struct_check("train: report", report, sizeof *report);
+    if (status == CINCEL_OK && o) status = cincel_struct_in("train", o, sizeof *o, sizeof t.o, &t.o);
     if (status == CINCEL_OK) status = check_options(&t.o);
     if (status == CINCEL_OK) status = trainer_set_up(&t);
     if (status == CINCEL_OK) status = train_epochs(&t);

@@ -21,7 +21,8 @@
  *   Errors     every call that can fail returns a cincel_status; on failure no output parameter is
  *              written (except tensors, whose content is then unspecified) and
  *              cincel_error_message() of the calling thread says which field was wrong and how.
- *   Structs    begin with `size`, set by their _INIT macro; fields are only ever appended.
+ *   Structs    begin with `size`, set by their _INIT macro; fields are only ever appended, so none is
+ *              part of another, only pointed to. A callback's argument, which the library makes, has none.
  */
 #ifndef CINCEL_CINCEL_H
 #define CINCEL_CINCEL_H
@@ -88,8 +89,9 @@ typedef struct cincel_config {
     int reproducible;    /* 1: the same bits on every machine with FMA: numeric choices follow from
                             the problem alone, never from a profile or a timing */
     double error_budget; /* admitted max |error| / RMS(output); 0: the default, 2e-4 */
-    void (*log)(void *user, const char *line); /* NULL: $CINCEL_LOG unset: silent. Called from plan
-                                                  creation only, one line a call, no newline */
+    void (*log)(void *user, const char *line); /* NULL: the file $CINCEL_LOG names ("stderr" too), else
+                                                  silence. Called while contexts and plans are made, by the
+                                                  thread that makes them, one line a call, no newline */
     void *log_user;
 } cincel_config;
 #define CINCEL_CONFIG_INIT                                                          \
@@ -185,8 +187,10 @@ typedef struct cincel_options {
     int threads;                /* at most this many of the context's team; 0: all */
     size_t max_workspace_bytes; /* hard limit; 0: none */
     double budget_seconds;      /* of MEASURE; 0: the default, 2 s a plan */
-    const volatile int *cancel; /* NULL, or raised to non-zero by the caller to stop MEASURE */
-    const char *choice;         /* NULL, or a choice line (cincel_plan_choice): use exactly this */
+    const volatile int *cancel; /* NULL, or raised to non-zero, by a signal handler or another thread, to
+                                   end MEASURE at once: the best so far is taken */
+    const char *choice;         /* NULL, or a choice line (cincel_plan_choice): exactly this, or an error.
+                                   effort and threads are then ignored, max_workspace_bytes holds */
 } cincel_options;
 #define CINCEL_OPTIONS_INIT                                           \
     {                                                                 \

@@ -70,10 +70,15 @@ CINCEL_API size_t cincel_model_parameters(const cincel_model *model); /* number 
  * `in` in NHWC order) and may be read and written by the caller between steps.
  */
 typedef struct cincel_parameter {
+    size_t size;
     const char *name; /* "conv1.weight" */
     float *data;
     size_t count;
 } cincel_parameter;
+#define CINCEL_PARAMETER_INIT                   \
+    {                                           \
+        sizeof(cincel_parameter), NULL, NULL, 0 \
+    }
 CINCEL_API size_t cincel_model_parameter_count(const cincel_model *model); /* number of tensors */
 CINCEL_API cincel_status cincel_model_parameter(cincel_model *model, size_t index, cincel_parameter *out);
 
@@ -92,13 +97,13 @@ typedef struct cincel_session cincel_session;
 
 typedef struct cincel_session_options {
     size_t size;
-    int batch;           /* largest number of samples a call */
-    int training;        /* 1: backward plans, gradients and saved activations too */
-    cincel_options plan; /* for every plan of the session */
+    int batch;                  /* largest number of samples a call */
+    int training;               /* 1: backward plans, gradients and saved activations too */
+    const cincel_options *plan; /* for every plan of the session, copied; NULL: the defaults */
 } cincel_session_options;
-#define CINCEL_SESSION_OPTIONS_INIT                                \
-    {                                                              \
-        sizeof(cincel_session_options), 64, 0, CINCEL_OPTIONS_INIT \
+#define CINCEL_SESSION_OPTIONS_INIT                 \
+    {                                               \
+        sizeof(cincel_session_options), 64, 0, NULL \
     }
 
 /* Makes all plans and allocates all memory of a step once. Context and model must outlive it. */
@@ -215,7 +220,7 @@ typedef struct cincel_train_options {
     double validation_fraction; /* of a seeded permutation of the training set: its last part. 0: none;
                                    the epoch's training figures then take the validation's place */
     uint64_t seed;
-    cincel_options plan;
+    const cincel_options *plan; /* for every plan; NULL: the defaults */
     /* Called after every step, and once more when the epoch is validated; from the calling thread. May be
        NULL. */
     void (*progress)(void *user, const cincel_train_progress *p);
@@ -224,10 +229,10 @@ typedef struct cincel_train_options {
     cincel_lr_schedule lr_schedule;
     cincel_criterion criterion;
 } cincel_train_options;
-#define CINCEL_TRAIN_OPTIONS_INIT                                                                            \
-    {                                                                                                        \
-        sizeof(cincel_train_options), 10, 64, 0.05f, 0.9f, 0.0f, 0, 0.1, 1, CINCEL_OPTIONS_INIT, NULL, NULL, \
-            NULL, CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS                                                       \
+#define CINCEL_TRAIN_OPTIONS_INIT                                                                   \
+    {                                                                                               \
+        sizeof(cincel_train_options), 10, 64, 0.05f, 0.9f, 0.0f, 0, 0.1, 1, NULL, NULL, NULL, NULL, \
+            CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS                                                    \
     }
 
 typedef struct cincel_train_report {
