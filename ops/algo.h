@@ -54,6 +54,7 @@ struct cincel_cost {
     double balance;    /* busiest thread's share · threads, ≥ 1 */
     double calls;      /* kernel calls: fixed overhead each */
     double cuts;       /* pieces of work that workers claim */
+    double phases;     /* of the parallel region, a barrier between them; 0 counts as 1 */
 };
 
 /* The caller's buffers; an algorithm reads those its operator and pass define. */
@@ -95,6 +96,8 @@ struct cincel_algo {
 
     /* Admitted while error · √(chain length) ≤ budget (max |error| / RMS, docs/numerics.md). */
     double error;
+    /* Length of the chains of this choice where they are not cincel_chain_length's; NULL: they are. */
+    double (*chain)(const struct cincel_problem *p, const struct cincel_choice *c);
 
     /* Allocates what run() needs; the only place an algorithm may allocate. */
     cincel_status (*build)(const struct cincel_target *t, const struct cincel_problem *p,

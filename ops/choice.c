@@ -47,7 +47,7 @@ bool cincel_choice_check(const struct cincel_target *t, const struct cincel_prob
             return false;
         }
     }
-    const double error = algo->error * sqrt(cincel_chain_length(p));
+    const double error = algo->error * sqrt(algo->chain ? algo->chain(p, c) : cincel_chain_length(p));
     if (error > error_budget) {
         snprintf(why, CINCEL_WHY, "expected error %.1e is over the budget of %.1e", error, error_budget);
         return false;
