@@ -23,7 +23,8 @@ double cincel_predict_seconds(const struct cincel_target *t, const struct cincel
     const double share = cost.balance / c->threads; /* of the work, on the busiest thread */
     const double compute =
         cost.flops / (t->gflops * 1e9 * lanes * cost.efficiency) * share + cost.calls * call_seconds * share;
-    const double bandwidth = t->gbytes * 1e9 * (1.0 + bandwidth_scaling * (c->threads - 1));
+    const double busy = c->threads / cost.balance; /* threads that have work, in effect */
+    const double bandwidth = t->gbytes * 1e9 * (1.0 + bandwidth_scaling * (busy - 1.0));
     const double memory = cost.bytes / bandwidth;
     const double longer = compute > memory ? compute : memory;
     const double shorter = compute > memory ? memory : compute;
