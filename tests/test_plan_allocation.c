@@ -64,8 +64,6 @@ VISIBLE int posix_memalign(void **out, size_t align, size_t bytes)
     return *out ? 0 : 12; /* ENOMEM */
 }
 
-#endif
-
 enum {
     N = 4,
     CHANNELS = 24,
@@ -125,6 +123,8 @@ static void run_all(cincel_context *ctx, const struct plans *p)
     assert_int_equal(cincel_softmax_cross_entropy(ctx, x, labels, N, FLOATS / N, &loss, NULL, dx), CINCEL_OK);
     assert_int_equal(cincel_sgd_step(ctx, w, dw, NULL, WEIGHTS, 0.1f, 0.0f, 0.0f), CINCEL_OK);
 }
+
+#endif
 
 static void execute_calls_allocate_nothing(void **state)
 {
