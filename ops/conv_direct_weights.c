@@ -5,9 +5,9 @@
  */
 #include "ops/conv_direct_weights.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/memory.h"
 #include "core/status.h"
@@ -56,6 +56,7 @@ static void append_tiles(struct cincel_weights_tiles *tiles, const struct cincel
 {
     if (count == 0) return;
     const int last = tiles->spans - 1;
+    assert(tiles->spans < CINCEL_WEIGHTS_SPANS || tiles->span[last].row == row);
     if (last < 0 || tiles->span[last].row != row) {
         tiles->span[tiles->spans].row = row;
         tiles->span[tiles->spans].count = 0;
@@ -79,6 +80,7 @@ enum { MAX_MR = 32, MAX_REST = 4 * MAX_MR };
 static void cover(const struct cincel_isa *isa, const struct cincel_outer_row *row, size_t channels,
                   struct cincel_weights_tiles *out)
 {
+    assert(row->mr <= MAX_MR && row_of(isa, 1, row->nr));
     const size_t mr = (size_t)row->mr;
     const size_t whole = channels < 4 * mr ? 0 : channels / mr - 3;
     const size_t rest = channels - whole * mr;
@@ -239,6 +241,37 @@ static size_t workspace(const struct cincel_target *t, const struct cincel_probl
     return cincel_weights_workspace(&p);
 }
 
+/*
+ * Busiest worker's share of the work times workers when cuts are claimed in order and each takes the
+ * time its pixels, panels and tiles suggest.
+ */
+static double claim_balance(const struct cincel_prepared *p)
+{
+    enum { MAX_WORKERS = 256 };
+    double busy[MAX_WORKERS] = {0.0}, total = 0.0, longest = 0.0;
+    const int workers = p->threads < MAX_WORKERS ? p->threads : MAX_WORKERS;
+    if (workers == 1) return 1.0;
+    const size_t rows = p->s.n * p->s.oh;
+    for (size_t i = 0; i < p->cuts; i++) {
+        const size_t tb = i % p->tile_blocks, pb = i / p->tile_blocks % p->panel_blocks;
+        const size_t slice = i / (p->tile_blocks * p->panel_blocks * p->s.groups);
+        const size_t tiles = cincel_weights_part(p->tiles.count, tb + 1, p->tile_blocks) -
+                             cincel_weights_part(p->tiles.count, tb, p->tile_blocks);
+        const size_t panels = cincel_weights_part(p->panels, pb + 1, p->panel_blocks) -
+                              cincel_weights_part(p->panels, pb, p->panel_blocks);
+        const size_t share =
+            cincel_weights_part(rows, slice + 1, p->slices) - cincel_weights_part(rows, slice, p->slices);
+        int least = 0;
+        for (int w = 1; w < workers; w++)
+            if (busy[w] < busy[least]) least = w;
+        const double work = (double)tiles * (double)panels * (double)share;
+        busy[least] += work;
+        total += work;
+        if (busy[least] > longest) longest = busy[least];
+    }
+    return longest * workers / total;
+}
+
 /* ----------------------------------------------------------------------------------- the choice -- */
 
 /* The highest tile of each width; cover() finds the lower ones itself. */
@@ -318,8 +351,6 @@ static int default_pack(const struct cincel_prepared *p, size_t block)
     return x_step >= 512 && x_uses * x_step >= 8192 ? 2 : 1;
 }
 
-static double claim_balance(const struct cincel_prepared *p);
-
 /*
  * Large cuts read and copy x and dy least often (Zen 3, 256 or 512 channels: 256 beats 128 by 5 points,
  * though dW then streams from L3), but there should be enough of them to go round: at least four a thread,
@@ -371,37 +402,6 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
 }
 
 /* ------------------------------------------------------------------------------------- the cost -- */
-
-/*
- * Busiest worker's share of the work times workers when cuts are claimed in order and each takes the
- * time its pixels, panels and tiles suggest.
- */
-static double claim_balance(const struct cincel_prepared *p)
-{
-    enum { MAX_WORKERS = 256 };
-    double busy[MAX_WORKERS] = {0.0}, total = 0.0, longest = 0.0;
-    const int workers = p->threads < MAX_WORKERS ? p->threads : MAX_WORKERS;
-    if (workers == 1) return 1.0;
-    const size_t rows = p->s.n * p->s.oh;
-    for (size_t i = 0; i < p->cuts; i++) {
-        const size_t tb = i % p->tile_blocks, pb = i / p->tile_blocks % p->panel_blocks;
-        const size_t slice = i / (p->tile_blocks * p->panel_blocks * p->s.groups);
-        const size_t tiles = cincel_weights_part(p->tiles.count, tb + 1, p->tile_blocks) -
-                             cincel_weights_part(p->tiles.count, tb, p->tile_blocks);
-        const size_t panels = cincel_weights_part(p->panels, pb + 1, p->panel_blocks) -
-                              cincel_weights_part(p->panels, pb, p->panel_blocks);
-        const size_t share =
-            cincel_weights_part(rows, slice + 1, p->slices) - cincel_weights_part(rows, slice, p->slices);
-        int least = 0;
-        for (int w = 1; w < workers; w++)
-            if (busy[w] < busy[least]) least = w;
-        const double work = (double)tiles * (double)panels * (double)share;
-        busy[least] += work;
-        total += work;
-        if (busy[least] > longest) longest = busy[least];
-    }
-    return longest * workers / total;
-}
 
 static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
                  const struct cincel_choice *c, struct cincel_cost *out)
