@@ -45,6 +45,7 @@ void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_pr
         d.oc = draw_channels(r) * d.groups;
         draw_axis(r, &d.ih, &d.kh, &d.stride_h, &d.dilation_h, &d.pad_top, &d.pad_bottom);
         draw_axis(r, &d.iw, &d.kw, &d.stride_w, &d.dilation_w, &d.pad_left, &d.pad_right);
+        if (test_draw(r, 0, 7) == 0) d.iw = test_draw(r, 70, 200); /* rows longer than any block */
         d.activation = test_draw(r, 0, 2) == 0 ? CINCEL_ACT_RELU : CINCEL_ACT_NONE;
         if (pass != CINCEL_FORWARD) d.accumulate = test_draw(r, 0, 2) == 0;
         if (cincel_problem_conv(&d, pass, "conv", out) == CINCEL_OK && cincel_problem_flops(out) < 4e6)
