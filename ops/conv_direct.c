@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -86,6 +87,10 @@ static double tile_flops(const struct direct_shape *s, const struct direct_phase
     return 2.0 * (double)(s->row->mr * phase->taps) * s->g.k * (double)(panels * s->row->nr);
 }
 
+/* A source larger than the caches is read once, not once a column block: all columns meet a band of it before
+   the next band comes. (128x56x56 stride 2, 13 MB: 80 → 86 % with four blocks; 256x56x56: 88 → 91.) */
+static const double band_bytes = 1 << 20;
+
 /* Cuts a phase evenly, in whole tiles; no cut is larger than one of an earlier phase. */
 static void cut_phase(const struct direct_shape *s, struct direct_phase *phase)
 {
@@ -104,6 +109,9 @@ static void cut_phase(const struct direct_shape *s, struct direct_phase *phase)
     phase->cut_pixels = cut_tiles * mr;
     phase->pixel_cuts = cincel_div_up(phase->pixels, phase->cut_pixels);
     phase->cuts = phase->pixel_cuts * column_cuts;
+    const double source = (double)s->g.images * s->g.src_h * s->g.src_w * s->g.src_channels * sizeof(float);
+    const double bands = ceil(source / band_bytes);
+    phase->band_cuts = cincel_max((size_t)((double)phase->pixel_cuts / bands), 1);
 }
 
 /* The axes of phase `index` and the sizes of its panels, but neither place nor cuts. */

@@ -28,6 +28,7 @@ struct direct_phase {
     size_t panels_at;       /* floats before its panels in the packed weights */
     size_t cut_pixels;      /* a multiple of mr */
     size_t pixel_cuts;      /* cuts along the pixels … */
+    size_t band_cuts;       /* … of which this many meet all columns before the next are begun … */
     size_t first_cut, cuts; /* … times groups and column blocks, numbered from first_cut */
 };
 

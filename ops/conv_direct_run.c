@@ -420,7 +420,11 @@ static void decode_cut(const struct cincel_prepared *prepared, size_t index, str
     const struct direct_phase *phase = &prepared->phase[p];
     index -= phase->first_cut;
 
-    const size_t pixel_cut = index % phase->pixel_cuts, block = index / phase->pixel_cuts;
+    const size_t blocks = phase->cuts / phase->pixel_cuts, band = index / (phase->band_cuts * blocks);
+    const size_t first = band * phase->band_cuts; /* the last band may be narrower */
+    const size_t width = cincel_min(phase->band_cuts, phase->pixel_cuts - first);
+    index -= first * blocks;
+    const size_t pixel_cut = first + index % width, block = index / width;
     *cut = (struct cut){.phase = phase, .offset = prepared->offset + p * s->taps_max};
     cut->pixel_begin = pixel_cut * phase->cut_pixels;
     cut->pixel_end = cincel_min(cut->pixel_begin + phase->cut_pixels, phase->pixels);
