@@ -9,7 +9,9 @@ endif()
 if(TARGET cincel-cli)
   install(TARGETS cincel-cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT train)
 endif()
-install(FILES include/cincel/cincel.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cincel COMPONENT core)
+file(GLOB core_headers include/cincel/*.h)
+list(FILTER core_headers EXCLUDE REGEX "/train\\.h$")
+install(FILES ${core_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cincel COMPONENT core)
 
 # Relative to the .pc file, so that `cmake --install --prefix` and moved trees need no other file.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")

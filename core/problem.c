@@ -118,6 +118,9 @@ static cincel_status check_conv(const char *op, const cincel_conv_desc *d, int *
     };
     cincel_status status = check_positive(op, positive, sizeof positive / sizeof *positive);
     if (!status) status = check_switches(op, (int)d->activation, d->accumulate);
+    if (!status && (d->layout != CINCEL_NHWC || d->weights_layout != CINCEL_OHWI))
+        return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout %d, weights_layout %d: only NHWC and OHWI yet", op,
+                           (int)d->layout, (int)d->weights_layout);
     if (status) return status;
     if (d->ic % d->groups || d->oc % d->groups) {
         const bool input = d->ic % d->groups != 0;

@@ -1,0 +1,97 @@
+/* cincel: convolutions and fully connected layers. Conventions: cincel.h. */
+#ifndef CINCEL_CONV_H
+#define CINCEL_CONV_H
+
+#include "cincel/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------- convolution -- */
+
+/*
+ * Cross-correlation, as every deep-learning library means by "convolution" (Goodfellow et al.,
+ * Deep Learning, 2016, eq. 9.6), with groups and dilation:
+ *
+ *   y[n][oh][ow][oc] = act(b[oc] + Σ_kh Σ_kw Σ_c w[oc][kh][kw][c]
+ *        · x[n][oh·stride_h − pad_top + kh·dilation_h][ow·stride_w − pad_left + kw·dilation_w][g·ic/groups +
+ * c])
+ *
+ * with g = oc / (oc_total/groups), c over ic/groups and x = 0 outside the image.
+ *   oh = (ih + pad_top + pad_bottom − dilation_h·(kh−1) − 1) / stride_h + 1, rounded down; ow alike.
+ * Tensors: x [n][ih][iw][ic], w [oc][kh][kw][ic/groups], b [oc], y [n][oh][ow][oc].
+ */
+typedef struct cincel_conv_desc {
+    size_t size;
+    int n, groups;
+    int ic, ih, iw;
+    int oc, kh, kw;
+    int stride_h, stride_w;
+    int pad_top, pad_bottom, pad_left, pad_right; /* each below the dilated kernel's extent */
+    int dilation_h, dilation_w;                   /* 1: dense */
+    cincel_activation activation;
+    int accumulate;                       /* backward passes: 1 adds to dx / dw / db, 0 overwrites them */
+    float alpha;                          /* of LEAKY_RELU and ELU; ignored elsewhere */
+    cincel_layout layout;                 /* of x, y, dx and dy */
+    cincel_weights_layout weights_layout; /* of w and dw */
+} cincel_conv_desc;
+#define CINCEL_CONV_DESC_INIT                                                                                \
+    {                                                                                                        \
+        sizeof(cincel_conv_desc), 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, CINCEL_ACT_NONE, 0, 0.01f, \
+            CINCEL_NHWC, CINCEL_OHWI                                                                         \
+    }
+
+/* Checks the descriptor and gives the output size. Either pointer may be NULL. */
+CINCEL_API cincel_status cincel_conv_output_size(const cincel_conv_desc *d, int *oh, int *ow);
+
+/* `options` may be NULL. */
+CINCEL_API cincel_status cincel_conv_plan(cincel_context *ctx, const cincel_conv_desc *d, cincel_pass pass,
+                                          const cincel_options *options, cincel_plan **out);
+
+/* `bias` may be NULL: none is added. */
+CINCEL_API cincel_status cincel_conv_forward(const cincel_plan *plan, const float *x, const float *w,
+                                             const float *bias, float *y, void *ws);
+
+/*
+ * dx from dy. `y` is the forward output, needed only where d.activation is not NONE (its gradient
+ * follows from y and is applied to dy on the fly); NULL otherwise.
+ */
+CINCEL_API cincel_status cincel_conv_backward_data(const cincel_plan *plan, const float *dy, const float *w,
+                                                   const float *y, float *dx, void *ws);
+
+/* dw, and db unless it is NULL, from x and dy. `y` as for backward_data. */
+CINCEL_API cincel_status cincel_conv_backward_weights(const cincel_plan *plan, const float *x,
+                                                      const float *dy, const float *y, float *dw, float *db,
+                                                      void *ws);
+
+/* ---------------------------------------------------------------------------- fully connected -- */
+
+/* y[n][out] = act(b[out] + Σ_in w[out][in] · x[n][in]);  w as PyTorch's nn.Linear. */
+typedef struct cincel_linear_desc {
+    size_t size;
+    int n, in, out;
+    cincel_activation activation;
+    int accumulate;
+    float alpha; /* of LEAKY_RELU and ELU */
+} cincel_linear_desc;
+#define CINCEL_LINEAR_DESC_INIT                                        \
+    {                                                                  \
+        sizeof(cincel_linear_desc), 1, 0, 0, CINCEL_ACT_NONE, 0, 0.01f \
+    }
+
+CINCEL_API cincel_status cincel_linear_plan(cincel_context *ctx, const cincel_linear_desc *d,
+                                            cincel_pass pass, const cincel_options *options,
+                                            cincel_plan **out);
+CINCEL_API cincel_status cincel_linear_forward(const cincel_plan *plan, const float *x, const float *w,
+                                               const float *bias, float *y, void *ws);
+CINCEL_API cincel_status cincel_linear_backward_data(const cincel_plan *plan, const float *dy, const float *w,
+                                                     const float *y, float *dx, void *ws);
+CINCEL_API cincel_status cincel_linear_backward_weights(const cincel_plan *plan, const float *x,
+                                                        const float *dy, const float *y, float *dw, float *db,
+                                                        void *ws);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

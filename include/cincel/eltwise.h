@@ -1,0 +1,38 @@
+/* cincel: element-wise operations. Conventions: cincel.h. */
+#ifndef CINCEL_ELTWISE_H
+#define CINCEL_ELTWISE_H
+
+#include "cincel/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Whole-tensor operations on the context's threads; no plan, no workspace. `y` may be `x`, `dx` may
+ * be `dy`, exactly; partial overlap is not allowed.
+ */
+
+/* y[i] = act(x[i]) */
+CINCEL_API cincel_status cincel_activation_forward(cincel_context *ctx, cincel_activation act, const float *x,
+                                                   float *y, size_t count);
+/* dx[i] = dy[i] · act'(x[i]), the derivative taken from the output y */
+CINCEL_API cincel_status cincel_activation_backward(cincel_context *ctx, cincel_activation act,
+                                                    const float *y, const float *dy, float *dx, size_t count);
+
+typedef enum cincel_math {
+    CINCEL_MATH_EXP,
+    CINCEL_MATH_LOG,
+    CINCEL_MATH_TANH,
+    CINCEL_MATH_SIGMOID
+} cincel_math;
+
+/* y[i] = f(x[i]), ≤ 2.5 ULP; infinities, NaN, zeros and denormal results as in C's math library
+   (denormals are flushed where the hardware flushes them). */
+CINCEL_API cincel_status cincel_math_apply(cincel_context *ctx, cincel_math f, const float *x, float *y,
+                                           size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
