@@ -5,6 +5,7 @@
 int cli_eval(int argc, char **argv);
 int cli_info(int argc, char **argv);
 int cli_predict(int argc, char **argv);
+int cli_summary(int argc, char **argv);
 int cli_train(int argc, char **argv);
 
 #endif

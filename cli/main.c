@@ -17,6 +17,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"info", "what this machine is and what it can reach", cli_info},
+    {"summary", "a built-in model: layers, shapes, parameters, FLOPs, memory", cli_summary},
     {"train", "train a model; leaves weights, metrics and a summary", cli_train},
     {"eval", "accuracy of a run's weights on a test set", cli_eval},
     {"predict", "what a trained model takes pictures for", cli_predict},

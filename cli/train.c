@@ -308,8 +308,9 @@ static const struct cli_option options[] = {
 static const struct cli_syntax syntax = {
     .command = "train",
     .operands = "MODEL",
-    .about = "Trains a built-in model (simplecnn) and writes summary.json, metrics.csv and\n"
-             "weights.safetensors. Ctrl-C stops after the current step and keeps the best weights.",
+    .about =
+        "Trains a built-in model (simplecnn, lenet5, vgg-small, mlp) and writes summary.json, metrics.csv\n"
+        "and weights.safetensors. Ctrl-C stops after the current step and keeps the best weights.",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

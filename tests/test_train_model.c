@@ -54,6 +54,75 @@ static void simplecnn_has_its_shapes_and_names(void **state)
     cincel_model_destroy(model);
 }
 
+/* Parameters as counted by hand from the layers' sizes. */
+static void builtin_models_have_their_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t layers, parameters;
+    } expected[] = {
+        {"simplecnn", 10, 421642},
+        {"lenet5", 12, 6 * 25 + 6 + 16 * 6 * 25 + 16 + 120 * 400 + 120 + 84 * 120 + 84 + 10 * 84 + 10},
+        {"vgg-small", 19,
+         32 * 9 + 32 + 32 * 32 * 9 + 32 + 64 * 32 * 9 + 64 + 64 * 64 * 9 + 64 + 128 * 64 * 9 + 128 +
+             128 * 128 * 9 + 128 + 256 * 1152 + 256 + 10 * 256 + 10},
+        {"mlp", 6, 128 * 784 + 128 + 64 * 128 + 64 + 10 * 64 + 10},
+    };
+    const size_t count = sizeof expected / sizeof expected[0];
+    for (size_t i = 0; i < count; i++) {
+        cincel_model *model;
+        must(cincel_model_builtin(expected[i].name, 28, 28, 1, 10, &model));
+        assert_string_equal(cincel_model_builtin_name(i), expected[i].name);
+        assert_int_equal(cincel_model_layers(model), expected[i].layers);
+        assert_int_equal(cincel_model_parameters(model), expected[i].parameters);
+        size_t parameters = 0;
+        cincel_layer_info layer = CINCEL_LAYER_INFO_INIT;
+        for (size_t l = 0; l < expected[i].layers; l++) {
+            must(cincel_model_layer(model, l, &layer));
+            parameters += layer.parameters;
+        }
+        assert_int_equal(parameters, expected[i].parameters);
+        assert_string_equal(layer.kind, "linear");
+        assert_int_equal(layer.channels, 10);
+        says(cincel_model_layer(model, expected[i].layers, &layer), CINCEL_INVALID_ARGUMENT, "of");
+        says(cincel_model_layer(model, 0, NULL), CINCEL_INVALID_ARGUMENT, "out is NULL");
+        cincel_model_destroy(model);
+    }
+    assert_null(cincel_model_builtin_name(count));
+    assert_int_equal(cincel_model_layers(NULL), 0);
+    says(cincel_model_layer(NULL, 0, NULL), CINCEL_INVALID_ARGUMENT, "model is NULL");
+}
+
+static void layer_flops_are_counted(void **state)
+{
+    (void)state;
+    cincel_model *model;
+    must(cincel_model_builtin("lenet5", 28, 28, 1, 10, &model));
+    static const struct {
+        const char *kind;
+        int h, w, c;
+        uint64_t flops;
+    } expected[] = {{"conv2d", 28, 28, 6, 2 * 28 * 28 * 6 * 25},
+                    {"relu", 28, 28, 6, 0},
+                    {"max_pool2d", 14, 14, 6, 0},
+                    {"conv2d", 10, 10, 16, 2 * 10 * 10 * 16 * 6 * 25},
+                    {"relu", 10, 10, 16, 0},
+                    {"max_pool2d", 5, 5, 16, 0},
+                    {"flatten", 1, 1, 400, 0},
+                    {"linear", 1, 1, 120, 2 * 400 * 120}};
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        cincel_layer_info layer = CINCEL_LAYER_INFO_INIT;
+        must(cincel_model_layer(model, i, &layer));
+        assert_string_equal(layer.kind, expected[i].kind);
+        assert_int_equal(layer.height, expected[i].h);
+        assert_int_equal(layer.width, expected[i].w);
+        assert_int_equal(layer.channels, expected[i].c);
+        assert_int_equal(layer.flops, expected[i].flops);
+    }
+    cincel_model_destroy(model);
+}
+
 static void layers_refuse_what_does_not_fit(void **state)
 {
     (void)state;
@@ -270,6 +339,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(simplecnn_has_its_shapes_and_names),
+        cmocka_unit_test(builtin_models_have_their_sizes),
+        cmocka_unit_test(layer_flops_are_counted),
         cmocka_unit_test(layers_refuse_what_does_not_fit),
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(initialisation_has_the_stated_distribution),

@@ -5,37 +5,89 @@
 #include "core/status.h"
 #include "train/model.h"
 
-/* conv 3x3 pad 1, ReLU, max pool 2 */
-static cincel_status add_conv_block(cincel_model *model, int channels)
+static cincel_status add_conv(cincel_model *model, int channels, int kernel, int pad)
 {
     cincel_conv2d_options o = CINCEL_CONV2D_OPTIONS_INIT;
     o.out_channels = channels;
-    o.pad_top = o.pad_bottom = o.pad_left = o.pad_right = 1;
-    cincel_status status = cincel_model_add_conv2d(model, &o);
-    if (status == CINCEL_OK) status = cincel_model_add_relu(model);
-    if (status == CINCEL_OK) status = cincel_model_add_max_pool2d(model, 2, 2, 0);
-    return status;
+    o.kernel_h = o.kernel_w = kernel;
+    o.pad_top = o.pad_bottom = o.pad_left = o.pad_right = pad;
+    const cincel_status status = cincel_model_add_conv2d(model, &o);
+    return status == CINCEL_OK ? cincel_model_add_relu(model) : status;
 }
 
-/* 421,642 parameters for 28 x 28 x 1 and 10 classes. */
-static cincel_status build_simplecnn(cincel_model *model, int classes)
+static cincel_status add_pool(cincel_model *model) { return cincel_model_add_max_pool2d(model, 2, 2, 0); }
+
+/* `count` hidden layers with ReLU behind a flatten, then one of `outputs`. */
+static cincel_status add_dense(cincel_model *model, const int *hidden, int count, int outputs)
 {
-    cincel_status status = add_conv_block(model, 32);
-    if (status == CINCEL_OK) status = add_conv_block(model, 64);
-    if (status == CINCEL_OK) status = cincel_model_add_flatten(model);
-    if (status == CINCEL_OK) status = cincel_model_add_linear(model, 128, 1);
-    if (status == CINCEL_OK) status = cincel_model_add_relu(model);
-    if (status == CINCEL_OK) status = cincel_model_add_linear(model, classes, 1);
-    return status;
+    cincel_status status = cincel_model_add_flatten(model);
+    for (int i = 0; i < count && status == CINCEL_OK; i++) {
+        status = cincel_model_add_linear(model, hidden[i], 1);
+        if (status == CINCEL_OK) status = cincel_model_add_relu(model);
+    }
+    return status == CINCEL_OK ? cincel_model_add_linear(model, outputs, 1) : status;
+}
+
+/* Two convolution layers and two fully connected ones. 421,642 parameters for 28 x 28 x 1 and 10 outputs. */
+static cincel_status build_simplecnn(cincel_model *model, int outputs)
+{
+    static const int hidden[] = {128};
+    cincel_status status = add_conv(model, 32, 3, 1);
+    if (status == CINCEL_OK) status = add_pool(model);
+    if (status == CINCEL_OK) status = add_conv(model, 64, 3, 1);
+    if (status == CINCEL_OK) status = add_pool(model);
+    return status == CINCEL_OK ? add_dense(model, hidden, 1, outputs) : status;
+}
+
+/*
+ * LeNet-5 (LeCun et al., 1998) as it is built today: ReLU and max pooling for the scaled tanh and the
+ * trained subsampling, every map of the second convolution sees all of the first's, a plain linear layer
+ * for the radial basis functions. 61,706 parameters for 28 x 28 x 1, which its first layer pads to the
+ * 32 x 32 of the paper, and 10 outputs.
+ */
+static cincel_status build_lenet5(cincel_model *model, int outputs)
+{
+    static const int hidden[] = {120, 84};
+    cincel_status status = add_conv(model, 6, 5, 2);
+    if (status == CINCEL_OK) status = add_pool(model);
+    if (status == CINCEL_OK) status = add_conv(model, 16, 5, 0);
+    if (status == CINCEL_OK) status = add_pool(model);
+    return status == CINCEL_OK ? add_dense(model, hidden, 2, outputs) : status;
+}
+
+/* Pairs of 3x3 convolutions between poolings (Simonyan & Zisserman, 2015), three instead of five of them and
+   half as wide: 584,170 parameters for 28 x 28 x 1 and 10 outputs. */
+static cincel_status build_vgg_small(cincel_model *model, int outputs)
+{
+    static const int channels[] = {32, 64, 128}, hidden[] = {256};
+    cincel_status status = CINCEL_OK;
+    for (size_t i = 0; i < sizeof channels / sizeof channels[0] && status == CINCEL_OK; i++) {
+        status = add_conv(model, channels[i], 3, 1);
+        if (status == CINCEL_OK) status = add_conv(model, channels[i], 3, 1);
+        if (status == CINCEL_OK) status = add_pool(model);
+    }
+    return status == CINCEL_OK ? add_dense(model, hidden, 1, outputs) : status;
+}
+
+/* Two hidden layers: for tables, and for pictures as a plain vector. */
+static cincel_status build_mlp(cincel_model *model, int outputs)
+{
+    static const int hidden[] = {128, 64};
+    return add_dense(model, hidden, 2, outputs);
 }
 
 static const struct {
     const char *name;
-    cincel_status (*build)(cincel_model *model, int classes);
+    cincel_status (*build)(cincel_model *model, int outputs);
 } builtins[] = {
     {"simplecnn", build_simplecnn},
+    {"lenet5", build_lenet5},
+    {"vgg-small", build_vgg_small},
+    {"mlp", build_mlp},
 };
 enum { BUILTINS = sizeof builtins / sizeof builtins[0] };
+
+const char *cincel_model_builtin_name(size_t index) { return index < BUILTINS ? builtins[index].name : NULL; }
 
 static cincel_status fail_unknown(const char *name)
 {
@@ -48,7 +100,7 @@ static cincel_status fail_unknown(const char *name)
     return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: no built-in model \"%s\" (known: %s)", name, known);
 }
 
-cincel_status cincel_model_builtin(const char *name, int height, int width, int channels, int classes,
+cincel_status cincel_model_builtin(const char *name, int height, int width, int channels, int outputs,
                                    cincel_model **out)
 {
     if (!name) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: name is NULL");
@@ -59,7 +111,7 @@ cincel_status cincel_model_builtin(const char *name, int height, int width, int 
     cincel_model *model;
     cincel_status status = cincel_model_create(height, width, channels, &model);
     if (status != CINCEL_OK) return status;
-    status = builtins[i].build(model, classes);
+    status = builtins[i].build(model, outputs);
     if (status == CINCEL_OK && !out) status = cincel_fail(CINCEL_INVALID_ARGUMENT, "model: out is NULL");
     if (status != CINCEL_OK) {
         cincel_model_destroy(model);

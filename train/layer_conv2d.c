@@ -57,6 +57,8 @@ static cincel_status conv2d_infer(struct layer *layer)
                                              .fan_out = fan_out,
                                              .is_bias = true};
     layer->tensors = o->bias ? 2 : 1;
+    /* a count for people: it may wrap where the sizes are refused right after */
+    layer->flops = 2 * (uint64_t)layer->out.h * (uint64_t)layer->out.w * fan_in * oc;
     return CINCEL_OK;
 }
 

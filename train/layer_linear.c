@@ -30,6 +30,7 @@ static cincel_status linear_infer(struct layer *layer)
                                              .fan_out = (size_t)out,
                                              .is_bias = true};
     layer->tensors = layer->as.linear.bias ? 2 : 1;
+    layer->flops = 2 * (uint64_t)features * (uint64_t)out;
     return CINCEL_OK;
 }
 

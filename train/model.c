@@ -195,6 +195,22 @@ cincel_status cincel_model_name(cincel_model *model, const char *name)
     return layer_set_name(&model->layer[model->layers - 1], name);
 }
 
+size_t cincel_model_layers(const cincel_model *model) { return model ? model->layers : 0; }
+
+cincel_status cincel_model_layer(const cincel_model *model, size_t index, cincel_layer_info *out)
+{
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: model is NULL");
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: out is NULL");
+    if (index >= model->layers) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: layer %zu of %zu", index, model->layers);
+    }
+    const struct layer *layer = &model->layer[index];
+    cincel_layer_info info = {sizeof info,  layer->name, layer->kind->name, layer->out.h, layer->out.w,
+                              layer->out.c, 0,           layer->flops};
+    for (int t = 0; t < layer->tensors; t++) info.parameters += layer->tensor[t].count;
+    return cincel_struct_out("model", &info, sizeof info, sizeof info, out);
+}
+
 size_t cincel_model_parameters(const cincel_model *model) { return model ? model->count : 0; }
 
 size_t cincel_model_parameter_count(const cincel_model *model) { return model ? model->tensors : 0; }

@@ -49,7 +49,8 @@ struct layer {
     struct layer_shape in, out;
     int tensors;
     struct layer_tensor tensor[LAYER_TENSORS];
-    union { /* read by the layer's own file only */
+    uint64_t flops; /* of its products, forward, one sample: cincel_layer_info */
+    union {         /* read by the layer's own file only */
         cincel_conv2d_options conv;
         struct {
             int kernel, stride, pad;
@@ -92,7 +93,7 @@ struct layer_kind {
     bool view;                    /* output and input are the same numbers in the same order: no work */
     bool backward_reads_x, backward_reads_y;
 
-    /* From layer->in and the options: checks them, sets layer->out, tensors and their shapes. */
+    /* From layer->in and the options: checks them, sets layer->out, tensors and their shapes, flops. */
     cincel_status (*infer)(struct layer *layer);
 
     /* A plan for n samples; *out stays NULL where the pass needs none. NULL for kinds without plans. */

@@ -51,10 +51,32 @@ CINCEL_API cincel_status cincel_model_add_linear(cincel_model *model, int out_fe
 /* Names the last layer added, e.g. "conv1": its tensors are "conv1.weight", "conv1.bias". */
 CINCEL_API cincel_status cincel_model_name(cincel_model *model, const char *name);
 
-/* A built-in model by name ("simplecnn") for samples of the given shape and `classes` outputs. An
-   unknown name is an error that lists the known ones. */
+/*
+ * A built-in model by name for samples of the given shape and `outputs` outputs: "simplecnn", "lenet5",
+ * "vgg-small", "mlp" (train/builtin.c describes them). An unknown name is an error that lists the known ones.
+ */
 CINCEL_API cincel_status cincel_model_builtin(const char *name, int height, int width, int channels,
-                                              int classes, cincel_model **out);
+                                              int outputs, cincel_model **out);
+
+/* The names, index from 0; NULL past the last. */
+CINCEL_API const char *cincel_model_builtin_name(size_t index);
+
+/* A layer of a model as it was added. The texts are valid as long as the model is not changed. */
+typedef struct cincel_layer_info {
+    size_t size;
+    const char *name, *kind;     /* "conv1", "conv2d" */
+    int height, width, channels; /* of its output, one sample */
+    size_t parameters;           /* number of floats */
+    uint64_t flops;              /* multiplications and additions of a forward pass, one sample: those of
+                                    convolutions and linear layers; other layers are small beside them and
+                                    count 0 */
+} cincel_layer_info;
+#define CINCEL_LAYER_INFO_INIT                               \
+    {                                                        \
+        sizeof(cincel_layer_info), NULL, NULL, 0, 0, 0, 0, 0 \
+    }
+CINCEL_API size_t cincel_model_layers(const cincel_model *model); /* number of layers; 0 for NULL */
+CINCEL_API cincel_status cincel_model_layer(const cincel_model *model, size_t index, cincel_layer_info *out);
 
 typedef enum cincel_init {
     CINCEL_INIT_KAIMING = 0, /* He et al., 2015: uniform, fan-in, gain √2; biases U(±1/√fan_in) */

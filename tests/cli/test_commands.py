@@ -330,6 +330,38 @@ class Training(Case):
         self.assertIn(b"No space left", done.stderr)
 
 
+class Summary(Case):
+    def test_json_adds_up(self):
+        for model in ("simplecnn", "lenet5", "vgg-small", "mlp"):
+            found = json.loads(self.succeeds("summary", model, "--json", "--threads", "1", "--batch", "8"))
+            self.assertEqual(found["model"], model)
+            self.assertEqual(found["parameters"], sum(layer["parameters"] for layer in found["layers"]))
+            self.assertEqual(found["flops"], sum(layer["flops"] for layer in found["layers"]))
+            self.assertEqual(found["layers"][-1]["channels"], 10)
+            self.assertGreater(found["training_bytes"], 2 * 4 * found["parameters"])  # gradients, velocities
+            self.assertGreater(found["training_bytes"], found["inference_bytes"])
+            self.assertGreater(found["inference_bytes"], 0)
+            twice = json.loads(self.succeeds("summary", model, "--json", "--threads", "1", "--batch", "16"))
+            self.assertGreater(twice["training_bytes"], found["training_bytes"])
+
+    def test_text(self):
+        text = self.succeeds("summary", "lenet5")
+        self.assertIn("parameters 61706", text)
+        self.assertIn("28x28x6", text)
+        text = self.succeeds("summary", "mlp", "--input", "13", "--outputs", "1")
+        self.assertIn("1x1x13", text)
+        self.assertIn(f"parameters {13 * 128 + 128 + 128 * 64 + 64 + 64 + 1}", text)
+
+    def test_usage(self):
+        self.fails(2, ["missing argument"], "summary")
+        self.fails(2, ["resnet", "vgg-small"], "summary", "resnet")
+        for shape in ("", "x", "28x28", "0x28x1", "28x28x1x1", "-5", "28x28x1 ", "99999999999"):
+            self.fails(2, ["--input", shape], "summary", "mlp", f"--input={shape}")
+        self.fails(2, ["--batch", "0"], "summary", "mlp", "--batch", "0")
+        self.fails(2, ["--outputs", "-3"], "summary", "mlp", "--outputs", "-3")
+        self.fails(2, ["pool"], "summary", "vgg-small", "--input", "3x3x1")
+
+
 class BadTraining(Case):
     """Each ends before the first step and leaves no run directory."""
 
