@@ -51,6 +51,12 @@ static cincel_status check_switches(const char *op, int activation, int accumula
     return CINCEL_OK;
 }
 
+static cincel_status check_layout(const char *op, cincel_layout layout)
+{
+    if (layout == CINCEL_NHWC || layout == CINCEL_NCHW) return CINCEL_OK;
+    return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: layout %d does not exist", op, (int)layout);
+}
+
 /* One direction of a sliding window, with the names its fields have in messages. */
 struct axis {
     const char *in_name, *out_name, *kernel_name, *low_name, *high_name;
@@ -202,6 +208,9 @@ static cincel_status check_pool(const cincel_pool_desc *d, int *oh, int *ow)
     }
     cincel_status status = check_positive(op, positive, sizeof positive / sizeof *positive);
     if (!status) status = check_switches(op, CINCEL_ACT_NONE, d->accumulate);
+    if (!status) status = check_layout(op, d->layout);
+    if (!status && d->layout != CINCEL_NHWC)
+        return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout %d: only NHWC yet", op, (int)d->layout);
     if (status) return status;
     const struct axis h = {"ih",         "output height", "kernel height", "pad_top", "pad_bottom",
                            d->ih,        d->kh,           d->stride_h,     1,         d->pad_top,

@@ -22,10 +22,11 @@ typedef struct cincel_pool_desc {
     int kh, kw, stride_h, stride_w;
     int pad_top, pad_bottom, pad_left, pad_right; /* each below the kernel's extent */
     int accumulate;                               /* backward: 1 adds to dx */
+    cincel_layout layout;                         /* of x, y, dx and dy; argmax has an order of its own */
 } cincel_pool_desc;
-#define CINCEL_POOL_DESC_INIT                                                            \
-    {                                                                                    \
-        sizeof(cincel_pool_desc), CINCEL_POOL_MAX, 1, 0, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0 \
+#define CINCEL_POOL_DESC_INIT                                                                         \
+    {                                                                                                 \
+        sizeof(cincel_pool_desc), CINCEL_POOL_MAX, 1, 0, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, CINCEL_NHWC \
     }
 
 CINCEL_API cincel_status cincel_pool_output_size(const cincel_pool_desc *d, int *oh, int *ow);
