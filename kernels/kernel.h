@@ -169,17 +169,26 @@ struct cincel_vector_row {
     void (*column_sum)(const float *x, size_t ld, size_t rows, size_t cols, float *sum);
     /* y[i] (+)= x[i] */
     void (*add)(const float *x, float *y, size_t count);
+    /* out = a · x + b · y; out may be x or y */
+    void (*add_scaled)(float a, const float *x, float b, const float *y, float *out, size_t count);
     /* see cincel_sgd_step; v NULL: no momentum */
     void (*sgd)(float *w, const float *dw, float *v, size_t count, float lr, float momentum,
                 float weight_decay);
 };
 
-/* One row of logits at a time; sums run in a fixed order whatever the vector width. */
+/* One row at a time, count ≥ 1; sums run in a fixed order whatever the vector width. */
 struct cincel_softmax_row {
     const char *name; /* "softmax_avx2" */
-    /* y = scale · softmax(x), count ≥ 1; returns log Σ exp(x) (with the maximum put back); y may be x
-       or NULL */
-    double (*run)(const float *x, float *y, size_t count, float scale);
+    /* y = scale · softmax(x) + shift; returns log Σ exp(x) (with the maximum put back); y may be x or NULL */
+    double (*run)(const float *x, float *y, size_t count, float scale, float shift);
+    /* y = x − log Σ exp(x); y may be x */
+    void (*log_run)(const float *x, float *y, size_t count);
+    /* From the output y; dx may be y or dy. softmax: dx = y · (dy − Σ y · dy); log-softmax: dx = dy − e^y · Σ
+     * dy */
+    void (*backward)(const float *y, const float *dy, float *dx, size_t count);
+    void (*log_backward)(const float *y, const float *dy, float *dx, size_t count);
+    /* Σ x · w, products in float, the sum in double; w NULL: Σ x */
+    double (*dot)(const float *x, const float *w, size_t count);
 };
 
 /* ----------------------------------------------------------------------------------- measuring -- */

@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "core/problem.h"
 #include "ops/algo.h"
+#include "ops/crew.h"
 
 enum { CINCEL_MAX_ISAS = 8 };
 
@@ -46,6 +47,12 @@ struct cincel_pointer {
     const char *name;
     const void *value;
 };
+
+/* No pointer of the list, which ends with a NULL name, is NULL. `name` begins the message. */
+cincel_status cincel_check_pointers(const char *name, const struct cincel_pointer *required);
+
+/* Where the calls without a plan run: on the whole team. */
+struct cincel_crew cincel_context_crew(const cincel_context *ctx);
 
 /*
  * The opening of every execute call: plan is of this kind and pass, no required pointer is NULL, the

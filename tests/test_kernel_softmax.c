@@ -37,7 +37,7 @@ static void check_row(const struct cincel_isa *isa, const float *x, size_t count
     double exact[LONGEST];
     const double log_sum = exact_softmax(x, count, exact);
     float *y = test_guarded(count * sizeof *y), in_place[LONGEST];
-    const double got = isa->softmax->run(x, y, count, scale);
+    const double got = isa->softmax->run(x, y, count, scale, 0.0f);
     assert_true(fabs(got - log_sum) <= tolerance(count) * fmax(1.0, fabs(log_sum - x[0])));
     for (size_t i = 0; i < count; i++) {
         /* far below the maximum the argument x − max carries its own rounding */
@@ -47,9 +47,9 @@ static void check_row(const struct cincel_isa *isa, const float *x, size_t count
                      scale * exact[i]);
     }
     memcpy(in_place, x, count * sizeof *x);
-    assert_true(isa->softmax->run(in_place, in_place, count, scale) == got);
+    assert_true(isa->softmax->run(in_place, in_place, count, scale, 0.0f) == got);
     assert_memory_equal(in_place, y, count * sizeof *y);
-    assert_true(isa->softmax->run(x, NULL, count, scale) == got);
+    assert_true(isa->softmax->run(x, NULL, count, scale, 0.0f) == got);
     test_guarded_free(y, count * sizeof *y);
 }
 
@@ -80,7 +80,7 @@ static void test_same_bits_on_every_isa(void **state)
         for (size_t count = 1; count <= LONGEST; count += 3) {
             float x[LONGEST];
             draw_row(&r, x, count);
-            const double log_sum = target->isas[i]->softmax->run(x, x, count, 1.0f);
+            const double log_sum = target->isas[i]->softmax->run(x, x, count, 1.0f, 0.0f);
             uint64_t bits;
             memcpy(&bits, &log_sum, sizeof bits);
             hash = (hash ^ bits) * UINT64_C(0x100000001b3);
@@ -103,17 +103,17 @@ static void test_special_values(void **state)
             for (size_t at = 0; at < count; at++) {
                 float x[40] = {0}, y[40];
                 x[at] = NAN;
-                assert_true(isnan(row->run(x, y, count, 1.0f)));
+                assert_true(isnan(row->run(x, y, count, 1.0f, 0.0f)));
                 for (size_t k = 0; k < count; k++) assert_true(isnan(y[k]));
                 x[at] = -INFINITY; /* a masked class */
                 if (count == 1) continue;
-                const double log_sum = row->run(x, y, count, 1.0f);
+                const double log_sum = row->run(x, y, count, 1.0f, 0.0f);
                 assert_true(fabs(log_sum - log((double)(count - 1))) < 1e-6);
                 for (size_t k = 0; k < count; k++)
                     assert_true(k == at ? y[k] == 0.0f
                                         : fabs((double)y[k] * (double)(count - 1) - 1.0) < 1e-6);
                 x[at] = 3e38f; /* no overflow: the maximum comes off first */
-                assert_true(row->run(x, y, count, 1.0f) == (double)3e38f && y[at] == 1.0f);
+                assert_true(row->run(x, y, count, 1.0f, 0.0f) == (double)3e38f && y[at] == 1.0f);
             }
     }
 }

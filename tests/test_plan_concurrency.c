@@ -126,12 +126,14 @@ static void destroy_plans(struct plans *p)
 static bool run_plans(cincel_context *ctx, const struct plans *p, struct outputs *o, void *ws)
 {
     static const int32_t labels[] = {3, 0, 11, 36};
+    cincel_cross_entropy_desc logits = CINCEL_CROSS_ENTROPY_DESC_INIT;
+    logits.rows = 4, logits.cols = OC;
     return cincel_conv_forward(p->plan[0], x, w, bias, o->y, ws) == CINCEL_OK &&
            cincel_conv_backward_data(p->plan[1], dy, w, y_in, o->dx, ws) == CINCEL_OK &&
            cincel_conv_backward_weights(p->plan[2], x, dy, y_in, o->dw, o->db, ws) == CINCEL_OK &&
            cincel_pool_forward(p->plan[3], x, o->pooled, o->where, ws) == CINCEL_OK &&
            cincel_pool_backward(p->plan[4], dy, argmax, o->dx, ws) == CINCEL_OK &&
-           cincel_softmax_cross_entropy(ctx, o->y, labels, 4, OC, &o->loss, NULL, NULL) == CINCEL_OK;
+           cincel_cross_entropy(ctx, &logits, o->y, labels, &o->loss, NULL, NULL) == CINCEL_OK;
 }
 
 /* A caller's own outputs and workspace. */

@@ -62,8 +62,10 @@ cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *
             cincel_dataset_gather(e->data, index + done, n, e->buffer->x, e->buffer->labels);
         if (status == CINCEL_OK) status = cincel_session_forward(e->session, e->buffer->x, (int)n, &logits);
         if (status == CINCEL_OK) {
-            status = cincel_softmax_cross_entropy(e->ctx, logits, e->buffer->labels, n, e->classes,
-                                                  &batch_loss, &hits, NULL);
+            cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;
+            d.rows = n;
+            d.cols = e->classes;
+            status = cincel_cross_entropy(e->ctx, &d, logits, e->buffer->labels, &batch_loss, &hits, NULL);
         }
         if (status != CINCEL_OK) return status;
         if (e->cancel && *e->cancel) return cincel_fail(CINCEL_CANCELLED, "train: cancelled");

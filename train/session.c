@@ -382,8 +382,11 @@ cincel_status cincel_session_gradients(cincel_session *s, const float *x, const 
     status = run_forward(s, set, x);
     if (status != CINCEL_OK) return status;
     const size_t classes = layer_shape_count(cincel_model_out(s->model));
-    status = cincel_softmax_cross_entropy(s->ctx, logits_of(s, x), labels, (size_t)n, classes, loss, hits,
-                                          buffer_at(s, s->last, BUFFER_DY));
+    cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;
+    d.rows = (size_t)n;
+    d.cols = classes;
+    status = cincel_cross_entropy(s->ctx, &d, logits_of(s, x), labels, loss, hits,
+                                  buffer_at(s, s->last, BUFFER_DY));
     if (status == CINCEL_OK) status = run_backward(s, set, x);
     s->have_gradients = status == CINCEL_OK;
     return status;

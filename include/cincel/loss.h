@@ -8,19 +8,58 @@
 extern "C" {
 #endif
 
-/* y[r][i] = exp(x[r][i] − max_r) / Σ_j exp(x[r][j] − max_r), over `rows` rows of `cols` */
+/*
+ * Operations on the context's threads; no plan, no workspace. Results are the same for any number of
+ * threads. Outputs may be the inputs named with them, exactly; partial overlap is not allowed. Sizes of 0 and
+ * NULL pointers, where not stated otherwise, are errors.
+ */
+
+/* ----------------------------------------------------------------------------------- softmax -- */
+
+/* y[r][i] = exp(x[r][i] − max_r) / Σ_j exp(x[r][j] − max_r), over `rows` rows of `cols` (Goodfellow et al.,
+   2016, §6.2.2.3). y may be x. */
 CINCEL_API cincel_status cincel_softmax_forward(cincel_context *ctx, const float *x, float *y, size_t rows,
                                                 size_t cols);
+/* dx = y · (dy − Σ_j y_j dy_j), from the output y. dx may be y or dy. */
+CINCEL_API cincel_status cincel_softmax_backward(cincel_context *ctx, const float *y, const float *dy,
+                                                 float *dx, size_t rows, size_t cols);
+
+/* y[r][i] = x[r][i] − max_r − log Σ_j exp(x[r][j] − max_r). y may be x. */
+CINCEL_API cincel_status cincel_log_softmax_forward(cincel_context *ctx, const float *x, float *y,
+                                                    size_t rows, size_t cols);
+/* dx = dy − e^y Σ_j dy_j, from the output y. dx may be y or dy. */
+CINCEL_API cincel_status cincel_log_softmax_backward(cincel_context *ctx, const float *y, const float *dy,
+                                                     float *dx, size_t rows, size_t cols);
+
+/* ----------------------------------------------------------------------------- cross-entropy -- */
+
+/* Of `rows` rows of logits over `cols` classes. */
+typedef struct cincel_cross_entropy_desc {
+    size_t size;
+    size_t rows, cols;
+    float label_smoothing;      /* 0 … 1: this share of the target is spread evenly over all classes
+                                   (Szegedy et al., 2016, §7) */
+    int32_t ignore_index;       /* rows with this label count for nothing; default −100 */
+    const float *class_weights; /* [cols], finite, ≥ 0; NULL: all 1 */
+} cincel_cross_entropy_desc;
+#define CINCEL_CROSS_ENTROPY_DESC_INIT                            \
+    {                                                             \
+        sizeof(cincel_cross_entropy_desc), 0, 0, 0.0f, -100, NULL \
+    }
 
 /*
- * Mean over rows of −log softmax(x)[label] (Goodfellow et al., 2016, §6.2.2.3), by log-sum-exp.
- *   *loss   the mean (may be NULL); dx [rows][cols] (may be NULL) = (softmax(x) − onehot) / rows
- *   *hits   rows whose largest logit is the label's (may be NULL)
- * A label outside 0 … cols−1 is an error naming row and label; nothing is written then.
+ * As torch.nn.functional.cross_entropy with reduction "mean" defines it: with p = softmax(x), s the
+ * smoothing, w the class weights,
+ *   loss = Σ_r ((1 − s) w[y_r] (−log p[r][y_r]) + s / cols Σ_j w[j] (−log p[r][j])) / Σ_r w[y_r]
+ * over the rows r whose label y_r is not ignore_index. Where these weigh nothing in all, the loss is NaN and
+ * dx is 0. *loss   (may be NULL); computed by log-sum-exp, summed in double *hits   rows, ignored ones aside,
+ * where the first of the largest logits is the label's; a row with a NaN is none (may be NULL) dx
+ * [rows][cols], the gradient of the loss; 0 in ignored rows (may be NULL; may be x) A label that is neither
+ * in 0 … cols−1 nor ignore_index is an error naming row and label; nothing is written then.
  */
-CINCEL_API cincel_status cincel_softmax_cross_entropy(cincel_context *ctx, const float *x,
-                                                      const int32_t *labels, size_t rows, size_t cols,
-                                                      double *loss, size_t *hits, float *dx);
+CINCEL_API cincel_status cincel_cross_entropy(cincel_context *ctx, const cincel_cross_entropy_desc *d,
+                                              const float *x, const int32_t *labels, double *loss,
+                                              size_t *hits, float *dx);
 
 #ifdef __cplusplus
 }

@@ -104,4 +104,31 @@ VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
 VEC_FN void vec_stream(float *p, vec a) { _mm256_stream_ps(p, a); }
 VEC_FN void vec_stream_fence(void) { _mm_sfence(); }
 
+typedef struct {
+    __m256d low, high;
+} vec_wide;
+
+VEC_FN vec_int vec_int_xor(vec_int a, vec_int b) { return _mm256_xor_si256(a, b); }
+VEC_FN vec_mask vec_int_gt(vec_int a, vec_int b) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32(a, b)); }
+VEC_FN vec_int vec_int_mul_even(vec_int a, vec_int b) { return _mm256_mul_epu32(a, b); }
+VEC_FN vec_int vec_int_odd(vec_int a) { return _mm256_srli_epi64(a, 32); }
+VEC_FN vec_int vec_int_pair(vec_int a, vec_int b)
+{
+    return _mm256_blend_epi32(a, _mm256_slli_epi64(b, 32), 0xaa);
+}
+VEC_FN vec_int vec_int_zip_low(vec_int a, vec_int b) { return _mm256_unpacklo_epi64(a, b); }
+VEC_FN vec_int vec_int_zip_high(vec_int a, vec_int b) { return _mm256_unpackhi_epi64(a, b); }
+
+VEC_FN vec_wide vec_wide_zero(void) { return (vec_wide){_mm256_setzero_pd(), _mm256_setzero_pd()}; }
+VEC_FN vec_wide vec_wide_add(vec_wide s, vec a)
+{
+    return (vec_wide){_mm256_add_pd(s.low, _mm256_cvtps_pd(_mm256_castps256_ps128(a))),
+                      _mm256_add_pd(s.high, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)))};
+}
+VEC_FN void vec_wide_store(double *p, vec_wide s)
+{
+    _mm256_storeu_pd(p, s.low);
+    _mm256_storeu_pd(p + 4, s.high);
+}
+
 #endif

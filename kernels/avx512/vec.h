@@ -86,4 +86,32 @@ VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
 VEC_FN void vec_stream(float *p, vec a) { _mm512_stream_ps(p, a); }
 VEC_FN void vec_stream_fence(void) { _mm_sfence(); }
 
+typedef struct {
+    __m512d low, high;
+} vec_wide;
+
+VEC_FN vec_int vec_int_xor(vec_int a, vec_int b) { return _mm512_xor_si512(a, b); }
+VEC_FN vec_mask vec_int_gt(vec_int a, vec_int b) { return _mm512_cmpgt_epi32_mask(a, b); }
+VEC_FN vec_int vec_int_mul_even(vec_int a, vec_int b) { return _mm512_mul_epu32(a, b); }
+VEC_FN vec_int vec_int_odd(vec_int a) { return _mm512_srli_epi64(a, 32); }
+VEC_FN vec_int vec_int_pair(vec_int a, vec_int b)
+{
+    return _mm512_mask_blend_epi32(0xaaaa, a, _mm512_slli_epi64(b, 32));
+}
+VEC_FN vec_int vec_int_zip_low(vec_int a, vec_int b) { return _mm512_unpacklo_epi64(a, b); }
+VEC_FN vec_int vec_int_zip_high(vec_int a, vec_int b) { return _mm512_unpackhi_epi64(a, b); }
+
+VEC_FN vec_wide vec_wide_zero(void) { return (vec_wide){_mm512_setzero_pd(), _mm512_setzero_pd()}; }
+VEC_FN vec_wide vec_wide_add(vec_wide s, vec a)
+{
+    const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+    return (vec_wide){_mm512_add_pd(s.low, _mm512_cvtps_pd(_mm512_castps512_ps256(a))),
+                      _mm512_add_pd(s.high, _mm512_cvtps_pd(high))};
+}
+VEC_FN void vec_wide_store(double *p, vec_wide s)
+{
+    _mm512_storeu_pd(p, s.low);
+    _mm512_storeu_pd(p + 8, s.high);
+}
+
 #endif

@@ -21,6 +21,11 @@
  *   vec_int_shl / _shr        by a constant; _shr carries the sign
  *   vec_load_bytes            VEC_LEN bytes, each widened to a lane; vec_store_bytes: the low byte of
  *                             each lane; vec_store_bytes_x4: 4·VEC_LEN bytes from four registers
+ *   vec_int_mul_even(a, b)    the 64-bit products of the even lanes, each over its pair of lanes
+ *   vec_int_odd(a)            odd lanes to the even ones below; the odd ones become 0
+ *   vec_int_pair(a, b)        even lanes of a, and even lanes of b in the odd ones
+ *   vec_int_zip_low / _high   of each four lanes the low (high) two of a, then those of b
+ *   vec_wide                  VEC_LEN sums in double precision; vec_wide_add(s, a) adds lane by lane
  *   vec_stream(p, a)          a store past the caches where the ISA has one (VEC_STREAMS); p on a
  *                             multiple of the register's size. vec_stream_fence() before others read
  */
@@ -122,5 +127,33 @@ VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
 }
 VEC_FN void vec_stream(float *p, vec a) { vec_store(p, a); }
 VEC_FN void vec_stream_fence(void) {}
+
+typedef uint64_t vec_long __attribute__((vector_size(16)));
+typedef double vec_double __attribute__((vector_size(16)));
+typedef struct {
+    vec_double part[2];
+} vec_wide;
+
+VEC_FN vec_int vec_int_xor(vec_int a, vec_int b) { return a ^ b; }
+VEC_FN vec_mask vec_int_gt(vec_int a, vec_int b) { return (vec_mask)(a > b); }
+VEC_FN vec_int vec_int_mul_even(vec_int a, vec_int b)
+{
+    const vec_long word = {UINT32_MAX, UINT32_MAX};
+    _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the even lane is the low word of its pair");
+    return (vec_int)(((vec_long)a & word) * ((vec_long)b & word));
+}
+VEC_FN vec_int vec_int_odd(vec_int a) { return (vec_int)((vec_long)a >> 32); }
+VEC_FN vec_int vec_int_pair(vec_int a, vec_int b) { return (vec_int){a[0], b[0], a[2], b[2]}; }
+VEC_FN vec_int vec_int_zip_low(vec_int a, vec_int b) { return (vec_int){a[0], a[1], b[0], b[1]}; }
+VEC_FN vec_int vec_int_zip_high(vec_int a, vec_int b) { return (vec_int){a[2], a[3], b[2], b[3]}; }
+
+VEC_FN vec_wide vec_wide_zero(void) { return (vec_wide){{{0.0, 0.0}, {0.0, 0.0}}}; }
+VEC_FN vec_wide vec_wide_add(vec_wide s, vec a)
+{
+    s.part[0] += (vec_double){(double)a[0], (double)a[1]};
+    s.part[1] += (vec_double){(double)a[2], (double)a[3]};
+    return s;
+}
+VEC_FN void vec_wide_store(double *p, vec_wide s) { memcpy(p, &s, sizeof s); }
 
 #endif

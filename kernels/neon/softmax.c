@@ -7,4 +7,8 @@
 const struct cincel_softmax_row cincel_softmax_neon = {
     .name = "softmax_" CINCEL_ISA_STRING,
     .run = softmax_run,
+    .log_run = softmax_log_run,
+    .backward = softmax_backward,
+    .log_backward = softmax_log_backward,
+    .dot = softmax_dot,
 };

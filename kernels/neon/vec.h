@@ -124,4 +124,41 @@ VEC_FN void vec_store_bytes_x4(uint8_t *p, const vec_int a[4])
 VEC_FN void vec_stream(float *p, vec a) { vec_store(p, a); }
 VEC_FN void vec_stream_fence(void) {}
 
+typedef struct {
+    float64x2_t low, high;
+} vec_wide;
+
+VEC_FN vec_int vec_int_xor(vec_int a, vec_int b) { return veorq_s32(a, b); }
+VEC_FN vec_mask vec_int_gt(vec_int a, vec_int b) { return vcgtq_s32(a, b); }
+VEC_FN vec_int vec_int_mul_even(vec_int a, vec_int b)
+{
+    const uint32x2_t x = vmovn_u64(vreinterpretq_u64_s32(a)), y = vmovn_u64(vreinterpretq_u64_s32(b));
+    return vreinterpretq_s32_u64(vmull_u32(x, y));
+}
+VEC_FN vec_int vec_int_odd(vec_int a)
+{
+    return vreinterpretq_s32_u64(vshrq_n_u64(vreinterpretq_u64_s32(a), 32));
+}
+VEC_FN vec_int vec_int_pair(vec_int a, vec_int b) { return vtrn1q_s32(a, b); }
+VEC_FN vec_int vec_int_zip_low(vec_int a, vec_int b)
+{
+    return vreinterpretq_s32_s64(vzip1q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)));
+}
+VEC_FN vec_int vec_int_zip_high(vec_int a, vec_int b)
+{
+    return vreinterpretq_s32_s64(vzip2q_s64(vreinterpretq_s64_s32(a), vreinterpretq_s64_s32(b)));
+}
+
+VEC_FN vec_wide vec_wide_zero(void) { return (vec_wide){vdupq_n_f64(0.0), vdupq_n_f64(0.0)}; }
+VEC_FN vec_wide vec_wide_add(vec_wide s, vec a)
+{
+    return (vec_wide){vaddq_f64(s.low, vcvt_f64_f32(vget_low_f32(a))),
+                      vaddq_f64(s.high, vcvt_high_f64_f32(a))};
+}
+VEC_FN void vec_wide_store(double *p, vec_wide s)
+{
+    vst1q_f64(p, s.low);
+    vst1q_f64(p + 2, s.high);
+}
+
 #endif

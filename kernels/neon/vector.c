@@ -16,5 +16,6 @@ const struct cincel_vector_row cincel_vector_neon = {
     .act_backward = vector_act_backward,
     .column_sum = vector_column_sum,
     .add = vector_add,
+    .add_scaled = vector_add_scaled,
     .sgd = vector_sgd,
 };

@@ -17,6 +17,8 @@
 union emulated {
     simde__m512 ps;
     simde__m512i si;
+    simde__m512d pd;
+    __m256d half_d[2];
     __m256 half[2];
     __m256i half_i[2];
     float f[16];
@@ -95,6 +97,14 @@ EMULATE simde__m512 emulated_cvtepi32_ps(simde__m512i a)
     return r.ps;
 }
 
+EMULATE simde__m512d emulated_cvtps_pd(__m256 a)
+{
+    union emulated r;
+    r.half_d[0] = _mm256_cvtps_pd(_mm256_castps256_ps128(a));
+    r.half_d[1] = _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
+    return r.pd;
+}
+
 EMULATE simde__m512i emulated_cvtepu8_epi32(__m128i a)
 {
     union emulated r;
@@ -120,6 +130,7 @@ EMULATE __m128i emulated_cvtepi32_epi8(simde__m512i a)
 #undef _mm512_srai_epi32
 #undef _mm512_cvtps_epi32
 #undef _mm512_cvtepi32_ps
+#undef _mm512_cvtps_pd
 #undef _mm512_cvtepu8_epi32
 #undef _mm512_cvtepi32_epi8
 #define _mm512_maskz_loadu_ps emulated_maskz_loadu_ps
@@ -131,6 +142,7 @@ EMULATE __m128i emulated_cvtepi32_epi8(simde__m512i a)
 #define _mm512_srai_epi32 emulated_srai_epi32
 #define _mm512_cvtps_epi32 emulated_cvtps_epi32
 #define _mm512_cvtepi32_ps emulated_cvtepi32_ps
+#define _mm512_cvtps_pd emulated_cvtps_pd
 #define _mm512_cvtepu8_epi32 emulated_cvtepu8_epi32
 #define _mm512_cvtepi32_epi8 emulated_cvtepi32_epi8
 
