@@ -1,6 +1,8 @@
 #include "train/dataset.h"
 
 #include <assert.h>
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +15,8 @@ static cincel_status out_of_memory(const char *name, size_t count)
     return cincel_fail(CINCEL_OUT_OF_MEMORY, "dataset: no memory for the %zu samples of %s", count, name);
 }
 
-static cincel_dataset *create(const char *name, size_t count, int height, int width, int channels,
-                              int classes)
+cincel_dataset *cincel_dataset_new(const char *name, size_t count, int height, int width, int channels,
+                                   int classes, int target_count)
 {
     cincel_dataset *data = calloc(1, sizeof *data);
     if (!data) return NULL;
@@ -24,6 +26,7 @@ static cincel_dataset *create(const char *name, size_t count, int height, int wi
     data->width = width;
     data->channels = channels;
     data->classes = classes;
+    data->target_count = target_count;
     data->sample = (size_t)height * (size_t)width * (size_t)channels;
     for (int i = 0; i < 256; i++) data->value[i] = (float)i / 255.0f;
     return data;
@@ -33,7 +36,7 @@ cincel_status cincel_dataset_from_bytes(const char *name, size_t count, int heig
                                         int classes, uint8_t *bytes, int32_t *labels, cincel_dataset **out)
 {
     assert(name && bytes && labels && out);
-    cincel_dataset *data = create(name, count, height, width, channels, classes);
+    cincel_dataset *data = cincel_dataset_new(name, count, height, width, channels, classes, 0);
     if (!data) {
         free(bytes);
         free(labels);
@@ -45,31 +48,25 @@ cincel_status cincel_dataset_from_bytes(const char *name, size_t count, int heig
     return CINCEL_OK;
 }
 
-static cincel_status check_memory(const float *x, const int32_t *labels, size_t count, const int extent[4],
-                                  size_t *bytes)
+/* The samples of a set in memory: their bytes, and that they fit. */
+static cincel_status check_samples(const float *x, size_t count, int height, int width, int channels,
+                                   size_t *bytes)
 {
-    static const char *const names[4] = {"height", "width", "channels", "classes"};
+    static const char *const names[] = {"height", "width", "channels"};
+    const int extent[] = {height, width, channels};
     if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: x is NULL");
-    if (!labels) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: labels is NULL");
     if (!count) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: count is 0, must be > 0");
     *bytes = sizeof *x;
     bool fits = cincel_mul(*bytes, count, bytes);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3; i++) {
         if (extent[i] <= 0)
             return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: %s is %d, must be > 0", names[i],
                                extent[i]);
-        if (i < 3) fits = fits && cincel_mul(*bytes, (size_t)extent[i], bytes);
+        fits = fits && cincel_mul(*bytes, (size_t)extent[i], bytes);
     }
     if (!fits || *bytes > PTRDIFF_MAX) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: %zu samples of %d x %d x %d overflow", count,
-                           extent[0], extent[1], extent[2]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (labels[i] < 0 || labels[i] >= extent[3]) {
-            return cincel_fail(CINCEL_INVALID_ARGUMENT,
-                               "dataset: label %d of sample %zu is out of range: classes is %d",
-                               (int)labels[i], i, extent[3]);
-        }
+                           height, width, channels);
     }
     return CINCEL_OK;
 }
@@ -78,13 +75,22 @@ cincel_status cincel_dataset_memory(const float *x, const int32_t *labels, size_
                                     int width, int channels, int classes, cincel_dataset **out)
 {
     if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: out is NULL");
-    const int extent[4] = {height, width, channels, classes};
+    if (!labels) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: labels is NULL");
+    if (classes <= 0) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: classes is %d, must be > 0", classes);
+    }
     size_t bytes = 0;
-    const cincel_status status = check_memory(x, labels, count, extent, &bytes);
+    const cincel_status status = check_samples(x, count, height, width, channels, &bytes);
     if (status != CINCEL_OK) return status;
-
+    for (size_t i = 0; i < count; i++) {
+        if (labels[i] < 0 || labels[i] >= classes) {
+            return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                               "dataset: label %d of sample %zu is out of range: classes is %d",
+                               (int)labels[i], i, classes);
+        }
+    }
     static const char name[] = "memory";
-    cincel_dataset *data = create(name, count, height, width, channels, classes);
+    cincel_dataset *data = cincel_dataset_new(name, count, height, width, channels, classes, 0);
     if (data) {
         data->numbers = malloc(bytes);
         data->labels = malloc(count * sizeof *labels);
@@ -99,12 +105,50 @@ cincel_status cincel_dataset_memory(const float *x, const int32_t *labels, size_
     return CINCEL_OK;
 }
 
+cincel_status cincel_dataset_regression(const float *x, const float *targets, size_t count, int height,
+                                        int width, int channels, int target_count, cincel_dataset **out)
+{
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: out is NULL");
+    if (!targets) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: targets is NULL");
+    if (target_count <= 0) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: target_count is %d, must be > 0", target_count);
+    }
+    size_t bytes = 0, target_bytes = 0;
+    cincel_status status = check_samples(x, count, height, width, channels, &bytes);
+    if (status == CINCEL_OK) status = check_samples(targets, count, 1, 1, target_count, &target_bytes);
+    if (status != CINCEL_OK) return status;
+    for (size_t i = 0; i < target_bytes / sizeof *targets; i++) {
+        if (!isfinite(targets[i])) {
+            return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: target %g of sample %zu is not finite",
+                               (double)targets[i], i / (size_t)target_count);
+        }
+    }
+    static const char name[] = "memory";
+    cincel_dataset *data = cincel_dataset_new(name, count, height, width, channels, 0, target_count);
+    if (data) {
+        data->numbers = malloc(bytes);
+        data->targets = malloc(target_bytes);
+    }
+    if (!data || !data->numbers || !data->targets) {
+        cincel_dataset_destroy(data);
+        return out_of_memory(name, count);
+    }
+    memcpy(data->numbers, x, bytes);
+    memcpy(data->targets, targets, target_bytes);
+    *out = data;
+    return CINCEL_OK;
+}
+
 void cincel_dataset_destroy(cincel_dataset *data)
 {
     if (!data) return;
     free(data->bytes);
     free(data->numbers);
     free(data->labels);
+    free(data->targets);
+    const size_t columns = data->column ? data->sample + (size_t)data->target_count : 0;
+    for (size_t i = 0; i < columns; i++) free(data->column[i]);
+    free(data->column);
     free(data);
 }
 
@@ -119,6 +163,7 @@ cincel_status cincel_dataset_describe(const cincel_dataset *data, cincel_dataset
     info.width = data->width;
     info.channels = data->channels;
     info.classes = data->classes;
+    info.targets = data->target_count;
     return cincel_struct_out("dataset", &info, sizeof info, sizeof info, out);
 }
 
@@ -132,8 +177,7 @@ static void copy_sample(const cincel_dataset *data, size_t i, float *x)
     for (size_t p = 0; p < data->sample; p++) x[p] = data->value[bytes[p]];
 }
 
-cincel_status cincel_dataset_gather(const cincel_dataset *data, const size_t *index, size_t n, float *x,
-                                    int32_t *labels)
+static cincel_status check_index(const cincel_dataset *data, const size_t *index, size_t n)
 {
     if (!data) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: data is NULL");
     if (!index && n) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: index is NULL");
@@ -143,9 +187,42 @@ cincel_status cincel_dataset_gather(const cincel_dataset *data, const size_t *in
                                index[i], data->count);
         }
     }
+    return CINCEL_OK;
+}
+
+cincel_status cincel_dataset_gather(const cincel_dataset *data, const size_t *index, size_t n, float *x,
+                                    int32_t *labels)
+{
+    const cincel_status status = check_index(data, index, n);
+    if (status != CINCEL_OK) return status;
+    if (labels && !data->labels) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: %s has targets, no labels", data->name);
+    }
     for (size_t i = 0; i < n; i++) {
         if (x) copy_sample(data, index[i], x + i * data->sample);
         if (labels) labels[i] = data->labels[index[i]];
     }
     return CINCEL_OK;
+}
+
+cincel_status cincel_dataset_gather_targets(const cincel_dataset *data, const size_t *index, size_t n,
+                                            float *x, float *targets)
+{
+    const cincel_status status = check_index(data, index, n);
+    if (status != CINCEL_OK) return status;
+    if (targets && !data->targets) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: %s has labels, no targets", data->name);
+    }
+    const size_t count = (size_t)data->target_count;
+    for (size_t i = 0; i < n; i++) {
+        if (x) copy_sample(data, index[i], x + i * data->sample);
+        if (targets) memcpy(targets + i * count, data->targets + index[i] * count, count * sizeof *targets);
+    }
+    return CINCEL_OK;
+}
+
+const char *cincel_dataset_column(const cincel_dataset *data, size_t index)
+{
+    if (!data || !data->column || index >= data->sample + (size_t)data->target_count) return NULL;
+    return data->column[index];
 }

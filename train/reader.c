@@ -153,6 +153,15 @@ cincel_status cincel_reader_read(struct cincel_reader *reader, void *out, size_t
     return CINCEL_OK;
 }
 
+cincel_status cincel_reader_some(struct cincel_reader *reader, void *out, size_t bytes, size_t *got)
+{
+    assert(reader && out && got);
+    const cincel_status status = read_some(reader, out, bytes, got);
+    if (status == CINCEL_OK && *got > cincel_reader_left(reader)) reader->limit = reader->done + *got;
+    if (status == CINCEL_OK) reader->done += *got;
+    return status;
+}
+
 cincel_status cincel_reader_block(struct cincel_reader *reader, size_t bytes, void **out, const char *what)
 {
     assert(reader && out);

@@ -24,6 +24,9 @@ cincel_status cincel_reader_read(struct cincel_reader *reader, void *out, size_t
    the file cannot hold that much, and grown as data come where only decompressing can tell. */
 cincel_status cincel_reader_block(struct cincel_reader *reader, size_t bytes, void **out, const char *what);
 
+/* Up to `bytes` bytes, for formats that do not say how long they are; *got is less only at the end. */
+cincel_status cincel_reader_some(struct cincel_reader *reader, void *out, size_t bytes, size_t *got);
+
 /* Bytes that follow are a format error; checks the checksum of a gzip file. */
 cincel_status cincel_reader_end(struct cincel_reader *reader);
 

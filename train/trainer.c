@@ -7,7 +7,6 @@
 
 #include "core/abi.h"
 #include "core/memory.h"
-#include "core/philox.h"
 #include "core/status.h"
 #include "train/random.h"
 
@@ -70,25 +69,13 @@ static cincel_status check_options(const cincel_train_options *o)
     return CINCEL_OK;
 }
 
-/* Fisher–Yates, each exchange drawn by its own number: the order depends on seed, purpose and epoch alone. */
-static void shuffle(size_t *index, size_t count, uint64_t seed, enum random_purpose purpose, uint32_t epoch)
-{
-    const struct cincel_random random = {seed, (uint32_t)purpose, epoch};
-    for (size_t i = count; i > 1; i--) {
-        const size_t other = cincel_random_below(&random, i - 1, (uint32_t)i);
-        const size_t kept = index[i - 1];
-        index[i - 1] = index[other];
-        index[other] = kept;
-    }
-}
-
 static cincel_status split_samples(struct trainer *t, size_t count)
 {
     if (count > UINT32_MAX) {
         return cincel_fail(CINCEL_UNSUPPORTED, "train: data set has %zu samples, at most %u are supported",
                            count, UINT32_MAX);
     }
-    t->validation_count = (size_t)((double)count * t->o.validation_fraction);
+    t->validation_count = cincel_part_of(count, t->o.validation_fraction);
     t->train_count = count - t->validation_count;
     if (t->train_count == 0) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT,
@@ -98,8 +85,7 @@ static cincel_status split_samples(struct trainer *t, size_t count)
     t->split = calloc(count, sizeof *t->split);
     t->order = calloc(t->train_count, sizeof *t->order);
     if (!t->split || !t->order) return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
-    for (size_t i = 0; i < count; i++) t->split[i] = i;
-    shuffle(t->split, count, t->o.seed, RANDOM_SPLIT, 0);
+    cincel_validation_order(t->split, count, t->o.seed);
     return CINCEL_OK;
 }
 
@@ -203,7 +189,7 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, float
 static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
 {
     memcpy(t->order, t->split, t->train_count * sizeof *t->order);
-    shuffle(t->order, t->train_count, t->o.seed, RANDOM_SHUFFLE, (uint32_t)p->epoch);
+    cincel_shuffle(t->order, t->train_count, t->o.seed, RANDOM_SHUFFLE, (uint32_t)p->epoch);
     t->epoch.seconds = 0.0;
     t->epoch.items = 0;
     double loss_sum = 0.0;

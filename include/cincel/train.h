@@ -175,11 +175,13 @@ typedef struct cincel_dataset_info {
     size_t size;
     const char *name; /* "mnist (IDX)", "synthetic digits": valid as long as the data set */
     size_t count;
-    int height, width, channels, classes;
+    int height, width, channels;
+    int classes; /* labels are 0 … classes − 1; 0: the samples have targets */
+    int targets; /* numbers to predict, a sample; 0: the samples have labels */
 } cincel_dataset_info;
-#define CINCEL_DATASET_INFO_INIT                         \
-    {                                                    \
-        sizeof(cincel_dataset_info), NULL, 0, 0, 0, 0, 0 \
+#define CINCEL_DATASET_INFO_INIT                            \
+    {                                                       \
+        sizeof(cincel_dataset_info), NULL, 0, 0, 0, 0, 0, 0 \
     }
 
 /* IDX image and label files (MNIST family), plain or .gz; pixels are scaled to 0 … 1. Counts must
@@ -201,12 +203,69 @@ CINCEL_API cincel_status cincel_dataset_memory(const float *x, const int32_t *la
                                                int height, int width, int channels, int classes,
                                                cincel_dataset **out);
 
+/* The same with targets [count][target_count], finite numbers to predict. */
+CINCEL_API cincel_status cincel_dataset_regression(const float *x, const float *targets, size_t count,
+                                                   int height, int width, int channels, int target_count,
+                                                   cincel_dataset **out);
+
+typedef enum cincel_csv_header {
+    CINCEL_CSV_HEADER_AUTO = 0, /* the first record is one if a field of it is no number */
+    CINCEL_CSV_HEADER_YES,
+    CINCEL_CSV_HEADER_NO
+} cincel_csv_header;
+
+typedef struct cincel_csv_options {
+    size_t size;
+    const char *target; /* a column's name in the header or, if there is none such, its number from 1; NULL:
+                           the last column */
+    cincel_csv_header header;
+    int labels; /* 1: the target is a class, 0, 1, …; 0: a number to predict */
+} cincel_csv_options;
+#define CINCEL_CSV_OPTIONS_INIT                                     \
+    {                                                               \
+        sizeof(cincel_csv_options), NULL, CINCEL_CSV_HEADER_AUTO, 0 \
+    }
+
+/*
+ * A table of numbers in a CSV file (RFC 4180, plain or .gz): samples 1 x 1 x (columns − 1), in the order of
+ * the columns without the target. `o` may be NULL. A damaged file is an error that names line and column.
+ */
+CINCEL_API cincel_status cincel_dataset_csv(const char *path, const cincel_csv_options *o,
+                                            cincel_dataset **out);
+
+/* What input number `index` is called, and after the inputs the targets; NULL where the source has no names.
+   Valid as long as the data set. */
+CINCEL_API const char *cincel_dataset_column(const cincel_dataset *data, size_t index);
+
+/*
+ * A seeded permutation cut in two: `second` gets the last fraction (0 < fraction < 1) of the samples, rounded
+ * down, `first` the rest. Both are copies, and neither may be empty.
+ */
+CINCEL_API cincel_status cincel_dataset_split(const cincel_dataset *data, double fraction, uint64_t seed,
+                                              cincel_dataset **first, cincel_dataset **second);
+
+/*
+ * Mean and standard deviation (of n, not n − 1) over samples index[0 … n−1], n > 0, of each number of a
+ * sample and then of each target: mean and deviation [height·width·channels + targets].
+ */
+CINCEL_API cincel_status cincel_dataset_moments(const cincel_dataset *data, const size_t *index, size_t n,
+                                                float *mean, float *deviation);
+
+/* Every number and target v becomes (v − mean) / deviation; where the deviation is 0, v − mean. Not for sets
+   of pictures as bytes (IDX files, synthetic digits). Not while another thread reads the set. */
+CINCEL_API cincel_status cincel_dataset_standardise(cincel_dataset *data, const float *mean,
+                                                    const float *deviation);
+
 CINCEL_API void cincel_dataset_destroy(cincel_dataset *data);
 CINCEL_API cincel_status cincel_dataset_describe(const cincel_dataset *data, cincel_dataset_info *out);
 
 /* Copies samples index[0 … n−1] to x [n][h][w][c] and labels [n] (either may be NULL). Thread-safe. */
 CINCEL_API cincel_status cincel_dataset_gather(const cincel_dataset *data, const size_t *index, size_t n,
                                                float *x, int32_t *labels);
+
+/* The same with targets [n][targets]. */
+CINCEL_API cincel_status cincel_dataset_gather_targets(const cincel_dataset *data, const size_t *index,
+                                                       size_t n, float *x, float *targets);
 
 /* ------------------------------------------------------------------------------------ training -- */
 
