@@ -1,7 +1,9 @@
 #include "core/problem.h"
 
+#include <float.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/abi.h"
 #include "core/memory.h"
@@ -40,11 +42,30 @@ static cincel_status check_positive(const char *op, const struct field *fields, 
     return CINCEL_OK;
 }
 
-static cincel_status check_switches(const char *op, int activation, int accumulate)
+cincel_status cincel_activation_check(const char *op, cincel_activation act, float alpha)
 {
-    if (activation < CINCEL_ACT_NONE || activation > CINCEL_ACT_RELU) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: activation %d does not exist", op, activation);
+    if ((int)act < CINCEL_ACT_NONE || act > CINCEL_ACT_SILU) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: activation %d does not exist", op, (int)act);
     }
+    if (cincel_activation_has_alpha(act) && !(alpha > 0.0f && alpha <= FLT_MAX)) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: alpha is %g, must be finite and > 0", op,
+                           (double)alpha);
+    }
+    return CINCEL_OK;
+}
+
+/* A backward pass has y but not z. */
+static cincel_status check_foldable(const char *op, cincel_activation act, cincel_pass pass)
+{
+    if (pass == CINCEL_FORWARD || !cincel_activation_needs_input(act)) return CINCEL_OK;
+    return cincel_fail(CINCEL_UNSUPPORTED, "%s: activation %s needs z: run it as its own pass", op,
+                       act == CINCEL_ACT_GELU        ? "gelu"
+                       : act == CINCEL_ACT_GELU_TANH ? "gelu_tanh"
+                                                     : "silu");
+}
+
+static cincel_status check_accumulate(const char *op, int accumulate)
+{
     if (accumulate != 0 && accumulate != 1) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: accumulate is %d, must be 0 or 1", op, accumulate);
     }
@@ -106,7 +127,7 @@ static cincel_status check_tensor(const char *op, const char *tensor, const int 
 
 /* ------------------------------------------------------------------------------ convolution -- */
 
-static cincel_status check_conv(const char *op, const cincel_conv_desc *d, int *oh, int *ow)
+static cincel_status check_conv(const char *op, const cincel_conv_desc *d, cincel_pass pass, int *oh, int *ow)
 {
     const struct field positive[] = {
         {"n", d->n},
@@ -123,7 +144,9 @@ static cincel_status check_conv(const char *op, const cincel_conv_desc *d, int *
         {"dilation_w", d->dilation_w},
     };
     cincel_status status = check_positive(op, positive, sizeof positive / sizeof *positive);
-    if (!status) status = check_switches(op, (int)d->activation, d->accumulate);
+    if (!status) status = cincel_activation_check(op, d->activation, d->alpha);
+    if (!status) status = check_foldable(op, d->activation, pass);
+    if (!status) status = check_accumulate(op, d->accumulate);
     if (!status && (d->layout != CINCEL_NHWC || d->weights_layout != CINCEL_OHWI))
         return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout %d, weights_layout %d: only NHWC and OHWI yet", op,
                            (int)d->layout, (int)d->weights_layout);
@@ -153,6 +176,7 @@ static void normalise_conv(cincel_conv_desc *d, cincel_pass pass)
     if (d->kh == 1) d->dilation_h = 1;
     if (d->kw == 1) d->dilation_w = 1;
     if (pass == CINCEL_FORWARD) d->accumulate = 0;
+    if (!cincel_activation_has_alpha(d->activation)) d->alpha = 0.0f;
 }
 
 cincel_status cincel_problem_conv(const cincel_conv_desc *d, cincel_pass pass, const char *name,
@@ -162,7 +186,7 @@ cincel_status cincel_problem_conv(const cincel_conv_desc *d, cincel_pass pass, c
     cincel_status status = check_descriptor(name, d);
     if (!status) status = check_pass(name, pass, CINCEL_BACKWARD_WEIGHTS);
     if (!status) status = cincel_struct_in(name, d, sizeof *d, sizeof *d, &p.conv.d);
-    if (!status) status = check_conv(name, &p.conv.d, &p.conv.oh, &p.conv.ow);
+    if (!status) status = check_conv(name, &p.conv.d, pass, &p.conv.oh, &p.conv.ow);
     if (status) return status;
     normalise_conv(&p.conv.d, pass);
     *out = p;
@@ -185,6 +209,7 @@ cincel_status cincel_problem_linear(const cincel_linear_desc *d, cincel_pass pas
     conv.oc = known.out;
     conv.activation = known.activation;
     conv.accumulate = known.accumulate;
+    conv.alpha = known.alpha;
     return cincel_problem_conv(&conv, pass, name, out);
 }
 
@@ -207,7 +232,7 @@ static cincel_status check_pool(const cincel_pool_desc *d, int *oh, int *ow)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: kind %d does not exist", op, (int)d->kind);
     }
     cincel_status status = check_positive(op, positive, sizeof positive / sizeof *positive);
-    if (!status) status = check_switches(op, CINCEL_ACT_NONE, d->accumulate);
+    if (!status) status = check_accumulate(op, d->accumulate);
     if (!status) status = check_layout(op, d->layout);
     if (!status && d->layout != CINCEL_NHWC)
         return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout %d: only NHWC yet", op, (int)d->layout);
@@ -241,16 +266,26 @@ cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, s
 
 /* ----------------------------------------------------------------------------- key and cost -- */
 
+/* ":3c23d70a", the bits: decimals would need a decimal point, which is the locale's. */
+static void print_alpha(float alpha, char *out, size_t size)
+{
+    uint32_t bits;
+    memcpy(&bits, &alpha, sizeof bits);
+    snprintf(out, size, ":%08x", (unsigned)bits);
+}
+
 bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size)
 {
     int length;
     if (p->op == CINCEL_OP_CONV) {
         const cincel_conv_desc *d = &p->conv.d;
-        length = snprintf(out, size,
-                          "conv/%s n%d g%d ic%d ih%d iw%d oc%d k%dx%d s%dx%d p%d,%d,%d,%d d%dx%d act%d acc%d",
-                          pass_names[p->pass], d->n, d->groups, d->ic, d->ih, d->iw, d->oc, d->kh, d->kw,
-                          d->stride_h, d->stride_w, d->pad_top, d->pad_bottom, d->pad_left, d->pad_right,
-                          d->dilation_h, d->dilation_w, (int)d->activation, d->accumulate);
+        char alpha[16] = "";
+        if (cincel_activation_has_alpha(d->activation)) print_alpha(d->alpha, alpha, sizeof alpha);
+        length = snprintf(
+            out, size, "conv/%s n%d g%d ic%d ih%d iw%d oc%d k%dx%d s%dx%d p%d,%d,%d,%d d%dx%d act%d%s acc%d",
+            pass_names[p->pass], d->n, d->groups, d->ic, d->ih, d->iw, d->oc, d->kh, d->kw, d->stride_h,
+            d->stride_w, d->pad_top, d->pad_bottom, d->pad_left, d->pad_right, d->dilation_h, d->dilation_w,
+            (int)d->activation, alpha, d->accumulate);
     } else {
         const cincel_pool_desc *d = &p->pool.d;
         length = snprintf(out, size, "maxpool/%s n%d c%d ih%d iw%d k%dx%d s%dx%d p%d,%d,%d,%d acc%d",

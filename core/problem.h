@@ -27,6 +27,18 @@ struct cincel_problem {
     };
 };
 
+/* The activation exists and has a usable alpha; `op` begins the message. */
+cincel_status cincel_activation_check(const char *op, cincel_activation act, float alpha);
+/* Its derivative is taken from z, not from y. */
+static inline bool cincel_activation_needs_input(cincel_activation act)
+{
+    return act == CINCEL_ACT_GELU || act == CINCEL_ACT_GELU_TANH || act == CINCEL_ACT_SILU;
+}
+static inline bool cincel_activation_has_alpha(cincel_activation act)
+{
+    return act == CINCEL_ACT_LEAKY_RELU || act == CINCEL_ACT_ELU;
+}
+
 /* Check every field and every product (bytes of each tensor ≤ PTRDIFF_MAX; padded sizes and outputs ≤
    INT_MAX); the message names the offending field and its value. `name` is the operator in messages:
    "conv" or "linear". Fields that cannot matter (accumulate of a forward pass, dilation of a kernel of

@@ -163,8 +163,12 @@ struct cincel_vector_row {
     void (*log)(const float *x, float *y, size_t count);
     void (*tanh)(const float *x, float *y, size_t count);
     void (*sigmoid)(const float *x, float *y, size_t count);
-    void (*act_forward)(int act, const float *x, float *y, size_t count);
-    void (*act_backward)(int act, const float *y, const float *dy, float *dx, size_t count);
+    void (*expm1)(const float *x, float *y, size_t count);
+    void (*phi)(const float *x, float *y, size_t count); /* the normal distribution function */
+    /* Any cincel_activation; alpha is read where it has one. `at` is z for GELU, GELU_TANH and SILU, y for
+       the others, and any pointer for NONE; dx may be `at` or dy. */
+    void (*act_forward)(int act, float alpha, const float *x, float *y, size_t count);
+    void (*act_backward)(int act, float alpha, const float *at, const float *dy, float *dx, size_t count);
     /* sum[j] += Σ_r x[r·ld + j], r ascending: bias gradients */
     void (*column_sum)(const float *x, size_t ld, size_t rows, size_t cols, float *sum);
     /* y[i] (+)= x[i] */

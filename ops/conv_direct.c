@@ -163,11 +163,11 @@ static void begin_shape(const struct cincel_target *t, const struct cincel_probl
     *s = (struct direct_shape){.forward = p->pass == CINCEL_FORWARD,
                                .padded = c->knob[DIRECT_EDGE],
                                .fused = c->knob[DIRECT_PACK],
-                               .act = d->activation,
                                .threads = c->threads};
     s->isa = cincel_isa_find(t, c->isa);
     s->row = s->isa ? cincel_gemm_row_find(s->isa, c->row) : NULL;
     assert(s->row);
+    s->epilogue = cincel_epilogue_of(s->isa, d);
     cincel_conv_geometry(p, &s->g);
     s->gradient = !s->forward && d->activation != CINCEL_ACT_NONE;
     s->accumulate = !s->forward && d->accumulate;

@@ -15,6 +15,7 @@
 #include "core/memory.h"
 #include "ops/algo.h"
 #include "ops/conv_geometry.h"
+#include "ops/epilogue.h"
 
 enum { DIRECT_MR_MAX = 32 };
 
@@ -40,7 +41,7 @@ struct direct_shape {
     bool forward, padded, fused;
     bool gradient; /* dy passes through the activation's gradient first */
     bool accumulate;
-    int act;
+    struct cincel_epilogue epilogue;
     int threads;
     int part, parts;             /* source channels of one k block, their number */
     size_t panels;               /* of one group */

@@ -135,8 +135,8 @@ static void gradient_cut(const struct call *call, size_t cut)
     const size_t count = (size_t)s->g.images * s->g.src_h * s->g.src_w * s->g.src_channels;
     const size_t each = cincel_round_up(cincel_div_up(count, s->dy_cuts), LINE_FLOATS);
     const size_t begin = cincel_min(cut * each, count), end = cincel_min(begin + each, count);
-    s->isa->vector->act_backward(s->act, call->t->y_in + begin, call->t->dy + begin, call->dy + begin,
-                                 end - begin);
+    cincel_epilogue_gradient(&s->epilogue, call->t->y_in + begin, call->t->dy + begin, call->dy + begin,
+                             end - begin);
 }
 
 static void prepare(const struct call *call, struct cincel_worker *worker)
@@ -170,7 +170,7 @@ static void strip_row(const struct call *call, size_t row, float *dst)
     const size_t from = (image * g->src_h + (size_t)r) * floats;
     memset(dst, 0, left * sizeof(float));
     if (s->gradient)
-        s->isa->vector->act_backward(s->act, call->t->y_in + from, call->t->dy + from, dst + left, floats);
+        cincel_epilogue_gradient(&s->epilogue, call->t->y_in + from, call->t->dy + from, dst + left, floats);
     else
         memcpy(dst + left, call->source + from, floats * sizeof(float));
     memset(dst + left + floats, 0, (width - left - floats) * sizeof(float));
@@ -323,6 +323,15 @@ static void fetch(const struct direct_phase *phase, const struct tile *next, siz
 
 /* ------------------------------------------------------------------------------------ computing -- */
 
+/* The activation of a tile's outputs, whose pointers stand behind the last panel. */
+static void finish(const struct job *job, const struct tile *tile)
+{
+    const struct direct_shape *s = &job->call->prepared->s;
+    const size_t nr = (size_t)s->row->nr, behind = (job->panel_end - job->panel_begin) * nr;
+    const size_t columns = cincel_min(behind, (size_t)s->g.n - job->panel_begin * nr);
+    for (int p = 0; p < tile->m; p++) cincel_epilogue_row(&s->epilogue, tile->c[p] - behind, columns);
+}
+
 /* One tile times the panels of the job; what the `next` tile (or NULL) needs is fetched meanwhile. */
 static void multiply(const struct job *job, const struct tile *tile, const struct tile *next)
 {
@@ -342,7 +351,7 @@ static void multiply(const struct job *job, const struct tile *tile, const struc
         .k = s->padded ? (size_t)phase->cols.taps * size : (size_t)size,
         .m = tile->m,
         .load_c = job->part > 0 || s->accumulate,
-        .act = s->forward && last ? s->act : CINCEL_ACT_NONE,
+        .act = s->forward && last ? cincel_epilogue_in_tile(&s->epilogue) : CINCEL_ACT_NONE,
     };
 
     for (size_t i = 0; i < panels; i++, b += phase->panel_floats) {
@@ -356,6 +365,7 @@ static void multiply(const struct job *job, const struct tile *tile, const struc
         row->run(&args);
         for (int p = 0; p < tile->m; p++) tile->c[p] += row->nr;
     }
+    if (s->forward && last) finish(job, tile);
 }
 
 /* All pixels of the cut; pointers are gathered one tile ahead. */

@@ -10,6 +10,7 @@
 
 #include "core/memory.h"
 #include "ops/conv_direct_weights.h"
+#include "ops/epilogue.h"
 
 enum { LINE = CINCEL_ALIGN / sizeof(float) };
 
@@ -140,6 +141,7 @@ static void pad_image(const struct job *job, size_t image)
 static void prepare(const struct job *job, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = job->p;
+    const struct cincel_epilogue epilogue = cincel_epilogue_of(p->isa, &p->d);
     const size_t images = p->copy_x ? p->s.n : 0;
     const size_t count = p->s.n * p->s.oh * p->s.ow * p->s.oc;
     const size_t chunks = job->parts.dz ? cincel_div_up(count, DZ_CHUNK) : 0;
@@ -150,8 +152,8 @@ static void prepare(const struct job *job, struct cincel_worker *worker)
             continue;
         }
         const size_t at = (claim - images) * DZ_CHUNK;
-        p->isa->vector->act_backward(p->d.activation, job->t->y_in + at, job->t->dy + at, job->parts.dz + at,
-                                     cincel_min(DZ_CHUNK, count - at));
+        cincel_epilogue_gradient(&epilogue, job->t->y_in + at, job->t->dy + at, job->parts.dz + at,
+                                 cincel_min(DZ_CHUNK, count - at));
     }
 }
 

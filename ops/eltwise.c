@@ -10,6 +10,7 @@ struct stream {
     int selector; /* cincel_activation or cincel_math */
     const float *in0, *in1;
     float *out0, *out1;
+    float alpha;
     float lr, momentum, weight_decay;
 };
 
@@ -31,26 +32,32 @@ static void stream_run(const struct cincel_crew *crew, struct stream *s)
 
 static void act_forward_part(const struct stream *s, size_t begin, size_t end)
 {
-    s->row->act_forward(s->selector, s->in0 + begin, s->out0 + begin, end - begin);
+    s->row->act_forward(s->selector, s->alpha, s->in0 + begin, s->out0 + begin, end - begin);
 }
 
-void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activation act, const float *x,
-                                float *y, size_t count)
+void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activation act, float alpha,
+                                const float *x, float *y, size_t count)
 {
-    struct stream s = {.count = count, .part = act_forward_part, .selector = act, .in0 = x, .out0 = y};
+    struct stream s = {
+        .count = count, .part = act_forward_part, .selector = act, .alpha = alpha, .in0 = x, .out0 = y};
     stream_run(crew, &s);
 }
 
 static void act_backward_part(const struct stream *s, size_t begin, size_t end)
 {
-    s->row->act_backward(s->selector, s->in0 + begin, s->in1 + begin, s->out0 + begin, end - begin);
+    s->row->act_backward(s->selector, s->alpha, s->in0 + begin, s->in1 + begin, s->out0 + begin, end - begin);
 }
 
-void cincel_eltwise_act_backward(const struct cincel_crew *crew, cincel_activation act, const float *y,
-                                 const float *dy, float *dx, size_t count)
+void cincel_eltwise_act_backward(const struct cincel_crew *crew, cincel_activation act, float alpha,
+                                 const float *at, const float *dy, float *dx, size_t count)
 {
-    struct stream s = {
-        .count = count, .part = act_backward_part, .selector = act, .in0 = y, .in1 = dy, .out0 = dx};
+    struct stream s = {.count = count,
+                       .part = act_backward_part,
+                       .selector = act,
+                       .alpha = alpha,
+                       .in0 = at,
+                       .in1 = dy,
+                       .out0 = dx};
     stream_run(crew, &s);
 }
 
@@ -63,6 +70,8 @@ static void math_part(const struct stream *s, size_t begin, size_t end)
     case CINCEL_MATH_LOG: s->row->log(x, y, end - begin); break;
     case CINCEL_MATH_TANH: s->row->tanh(x, y, end - begin); break;
     case CINCEL_MATH_SIGMOID: s->row->sigmoid(x, y, end - begin); break;
+    case CINCEL_MATH_EXPM1: s->row->expm1(x, y, end - begin); break;
+    case CINCEL_MATH_PHI: s->row->phi(x, y, end - begin); break;
     }
 }
 

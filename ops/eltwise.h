@@ -8,10 +8,11 @@
 
 #include "ops/crew.h"
 
-void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activation act, const float *x,
-                                float *y, size_t count);
-void cincel_eltwise_act_backward(const struct cincel_crew *crew, cincel_activation act, const float *y,
-                                 const float *dy, float *dx, size_t count);
+void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activation act, float alpha,
+                                const float *x, float *y, size_t count);
+/* `at` is what the derivative is taken from: cincel_activation_needs_input(act) ? x : y */
+void cincel_eltwise_act_backward(const struct cincel_crew *crew, cincel_activation act, float alpha,
+                                 const float *at, const float *dy, float *dx, size_t count);
 void cincel_eltwise_math(const struct cincel_crew *crew, cincel_math f, const float *x, float *y,
                          size_t count);
 void cincel_eltwise_sgd(const struct cincel_crew *crew, float *w, const float *dw, float *v, size_t count,

@@ -20,11 +20,55 @@ static size_t element_of(size_t image, size_t h, size_t w, size_t c, size_t heig
     return ((image * height + h) * width + w) * channels + c;
 }
 
+static double sigmoid(double z) { return z < 0.0 ? exp(z) / (1.0 + exp(z)) : 1.0 / (1.0 + exp(-z)); }
+
+/* GELU's tanh form is z·σ(2u); twice u. */
+static double gelu_inner(double z) { return 2.0 * sqrt(2.0 / M_PI) * (z + 0.044715 * z * z * z); }
+
+double cincel_reference_act(cincel_activation act, double alpha, double z)
+{
+    switch (act) {
+    case CINCEL_ACT_NONE: return z;
+    case CINCEL_ACT_RELU: return z < 0.0 ? 0.0 : z;
+    case CINCEL_ACT_LEAKY_RELU: return z > 0.0 ? z : alpha * z;
+    case CINCEL_ACT_ELU: return z > 0.0 ? z : alpha * expm1(z);
+    case CINCEL_ACT_SIGMOID: return sigmoid(z);
+    case CINCEL_ACT_TANH: return tanh(z);
+    case CINCEL_ACT_GELU: return isinf(z) && z < 0.0 ? -0.0 : z * 0.5 * erfc(-z * M_SQRT1_2);
+    case CINCEL_ACT_GELU_TANH: return isinf(z) && z < 0.0 ? -0.0 : z * sigmoid(gelu_inner(z));
+    case CINCEL_ACT_SILU: return isinf(z) && z < 0.0 ? -0.0 : z * sigmoid(z);
+    }
+    return NAN;
+}
+
+/* What z-dependent activations tend to, beyond which their formulas are ∞ · 0. */
+static const double slope_settled = 200.0;
+
+double cincel_reference_act_gradient(cincel_activation act, double alpha, double at, double dy)
+{
+    const double z = at > slope_settled ? slope_settled : at < -slope_settled ? -slope_settled : at;
+    switch (act) {
+    case CINCEL_ACT_NONE: return dy;
+    case CINCEL_ACT_RELU: return at > 0.0 ? dy : 0.0;
+    case CINCEL_ACT_LEAKY_RELU: return at > 0.0 ? dy : alpha * dy;
+    case CINCEL_ACT_ELU: return at > 0.0 ? dy : (at + alpha) * dy;
+    case CINCEL_ACT_SIGMOID: return at * (1.0 - at) * dy;
+    case CINCEL_ACT_TANH: return (1.0 - at * at) * dy;
+    case CINCEL_ACT_GELU: return (0.5 * erfc(-z * M_SQRT1_2) + z * exp(-0.5 * z * z) / sqrt(2.0 * M_PI)) * dy;
+    case CINCEL_ACT_GELU_TANH: {
+        const double inner = gelu_inner(z), slope = 2.0 * sqrt(2.0 / M_PI) * (1.0 + 3.0 * 0.044715 * z * z);
+        return (sigmoid(inner) + z * sigmoid(inner) * sigmoid(-inner) * slope) * dy;
+    }
+    case CINCEL_ACT_SILU: return (sigmoid(z) + z * sigmoid(z) * sigmoid(-z)) * dy;
+    }
+    return NAN;
+}
+
 /* dy behind the activation: dy · act'(y). */
 static double gradient(const cincel_conv_desc *d, const struct cincel_tensors *t, size_t element)
 {
-    if (d->activation == CINCEL_ACT_RELU && !(t->y_in[element] > 0.0f)) return 0.0;
-    return (double)t->dy[element];
+    return cincel_reference_act_gradient(d->activation, (double)d->alpha, (double)t->y_in[element],
+                                         (double)t->dy[element]);
 }
 
 static double forward_element(const struct cincel_problem *p, const struct cincel_tensors *t, size_t element)
@@ -46,8 +90,7 @@ static double forward_element(const struct cincel_problem *p, const struct cince
             }
         }
     }
-    if (d->activation == CINCEL_ACT_RELU && sum < 0.0) sum = 0.0;
-    return sum;
+    return cincel_reference_act(d->activation, (double)d->alpha, sum);
 }
 
 /* The output row (or column) whose tap `kernel` reads input position `in`, or −1. */

@@ -30,4 +30,8 @@ void cincel_reference_maxpool_forward(const struct cincel_problem *p, const stru
 void cincel_reference_maxpool_backward(const struct cincel_problem *p, const struct cincel_tensors *t,
                                        const size_t *index, size_t count, double *out);
 
+/* act(z), and dy · act' taken at `at`: z or y as cincel_activation_needs_input() says. */
+double cincel_reference_act(cincel_activation act, double alpha, double z);
+double cincel_reference_act_gradient(cincel_activation act, double alpha, double at, double dy);
+
 #endif

@@ -1,6 +1,7 @@
 /* Public whole-tensor calls: arguments checked here, work done by ops/eltwise.c on the context's team. */
 #include "ops/eltwise.h"
 
+#include "core/problem.h"
 #include "core/status.h"
 #include "plan/plan.h"
 
@@ -17,33 +18,31 @@ cincel_status cincel_check_pointers(const char *name, const struct cincel_pointe
     return CINCEL_OK;
 }
 
-static cincel_status check_activation(cincel_activation act)
-{
-    if (act == CINCEL_ACT_NONE || act == CINCEL_ACT_RELU) return CINCEL_OK;
-    return cincel_fail(CINCEL_INVALID_ARGUMENT, "activation: act is %d, no such value", (int)act);
-}
-
-cincel_status cincel_activation_forward(cincel_context *ctx, cincel_activation act, const float *x, float *y,
-                                        size_t count)
+cincel_status cincel_activation_forward(cincel_context *ctx, cincel_activation act, float alpha,
+                                        const float *x, float *y, size_t count)
 {
     const struct cincel_pointer required[] = {{"ctx", ctx}, {"x", x}, {"y", y}, {NULL, NULL}};
     cincel_status st = cincel_check_pointers("activation", required);
-    if (st == CINCEL_OK) st = check_activation(act);
+    if (st == CINCEL_OK) st = cincel_activation_check("activation", act, alpha);
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    cincel_eltwise_act_forward(&crew, act, x, y, count);
+    cincel_eltwise_act_forward(&crew, act, alpha, x, y, count);
     return CINCEL_OK;
 }
 
-cincel_status cincel_activation_backward(cincel_context *ctx, cincel_activation act, const float *y,
-                                         const float *dy, float *dx, size_t count)
+cincel_status cincel_activation_backward(cincel_context *ctx, cincel_activation act, float alpha,
+                                         const float *x, const float *y, const float *dy, float *dx,
+                                         size_t count)
 {
-    const struct cincel_pointer required[] = {{"ctx", ctx}, {"y", y}, {"dy", dy}, {"dx", dx}, {NULL, NULL}};
-    cincel_status st = cincel_check_pointers("activation", required);
-    if (st == CINCEL_OK) st = check_activation(act);
+    const bool from_input = cincel_activation_needs_input(act);
+    const float *const at = act == CINCEL_ACT_NONE ? dy : from_input ? x : y;
+    const struct cincel_pointer required[] = {
+        {"ctx", ctx}, {"dy", dy}, {from_input ? "x" : "y", at}, {"dx", dx}, {NULL, NULL}};
+    cincel_status st = cincel_activation_check("activation", act, alpha);
+    if (st == CINCEL_OK) st = cincel_check_pointers("activation", required);
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    cincel_eltwise_act_backward(&crew, act, y, dy, dx, count);
+    cincel_eltwise_act_backward(&crew, act, alpha, at, dy, dx, count);
     return CINCEL_OK;
 }
 
@@ -52,7 +51,7 @@ cincel_status cincel_math_apply(cincel_context *ctx, cincel_math f, const float 
     const struct cincel_pointer required[] = {{"ctx", ctx}, {"x", x}, {"y", y}, {NULL, NULL}};
     const cincel_status st = cincel_check_pointers("math", required);
     if (st != CINCEL_OK) return st;
-    if (f != CINCEL_MATH_EXP && f != CINCEL_MATH_LOG && f != CINCEL_MATH_TANH && f != CINCEL_MATH_SIGMOID)
+    if ((int)f < CINCEL_MATH_EXP || f > CINCEL_MATH_PHI)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "math: f is %d, no such value", (int)f);
     const struct cincel_crew crew = cincel_context_crew(ctx);
     cincel_eltwise_math(&crew, f, x, y, count);

@@ -1,6 +1,7 @@
 /* Every impossible descriptor is refused with a line that names the field and its value; keys, sizes and
    counts of what remains. */
 #include <limits.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -115,7 +116,7 @@ static const struct bad bad_linears[] = {
     {"linear: n is 0, must be > 0", {{LINEAR(n), 0}}},
     {"linear: in is -5, must be > 0", {{LINEAR(in), -5}}},
     {"linear: out is 0, must be > 0", {{LINEAR(out), 0}}},
-    {"linear: activation 2 does not exist", {{LINEAR(activation), 2}}},
+    {"linear: activation 9 does not exist", {{LINEAR(activation), 9}}},
     {"linear: accumulate is 9, must be 0 or 1", {{LINEAR(accumulate), 9}}},
     {"linear: tensor w of 2147483647x1x1x2147483647 floats is too large",
      {{LINEAR(in), INT_MAX}, {LINEAR(out), INT_MAX}}},
@@ -158,6 +159,60 @@ static void test_bad_descriptors(void **state)
         spoil(&d, &bad_linears[i]);
         assert_refused(cincel_problem_linear(&d, CINCEL_BACKWARD_WEIGHTS, &p), bad_linears[i].message, &p);
     }
+}
+
+/* alpha is looked at where it matters, and nowhere else. */
+static void test_alpha(void **state)
+{
+    (void)state;
+    static const struct {
+        float alpha;
+        const char *message;
+    } bad[] = {{0.0f, "conv: alpha is 0, must be finite and > 0"},
+               {-0.5f, "conv: alpha is -0.5, must be finite and > 0"},
+               {NAN, "conv: alpha is nan, must be finite and > 0"},
+               {INFINITY, "conv: alpha is inf, must be finite and > 0"}};
+    struct cincel_problem p;
+    for (int act = CINCEL_ACT_NONE; act <= CINCEL_ACT_SILU; act++)
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+            cincel_conv_desc d = good_conv();
+            d.activation = (cincel_activation)act;
+            d.alpha = bad[i].alpha;
+            memset(&p, 0x5a, sizeof p);
+            const cincel_status status = cincel_problem_conv(&d, CINCEL_FORWARD, "conv", &p);
+            if (act == CINCEL_ACT_LEAKY_RELU || act == CINCEL_ACT_ELU) {
+                assert_refused(status, bad[i].message, &p);
+            } else {
+                assert_int_equal(status, CINCEL_OK);
+                assert_true(p.conv.d.alpha == 0.0f);
+            }
+        }
+    cincel_linear_desc l = good_linear();
+    l.activation = CINCEL_ACT_ELU;
+    l.alpha = -1.0f;
+    memset(&p, 0x5a, sizeof p);
+    assert_refused(cincel_problem_linear(&l, CINCEL_BACKWARD_DATA, &p),
+                   "linear: alpha is -1, must be finite and > 0", &p);
+}
+
+/* Backward passes have y: activations whose derivative needs z are forward only. */
+static void test_backward_activations(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        [CINCEL_ACT_GELU] = "linear: activation gelu needs z: run it as its own pass",
+        [CINCEL_ACT_GELU_TANH] = "linear: activation gelu_tanh needs z: run it as its own pass",
+        [CINCEL_ACT_SILU] = "linear: activation silu needs z: run it as its own pass"};
+    for (int act = CINCEL_ACT_NONE; act <= CINCEL_ACT_SILU; act++)
+        for (int pass = CINCEL_FORWARD; pass <= CINCEL_BACKWARD_WEIGHTS; pass++) {
+            struct cincel_problem p;
+            cincel_linear_desc d = good_linear();
+            d.activation = (cincel_activation)act;
+            const cincel_status status = cincel_problem_linear(&d, (cincel_pass)pass, &p);
+            const bool allowed = pass == CINCEL_FORWARD || !refused[act];
+            assert_int_equal(status, allowed ? CINCEL_OK : CINCEL_UNSUPPORTED);
+            if (!allowed) assert_string_equal(cincel_error_message(), refused[act]);
+        }
 }
 
 static void test_null_pass_and_struct_size(void **state)
@@ -244,6 +299,13 @@ static void test_keys(void **state)
     assert_true(cincel_problem_key(&p, key, sizeof key));
     assert_string_equal(key, "conv/fwd n8 g1 ic64 ih56 iw56 oc32 k1x1 s1x2 p0,0,0,0 d1x1 act1 acc0");
 
+    /* alpha does where the activation has one */
+    d.activation = CINCEL_ACT_ELU;
+    d.alpha = 0.5f;
+    assert_int_equal(cincel_problem_conv(&d, CINCEL_FORWARD, "conv", &p), CINCEL_OK);
+    assert_true(cincel_problem_key(&p, key, sizeof key));
+    assert_string_equal(key, "conv/fwd n8 g1 ic64 ih56 iw56 oc32 k1x1 s1x2 p0,0,0,0 d1x1 act3:3f000000 acc0");
+
     cincel_linear_desc l = good_linear();
     assert_int_equal(cincel_problem_linear(&l, CINCEL_BACKWARD_WEIGHTS, &p), CINCEL_OK);
     assert_true(cincel_problem_key(&p, key, sizeof key));
@@ -314,6 +376,7 @@ static void test_random_fields(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alpha),           cmocka_unit_test(test_backward_activations),
         cmocka_unit_test(test_bad_descriptors), cmocka_unit_test(test_null_pass_and_struct_size),
         cmocka_unit_test(test_output_sizes),    cmocka_unit_test(test_keys),
         cmocka_unit_test(test_flops_and_bytes), cmocka_unit_test(test_random_fields),

@@ -221,18 +221,18 @@ static void test_activations(void **state)
             float *x = random_floats(&r, count), *dy = random_floats(&r, count);
             float *y = guarded_floats(count), *dx = guarded_floats(count);
             if (count > 3) x[1] = NAN, x[2] = -INFINITY, x[3] = INFINITY;
-            row->act_forward(CINCEL_ACT_RELU, x, y, count);
-            row->act_backward(CINCEL_ACT_RELU, x, dy, dx, count);
+            row->act_forward(CINCEL_ACT_RELU, 0.0f, x, y, count);
+            row->act_backward(CINCEL_ACT_RELU, 0.0f, x, dy, dx, count);
             for (size_t k = 0; k < count; k++) {
                 const float forward = x[k] > 0.0f || isnan(x[k]) ? x[k] : 0.0f;
                 assert_true(isnan(forward) ? isnan(y[k]) : y[k] == forward);
                 assert_true(dx[k] == (x[k] > 0.0f ? dy[k] : 0.0f));
             }
-            row->act_forward(CINCEL_ACT_NONE, dy, y, count);
+            row->act_forward(CINCEL_ACT_NONE, 0.0f, dy, y, count);
             assert_true(same_bits(y, dy, count));
-            row->act_backward(CINCEL_ACT_NONE, x, dy, y, count);
+            row->act_backward(CINCEL_ACT_NONE, 0.0f, x, dy, y, count);
             assert_true(same_bits(y, dy, count));
-            row->act_backward(CINCEL_ACT_RELU, x, dy, dy, count); /* in place */
+            row->act_backward(CINCEL_ACT_RELU, 0.0f, x, dy, dy, count); /* in place */
             assert_true(same_bits(dx, dy, count));
             release(x, count), release(dy, count), release(y, count), release(dx, count);
         }

@@ -48,9 +48,9 @@ static void stream_all(const struct cincel_crew *crew, const float *x, size_t co
     cincel_eltwise_math(crew, CINCEL_MATH_EXP, y, y, count);
     cincel_eltwise_sgd(crew, w, y, v, count, 0.1f, 0.9f, 1e-3f);
     cincel_eltwise_sgd(crew, w, y, NULL, count, 0.1f, 0.0f, 0.0f);
-    cincel_eltwise_act_forward(crew, CINCEL_ACT_RELU, w, y, count);
-    cincel_eltwise_act_backward(crew, CINCEL_ACT_RELU, y, v, v, count);
-    cincel_eltwise_act_forward(crew, CINCEL_ACT_NONE, y, w, count);
+    cincel_eltwise_act_forward(crew, CINCEL_ACT_RELU, 0.0f, w, y, count);
+    cincel_eltwise_act_backward(crew, CINCEL_ACT_RELU, 0.0f, y, v, v, count);
+    cincel_eltwise_act_forward(crew, CINCEL_ACT_NONE, 0.0f, y, w, count);
     free(y);
 }
 

@@ -116,8 +116,9 @@ static void run_all(cincel_context *ctx, const struct plans *p)
     assert_int_equal(cincel_conv_backward_weights(p->conv[2], x, dy, y, dw, db, p->ws), CINCEL_OK);
     assert_int_equal(cincel_pool_forward(p->pool[0], x, y, argmax, NULL), CINCEL_OK);
     assert_int_equal(cincel_pool_backward(p->pool[1], y, argmax, dx, NULL), CINCEL_OK);
-    assert_int_equal(cincel_activation_forward(ctx, CINCEL_ACT_RELU, x, y, FLOATS), CINCEL_OK);
-    assert_int_equal(cincel_activation_backward(ctx, CINCEL_ACT_RELU, y, dy, dx, FLOATS), CINCEL_OK);
+    assert_int_equal(cincel_activation_forward(ctx, CINCEL_ACT_RELU, 0.0f, x, y, FLOATS), CINCEL_OK);
+    assert_int_equal(cincel_activation_backward(ctx, CINCEL_ACT_RELU, 0.0f, NULL, y, dy, dx, FLOATS),
+                     CINCEL_OK);
     assert_int_equal(cincel_math_apply(ctx, CINCEL_MATH_TANH, x, y, FLOATS), CINCEL_OK);
     assert_int_equal(cincel_softmax_forward(ctx, x, y, N, FLOATS / N), CINCEL_OK);
     cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;

@@ -2,7 +2,7 @@
 #include "core/status.h"
 #include "train/model.h"
 
-static cincel_conv_desc conv_desc(const struct layer *layer, int n, cincel_activation activation)
+static cincel_conv_desc conv_desc(const struct layer *layer, int n, struct layer_activation activation)
 {
     const cincel_conv2d_options *o = &layer->as.conv;
     cincel_conv_desc d = CINCEL_CONV_DESC_INIT;
@@ -22,7 +22,8 @@ static cincel_conv_desc conv_desc(const struct layer *layer, int n, cincel_activ
     d.pad_right = o->pad_right;
     d.dilation_h = o->dilation_h;
     d.dilation_w = o->dilation_w;
-    d.activation = activation;
+    d.activation = activation.act;
+    d.alpha = activation.alpha;
     return d;
 }
 
@@ -32,7 +33,7 @@ static cincel_status conv2d_infer(struct layer *layer)
     if (layer->in.flat_h * layer->in.flat_w != 1) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "conv2d: its input is flattened");
     }
-    const cincel_conv_desc d = conv_desc(layer, 1, CINCEL_ACT_NONE);
+    const cincel_conv_desc d = conv_desc(layer, 1, (struct layer_activation){CINCEL_ACT_NONE, 0.0f});
     layer->out = (struct layer_shape){0, 0, d.oc, 1, 1};
     const cincel_status status = cincel_conv_output_size(&d, &layer->out.h, &layer->out.w);
     if (status != CINCEL_OK) return status;
@@ -63,7 +64,8 @@ static cincel_status conv2d_infer(struct layer *layer)
 }
 
 static cincel_status conv2d_plan(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
-                                 cincel_activation fused, const cincel_options *options, cincel_plan **out)
+                                 struct layer_activation fused, const cincel_options *options,
+                                 cincel_plan **out)
 {
     const cincel_conv_desc d = conv_desc(layer, n, fused);
     return cincel_conv_plan(ctx, &d, pass, options, out);

@@ -35,13 +35,15 @@ static cincel_status linear_infer(struct layer *layer)
 }
 
 static cincel_status linear_plan(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
-                                 cincel_activation fused, const cincel_options *options, cincel_plan **out)
+                                 struct layer_activation fused, const cincel_options *options,
+                                 cincel_plan **out)
 {
     cincel_linear_desc d = CINCEL_LINEAR_DESC_INIT;
     d.n = n;
     d.in = layer->in.c;
     d.out = layer->out.c;
-    d.activation = fused;
+    d.activation = fused.act;
+    d.alpha = fused.alpha;
     return cincel_linear_plan(ctx, &d, pass, options, out);
 }
 

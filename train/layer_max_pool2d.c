@@ -26,7 +26,7 @@ static cincel_status max_pool2d_infer(struct layer *layer)
 }
 
 static cincel_status max_pool2d_plan(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
-                                     cincel_activation fused, const cincel_options *options,
+                                     struct layer_activation fused, const cincel_options *options,
                                      cincel_plan **out)
 {
     (void)fused;

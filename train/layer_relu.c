@@ -9,14 +9,15 @@ static cincel_status relu_infer(struct layer *layer)
 static cincel_status relu_forward(const struct layer_call *call)
 {
     const size_t count = (size_t)call->n * layer_shape_count(call->layer->out);
-    return cincel_activation_forward(call->ctx, CINCEL_ACT_RELU, call->x, call->y, count);
+    return cincel_activation_forward(call->ctx, CINCEL_ACT_RELU, 0.0f, call->x, call->y, count);
 }
 
 static cincel_status relu_backward(const struct layer_call *call)
 {
     if (!call->dx) return CINCEL_OK;
     const size_t count = (size_t)call->n * layer_shape_count(call->layer->out);
-    return cincel_activation_backward(call->ctx, CINCEL_ACT_RELU, call->y, call->dy, call->dx, count);
+    return cincel_activation_backward(call->ctx, CINCEL_ACT_RELU, 0.0f, NULL, call->y, call->dy, call->dx,
+                                      count);
 }
 
 /* As a layer of its own only where nothing before it can fuse it (schedule.c). */

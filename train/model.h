@@ -45,7 +45,8 @@ struct layer_kind;
 
 struct layer {
     const struct layer_kind *kind;
-    char *name; /* "conv1"; the position in the model unless named */
+    char *name;  /* "conv1"; the position in the model unless named */
+    float alpha; /* of the activation the kind is, where that has one */
     struct layer_shape in, out;
     int tensors;
     struct layer_tensor tensor[LAYER_TENSORS];
@@ -59,6 +60,12 @@ struct layer {
             int out, bias;
         } linear;
     } as;
+};
+
+/* What a plan ends in, and what is undone before a backward pass. */
+struct layer_activation {
+    cincel_activation act;
+    float alpha; /* of LEAKY_RELU and ELU */
 };
 
 /* A layer's plans for one batch size. A layer without a plan for a pass has NULL there. */
@@ -86,7 +93,8 @@ struct layer_kind {
     const char *name; /* "conv2d" */
 
     /* Facts the session's passes over the layer list work from. */
-    cincel_activation activation; /* the layer is this element-wise activation and nothing else */
+    cincel_activation activation; /* the layer is this element-wise activation, with the layer's
+                                     alpha, and nothing else */
     bool fuses_activation;        /* its forward plan can apply one to its output */
     bool selects;                 /* each output is one of the inputs: an activation's mask may be taken
                                      after it, where it is smaller, as well as before it */
@@ -98,7 +106,7 @@ struct layer_kind {
 
     /* A plan for n samples; *out stays NULL where the pass needs none. NULL for kinds without plans. */
     cincel_status (*plan)(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
-                          cincel_activation fused, const cincel_options *options, cincel_plan **out);
+                          struct layer_activation fused, const cincel_options *options, cincel_plan **out);
 
     size_t (*aux_bytes)(const struct layer_plans *plans); /* NULL: none */
 

@@ -19,16 +19,23 @@ static int mask_place(const cincel_model *model, const struct schedule_step *ste
     return output_of(step, i);
 }
 
-int cincel_schedule(const cincel_model *model, struct schedule_step *step)
+/* The gradient of these needs what went into them, which a fused layer does not keep (cincel_activation). */
+static bool needs_input(cincel_activation act)
+{
+    return act == CINCEL_ACT_GELU || act == CINCEL_ACT_GELU_TANH || act == CINCEL_ACT_SILU;
+}
+
+int cincel_schedule(const cincel_model *model, bool training, struct schedule_step *step)
 {
     const int layers = (int)model->layers;
     for (int i = 0; i < layers; i++) {
         const struct layer_kind *kind = model->layer[i].kind;
         step[i] = (struct schedule_step){.source = SCHEDULE_INPUT};
         const bool fused = kind->activation != CINCEL_ACT_NONE && i > 0 && !step[i - 1].skip &&
-                           model->layer[i - 1].kind->fuses_activation;
+                           model->layer[i - 1].kind->fuses_activation &&
+                           !(training && needs_input(kind->activation));
         step[i].skip = fused || kind->view;
-        if (fused) step[i - 1].fused = kind->activation;
+        if (fused) step[i - 1].fused = (struct layer_activation){kind->activation, model->layer[i].alpha};
     }
     int first = 0; /* layer with parameters */
     while (first < layers && model->layer[first].tensors == 0) first++;
@@ -36,9 +43,10 @@ int cincel_schedule(const cincel_model *model, struct schedule_step *step)
         step[i].source = output_of(step, i - 1);
         step[i].backward = !step[i].skip && i >= first;
         step[i].wants_dx = step[i].backward && i > first;
-        if (step[i].fused != CINCEL_ACT_NONE) {
+        if (step[i].fused.act != CINCEL_ACT_NONE) {
             const int place = mask_place(model, step, i + 1);
-            assert(step[place].mask == CINCEL_ACT_NONE); /* only a fused activation's own chain leads there */
+            assert(step[place].mask.act ==
+                   CINCEL_ACT_NONE); /* only a fused activation's own chain leads there */
             step[place].mask = step[i].fused;
         }
     }
@@ -82,7 +90,8 @@ bool cincel_schedule_buffers(const cincel_model *model, const struct schedule_st
         live_until(buffers, source, BUFFER_Y, i);
         if (!training || !step[i].backward) continue;
         if (kind->backward_reads_x) live_until(buffers, source, BUFFER_Y, backward);
-        if (kind->backward_reads_y || step[i].mask) live_until(buffers, i, BUFFER_Y, backward);
+        if (kind->backward_reads_y || step[i].mask.act != CINCEL_ACT_NONE)
+            live_until(buffers, i, BUFFER_Y, backward);
         if (source != SCHEDULE_INPUT) buffer(buffers, source, BUFFER_DY)->born = backward;
     }
     if (last != SCHEDULE_INPUT) {

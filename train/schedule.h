@@ -3,8 +3,9 @@
  *
  *   - an activation behind a layer that can fuse it is no step of its own: the layer's forward plan
  *     ends in it, and its gradient is a mask that is applied to dy before the layer's backward pass;
+ *     in training so only those whose gradient follows from y;
  *   - where layers that only select follow (max pooling, flatten), the mask moves behind them: the
- *     selected output is positive exactly where the winner was, the tensor is smaller, and the
+ *     selected output is the winner's, whose slope follows from it, the tensor is smaller, and the
  *     full-size activation need not be kept;
  *   - views move no data;
  *   - layers before the first one with parameters have no backward pass, and that one no dx.
@@ -20,15 +21,17 @@
 enum { SCHEDULE_INPUT = -1 }; /* in place of a layer number: the caller's x */
 
 struct schedule_step {
-    bool skip;               /* fused away or a view: the output is that of `source` */
-    int source;              /* the layer whose output is this layer's input, or SCHEDULE_INPUT */
-    cincel_activation fused; /* the forward plan ends in it */
-    cincel_activation mask;  /* its gradient, by this layer's y, is applied to dy before the backward pass */
+    bool skip;                     /* fused away or a view: the output is that of `source` */
+    int source;                    /* the layer whose output is this layer's input, or SCHEDULE_INPUT */
+    struct layer_activation fused; /* the forward plan ends in it */
+    struct layer_activation
+        mask; /* its gradient, by this layer's y, is applied to dy before the backward pass */
     bool backward, wants_dx;
 };
 
-/* Fills step[0 … model->layers − 1]. Returns the layer whose output is the model's, or SCHEDULE_INPUT. */
-int cincel_schedule(const cincel_model *model, struct schedule_step *step);
+/* Fills step[0 … model->layers − 1], for forward passes alone unless `training`. Returns the layer whose
+ * output is the model's, or SCHEDULE_INPUT. */
+int cincel_schedule(const cincel_model *model, bool training, struct schedule_step *step);
 
 /* Buffers of layer i: its output, what it keeps for its backward pass, and the gradient of its output. */
 enum { BUFFER_Y, BUFFER_AUX, BUFFER_DY, LAYER_BUFFERS };

@@ -62,7 +62,8 @@ static cincel_status make_pass(const struct cincel_session *s, struct plan_set *
         const struct layer *layer = &s->model->layer[i];
         cincel_plan **plan = &set->layer[i].pass[pass];
         if (*plan || !layer_has_pass(s, i, pass)) continue;
-        const cincel_activation fused = pass == CINCEL_FORWARD ? s->step[i].fused : CINCEL_ACT_NONE;
+        const struct layer_activation none = {CINCEL_ACT_NONE, 0.0f};
+        const struct layer_activation fused = pass == CINCEL_FORWARD ? s->step[i].fused : none;
         const cincel_status status = layer->kind->plan(s->ctx, layer, set->n, pass, fused, &s->options, plan);
         if (status != CINCEL_OK) return status;
     }
@@ -211,7 +212,7 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
     if (!s->step || !s->buffer) status = cincel_fail(CINCEL_OUT_OF_MEMORY, "session: no memory");
     if (status == CINCEL_OK) {
         struct plan_set *set;
-        s->last = cincel_schedule(model, s->step);
+        s->last = cincel_schedule(model, s->training, s->step);
         status = find_set(s, s->batch, s->training, &set);
     }
     if (status == CINCEL_OK) status = allocate(s);
@@ -322,9 +323,10 @@ static cincel_status run_backward(const struct cincel_session *s, const struct p
         if (!s->step[i].backward) continue;
         const struct layer_call call = layer_call(s, set, i, x);
         cincel_status status = CINCEL_OK;
-        if (s->step[i].mask != CINCEL_ACT_NONE) {
+        const struct layer_activation mask = s->step[i].mask;
+        if (mask.act != CINCEL_ACT_NONE) {
             float *dy = buffer_at(s, i, BUFFER_DY);
-            status = cincel_activation_backward(s->ctx, s->step[i].mask, call.y, dy, dy,
+            status = cincel_activation_backward(s->ctx, mask.act, mask.alpha, NULL, call.y, dy, dy,
                                                 (size_t)set->n * layer_shape_count(call.layer->out));
         }
         if (status == CINCEL_OK) status = call.layer->kind->backward(&call);

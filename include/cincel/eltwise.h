@@ -13,18 +13,27 @@ extern "C" {
  * be `dy`, exactly; partial overlap is not allowed.
  */
 
-/* y[i] = act(x[i]) */
-CINCEL_API cincel_status cincel_activation_forward(cincel_context *ctx, cincel_activation act, const float *x,
-                                                   float *y, size_t count);
-/* dx[i] = dy[i] · act'(x[i]), the derivative taken from the output y */
-CINCEL_API cincel_status cincel_activation_backward(cincel_context *ctx, cincel_activation act,
-                                                    const float *y, const float *dy, float *dx, size_t count);
+/*
+ * y[i] = act(x[i]); the formulas stand with cincel_activation. `alpha` belongs to LEAKY_RELU and ELU, which
+ * refuse it unless it is finite and > 0, and is ignored elsewhere.
+ */
+CINCEL_API cincel_status cincel_activation_forward(cincel_context *ctx, cincel_activation act, float alpha,
+                                                   const float *x, float *y, size_t count);
+/*
+ * dx[i] = dy[i] · act'(x[i]). GELU, GELU_TANH and SILU read x, the others y (NONE neither); the one that is
+ * not read may be NULL. dx may also be the one that is.
+ */
+CINCEL_API cincel_status cincel_activation_backward(cincel_context *ctx, cincel_activation act, float alpha,
+                                                    const float *x, const float *y, const float *dy,
+                                                    float *dx, size_t count);
 
 typedef enum cincel_math {
     CINCEL_MATH_EXP,
     CINCEL_MATH_LOG,
     CINCEL_MATH_TANH,
-    CINCEL_MATH_SIGMOID
+    CINCEL_MATH_SIGMOID,
+    CINCEL_MATH_EXPM1, /* e^x - 1 */
+    CINCEL_MATH_PHI    /* the standard normal distribution function: erf(x) = 2 PHI(x sqrt(2)) - 1 */
 } cincel_math;
 
 /* y[i] = f(x[i]), ≤ 2.5 ULP; infinities, NaN, zeros and denormal results as in C's math library

@@ -35,6 +35,16 @@ static void draw_axis(struct test_random *r, int *size, int *kernel, int *stride
     *size = test_draw(r, 0, 4) == 0 ? test_draw(r, 16, 40) : test_draw(r, 1, 12);
 }
 
+/* Half of the problems have one, any that the pass allows. Alpha is a few bits long: products with integers
+   are exact. */
+static void draw_activation(struct test_random *r, cincel_pass pass, cincel_conv_desc *d)
+{
+    const int last = pass == CINCEL_FORWARD ? CINCEL_ACT_SILU : CINCEL_ACT_TANH;
+    if (test_draw(r, 0, 1) == 0) return;
+    d->activation = (cincel_activation)test_draw(r, CINCEL_ACT_RELU, last);
+    d->alpha = (float)test_draw(r, 1, 16) / 8.0f;
+}
+
 void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out)
 {
     for (;;) {
@@ -46,7 +56,7 @@ void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_pr
         draw_axis(r, &d.ih, &d.kh, &d.stride_h, &d.dilation_h, &d.pad_top, &d.pad_bottom);
         draw_axis(r, &d.iw, &d.kw, &d.stride_w, &d.dilation_w, &d.pad_left, &d.pad_right);
         if (test_draw(r, 0, 7) == 0) d.iw = test_draw(r, 70, 200); /* rows longer than any block */
-        d.activation = test_draw(r, 0, 2) == 0 ? CINCEL_ACT_RELU : CINCEL_ACT_NONE;
+        draw_activation(r, pass, &d);
         if (pass != CINCEL_FORWARD) d.accumulate = test_draw(r, 0, 2) == 0;
         if (cincel_problem_conv(&d, pass, "conv", out) == CINCEL_OK && cincel_problem_flops(out) < 4e6)
             return;

@@ -16,7 +16,8 @@ struct conv_output {
     size_t count;
     float *initial; /* what accumulation starts from */
     double *expected;
-    double scale; /* RMS of the expected */
+    double scale;    /* RMS of the expected */
+    double rounding; /* what an activation may add, relative to the larger of 1 and the expected */
 };
 
 /* One problem with its data, what is expected, and what the candidates have given so far. */
