@@ -108,10 +108,6 @@ std::vector<Group> make_groups(const std::vector<Problem> &problems, const std::
 {
     std::vector<Group> groups;
     for (const Problem &problem : problems) {
-        if (!cincel_supports(problem)) {
-            std::fprintf(stderr, "%s: average pooling is not in cincel yet, skipped\n", problem.name.c_str());
-            continue;
-        }
         for (const cincel_pass pass : options.passes) {
             if (problem.op == Operator::pool && pass == CINCEL_BACKWARD_WEIGHTS) continue;
             for (const Team &team : teams) {

@@ -44,11 +44,11 @@ Problem parse_conv(const std::vector<std::string> &cells)
     return p;
 }
 
-PoolKind parse_pool_kind(const std::string &text)
+cincel_pool_kind parse_pool_kind(const std::string &text)
 {
-    if (text == "max") return PoolKind::max;
-    if (text == "avg_include_pad") return PoolKind::avg_include_pad;
-    if (text == "avg_exclude_pad") return PoolKind::avg_exclude_pad;
+    if (text == "max") return CINCEL_POOL_MAX;
+    if (text == "avg_include_pad") return CINCEL_POOL_AVG_INCLUDE_PAD;
+    if (text == "avg_exclude_pad") return CINCEL_POOL_AVG_EXCLUDE_PAD;
     throw std::runtime_error("kind is \"" + text + "\", not max, avg_include_pad or avg_exclude_pad");
 }
 
@@ -61,8 +61,8 @@ Problem parse_pool(const std::vector<std::string> &cells)
     Problem p;
     p.op = Operator::pool;
     p.name = cells[0];
-    p.pool_kind = parse_pool_kind(cells[1]);
     cincel_pool_desc &d = p.pool;
+    d.kind = parse_pool_kind(cells[1]);
     d.n = v[2], d.c = v[3], d.ih = v[4], d.iw = v[5];
     d.kh = v[6], d.kw = v[7], d.stride_h = v[8], d.stride_w = v[9];
     d.pad_top = d.pad_bottom = v[10], d.pad_left = d.pad_right = v[11];
@@ -130,7 +130,7 @@ double Problem::bytes() const
 {
     const double floats = double(x_count()) + double(y_count()) + double(w_count());
     return sizeof(float) * floats +
-           (op == Operator::pool && pool_kind == PoolKind::max ? double(y_count()) : 0);
+           (op == Operator::pool && pool.kind == CINCEL_POOL_MAX ? double(y_count()) : 0);
 }
 
 } // namespace bench

@@ -10,14 +10,12 @@ namespace bench
 {
 
 enum class Operator { conv, pool };
-enum class PoolKind { max, avg_include_pad, avg_exclude_pad };
 
 struct Problem {
     Operator op = Operator::conv;
     std::string name;
     cincel_conv_desc conv = CINCEL_CONV_DESC_INIT; // op == conv
-    cincel_pool_desc pool = CINCEL_POOL_DESC_INIT; // op == pool; its kind is pool_kind
-    PoolKind pool_kind = PoolKind::max;
+    cincel_pool_desc pool = CINCEL_POOL_DESC_INIT; // op == pool
     int oh = 0, ow = 0;
 
     std::size_t x_count() const;
@@ -25,7 +23,7 @@ struct Problem {
     std::size_t w_count() const; // 0 for pooling
     // As published figures count: padded taps included, a multiply-add is two. 0 for pooling.
     double flops() const;
-    // Every tensor of the call once; pooling's record of where the maxima were as one byte each.
+    // Every tensor of the call once; max pooling's record of where the maxima were as one byte each.
     double bytes() const;
 };
 

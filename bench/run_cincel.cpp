@@ -120,11 +120,6 @@ void fill_random(float *data, std::size_t count)
     }
 }
 
-bool cincel_supports(const Problem &problem)
-{
-    return problem.op == Operator::conv || problem.pool_kind == PoolKind::max;
-}
-
 Implementation cincel_implementation(cincel_context *ctx, const Problem &problem, cincel_pass pass,
                                      cincel_effort effort)
 {

@@ -179,11 +179,11 @@ tag blocked_tag()
     return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? tag::nChw16c : tag::nChw8c;
 }
 
-dnnl::algorithm pool_algorithm(PoolKind kind)
+dnnl::algorithm pool_algorithm(cincel_pool_kind kind)
 {
     switch (kind) {
-    case PoolKind::avg_include_pad: return dnnl::algorithm::pooling_avg_include_padding;
-    case PoolKind::avg_exclude_pad: return dnnl::algorithm::pooling_avg_exclude_padding;
+    case CINCEL_POOL_AVG_INCLUDE_PAD: return dnnl::algorithm::pooling_avg_include_padding;
+    case CINCEL_POOL_AVG_EXCLUDE_PAD: return dnnl::algorithm::pooling_avg_exclude_padding;
     default: return dnnl::algorithm::pooling_max;
     }
 }
@@ -198,7 +198,7 @@ class PoolRunner : public OnednnRunner
         const memory::dims strides = {d.stride_h, d.stride_w}, kernel = {d.kh, d.kw};
         const memory::dims pad_l = {d.pad_top, d.pad_left}, pad_r = {d.pad_bottom, d.pad_right};
         const memory::desc src(x, f32, layout), dst(y, f32, layout);
-        const dnnl::algorithm algorithm = pool_algorithm(p.pool_kind);
+        const dnnl::algorithm algorithm = pool_algorithm(d.kind);
         constexpr auto training = dnnl::prop_kind::forward_training;
 #if DNNL_VERSION_MAJOR >= 3
         const memory::dims dilation = {0, 0};

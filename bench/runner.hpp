@@ -29,7 +29,6 @@ struct Implementation {
 };
 
 // `ctx` must outlive the runner; it decides the number of threads.
-bool cincel_supports(const Problem &problem);
 Implementation cincel_implementation(cincel_context *ctx, const Problem &problem, cincel_pass pass,
                                      cincel_effort effort);
 

@@ -215,51 +215,98 @@ cincel_status cincel_problem_linear(const cincel_linear_desc *d, cincel_pass pas
 
 /* ---------------------------------------------------------------------------------- pooling -- */
 
-static cincel_status check_pool(const cincel_pool_desc *d, int *oh, int *ow)
+static const char pool_name[] = "pool";
+
+/* Kind, extents and the fields that say which windows are meant. */
+static cincel_status check_pool_fields(const cincel_pool_desc *d)
 {
-    static const char op[] = "pool";
+    const bool adaptive = d->oh != 0 || d->ow != 0;
     const struct field positive[] = {
         {"n", d->n},
         {"c", d->c},
         {"ih", d->ih},
         {"iw", d->iw},
-        {"kh", d->kh},
-        {"kw", d->kw},
-        {"stride_h", d->stride_h},
-        {"stride_w", d->stride_w},
+        {adaptive ? "oh (with ow)" : "kh", adaptive ? d->oh : d->kh},
+        {adaptive ? "ow (with oh)" : "kw", adaptive ? d->ow : d->kw},
+        {"stride_h", adaptive ? 1 : d->stride_h},
+        {"stride_w", adaptive ? 1 : d->stride_w},
     };
-    if (d->kind != CINCEL_POOL_MAX) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: kind %d does not exist", op, (int)d->kind);
+    if ((int)d->kind < CINCEL_POOL_MAX || d->kind > CINCEL_POOL_AVG_EXCLUDE_PAD) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: kind %d does not exist", pool_name, (int)d->kind);
     }
-    cincel_status status = check_positive(op, positive, sizeof positive / sizeof *positive);
-    if (!status) status = check_accumulate(op, d->accumulate);
-    if (!status) status = check_layout(op, d->layout);
+    cincel_status status = check_positive(pool_name, positive, sizeof positive / sizeof *positive);
+    if (!status) status = check_accumulate(pool_name, d->accumulate);
+    if (!status) status = check_layout(pool_name, d->layout);
     if (!status && d->layout != CINCEL_NHWC)
-        return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout %d: only NHWC yet", op, (int)d->layout);
-    if (status) return status;
+        return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout %d: only NHWC yet", pool_name, (int)d->layout);
+    return status;
+}
+
+/* Windows of an axis that `out` divides follow one another; others have at most in / out + 2 cells:
+   one for each end that lies within a cell. */
+static int adaptive_extent(int in, int out)
+{
+    const int bound = in / out + 2;
+    return in % out == 0 ? in / out : bound < in ? bound : in;
+}
+
+/* The fields of sliding windows, where the descriptor asks for adaptive ones. */
+static void normalise_adaptive(cincel_pool_desc *d)
+{
+    const bool sliding = d->ih % d->oh == 0 && d->iw % d->ow == 0;
+    d->kh = adaptive_extent(d->ih, d->oh);
+    d->kw = adaptive_extent(d->iw, d->ow);
+    d->stride_h = sliding ? d->kh : 1;
+    d->stride_w = sliding ? d->kw : 1;
+    d->pad_top = d->pad_bottom = d->pad_left = d->pad_right = 0;
+    if (sliding) d->oh = d->ow = 0;
+}
+
+static cincel_status check_pool(const cincel_pool_desc *d, int *oh, int *ow)
+{
     const struct axis h = {"ih",         "output height", "kernel height", "pad_top", "pad_bottom",
                            d->ih,        d->kh,           d->stride_h,     1,         d->pad_top,
                            d->pad_bottom};
     const struct axis w = {"iw",        "output width", "kernel width", "pad_left",
                            "pad_right", d->iw,          d->kw,          d->stride_w,
                            1,           d->pad_left,    d->pad_right};
-    status = check_axis(op, &h, oh);
-    if (!status) status = check_axis(op, &w, ow);
-    if (!status) status = check_tensor(op, "x", (const int[]){d->n, d->ih, d->iw, d->c});
-    if (!status) status = check_tensor(op, "y", (const int[]){d->n, *oh, *ow, d->c});
+    cincel_status status = check_axis(pool_name, &h, oh);
+    if (!status) status = check_axis(pool_name, &w, ow);
+    if (status) return status;
+    if (d->oh > 0) *oh = d->oh, *ow = d->ow;
+    status = check_tensor(pool_name, "x", (const int[]){d->n, d->ih, d->iw, d->c});
+    if (!status) status = check_tensor(pool_name, "y", (const int[]){d->n, *oh, *ow, d->c});
+    if (!status && d->kind == CINCEL_POOL_MAX && (int64_t)d->kh * d->kw > INT32_MAX) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: a window of kh %d x kw %d cells is too large",
+                           pool_name, d->kh, d->kw);
+    }
     return status;
+}
+
+/* Fields that cannot matter get one value, so that equal problems have equal keys. */
+static void normalise_pool(struct cincel_problem *p)
+{
+    cincel_pool_desc *d = &p->pool.d;
+    if (p->pool.oh == 1) d->stride_h = 1;
+    if (p->pool.ow == 1) d->stride_w = 1;
+    const bool padded = d->pad_top || d->pad_bottom || d->pad_left || d->pad_right;
+    if (d->kind == CINCEL_POOL_AVG_EXCLUDE_PAD && !padded) d->kind = CINCEL_POOL_AVG_INCLUDE_PAD;
+    if (d->kind != CINCEL_POOL_MAX && d->oh > 0) d->kind = CINCEL_POOL_AVG_EXCLUDE_PAD;
+    if (p->pass == CINCEL_FORWARD) d->accumulate = 0;
 }
 
 cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, struct cincel_problem *out)
 {
-    static const char name[] = "pool";
     struct cincel_problem p = {.op = CINCEL_OP_POOL, .pass = pass, .pool = {.d = CINCEL_POOL_DESC_INIT}};
-    cincel_status status = check_descriptor(name, d);
-    if (!status) status = check_pass(name, pass, CINCEL_BACKWARD_DATA);
-    if (!status) status = cincel_struct_in(name, d, sizeof *d, sizeof *d, &p.pool.d);
-    if (!status) status = check_pool(&p.pool.d, &p.pool.oh, &p.pool.ow);
+    cincel_status status = check_descriptor(pool_name, d);
+    if (!status) status = check_pass(pool_name, pass, CINCEL_BACKWARD_DATA);
+    if (!status) status = cincel_struct_in(pool_name, d, sizeof *d, sizeof *d, &p.pool.d);
+    if (!status) status = check_pool_fields(&p.pool.d);
     if (status) return status;
-    if (pass == CINCEL_FORWARD) p.pool.d.accumulate = 0;
+    if (p.pool.d.oh > 0) normalise_adaptive(&p.pool.d);
+    status = check_pool(&p.pool.d, &p.pool.oh, &p.pool.ow);
+    if (status) return status;
+    normalise_pool(&p);
     *out = p;
     return CINCEL_OK;
 }
@@ -288,9 +335,13 @@ bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size)
             (int)d->activation, alpha, d->accumulate);
     } else {
         const cincel_pool_desc *d = &p->pool.d;
-        length = snprintf(out, size, "maxpool/%s n%d c%d ih%d iw%d k%dx%d s%dx%d p%d,%d,%d,%d acc%d",
-                          pass_names[p->pass], d->n, d->c, d->ih, d->iw, d->kh, d->kw, d->stride_h,
-                          d->stride_w, d->pad_top, d->pad_bottom, d->pad_left, d->pad_right, d->accumulate);
+        static const char *const kinds[] = {"maxpool", "avgpool", "avgpool_valid"};
+        char adaptive[32] = "";
+        if (d->oh > 0) snprintf(adaptive, sizeof adaptive, " o%dx%d", d->oh, d->ow);
+        length =
+            snprintf(out, size, "%s/%s n%d c%d ih%d iw%d k%dx%d s%dx%d p%d,%d,%d,%d acc%d%s", kinds[d->kind],
+                     pass_names[p->pass], d->n, d->c, d->ih, d->iw, d->kh, d->kw, d->stride_h, d->stride_w,
+                     d->pad_top, d->pad_bottom, d->pad_left, d->pad_right, d->accumulate, adaptive);
     }
     return length >= 0 && (size_t)length < size;
 }
@@ -315,12 +366,19 @@ static double conv_bytes(const struct cincel_problem *p)
     return sizeof(float) * floats;
 }
 
+size_t cincel_problem_argmax_bytes(const struct cincel_problem *p)
+{
+    const cincel_pool_desc *d = &p->pool.d;
+    if (p->op != CINCEL_OP_POOL || d->kind != CINCEL_POOL_MAX) return 0;
+    return (int64_t)d->kh * d->kw <= UINT8_MAX + 1 ? 1 : sizeof(int32_t);
+}
+
 double cincel_problem_bytes(const struct cincel_problem *p)
 {
     if (p->op == CINCEL_OP_CONV) return conv_bytes(p);
     const cincel_pool_desc *d = &p->pool.d;
     const double x = (double)d->n * d->ih * d->iw * d->c;
     const double y = (double)d->n * p->pool.oh * p->pool.ow * d->c;
-    const double argmax_bytes = y; /* one each */
+    const double argmax_bytes = y * (double)cincel_problem_argmax_bytes(p);
     return sizeof(float) * (x + y + (d->accumulate ? x : 0.0)) + argmax_bytes;
 }

@@ -42,23 +42,29 @@ static inline bool cincel_activation_has_alpha(cincel_activation act)
 /* Check every field and every product (bytes of each tensor ≤ PTRDIFF_MAX; padded sizes and outputs ≤
    INT_MAX); the message names the offending field and its value. `name` is the operator in messages:
    "conv" or "linear". Fields that cannot matter (accumulate of a forward pass, dilation of a kernel of
-   one) are given one value. `out` is written on success only. */
+   one, strides of a single window) are given one value. `out` is written on success only. */
 cincel_status cincel_problem_conv(const cincel_conv_desc *d, cincel_pass pass, const char *name,
                                   struct cincel_problem *out);
 cincel_status cincel_problem_linear(const cincel_linear_desc *d, cincel_pass pass,
                                     struct cincel_problem *out);
+/* Adaptive windows become sliding ones where they are that (each size divides); d.oh and d.ow are 0 then.
+   Where they stay adaptive, kh and kw become an upper bound of the windows' sizes, strides 1, padding 0. */
 cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, struct cincel_problem *out);
 
 /*
  * The key as a profile line holds it, every field that changes the best choice, e.g.
  * "conv/fwd n8 g1 ic64 ih56 iw56 oc64 k3x3 s1x1 p1,1,1,1 d1x1 act0 acc0" (padding: top, bottom, left,
- * right) or "maxpool/fwd n8 c64 ih56 iw56 k2x2 s2x2 p0,0,0,0 acc0". Returns false if cut short.
+ * right) or "maxpool/fwd n8 c64 ih56 iw56 k2x2 s2x2 p0,0,0,0 acc0" ("avgpool", "avgpool_valid" without the
+ * padding); adaptive windows that no sliding ones equal add " o5x4". Returns false if cut short.
  */
 bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size);
 
 /* Multiply-adds counted as two; padded taps included, as all published figures do. 0 for pooling, which
    multiplies nothing: bandwidth is its limit. */
 double cincel_problem_flops(const struct cincel_problem *p);
+/* Bytes of one element of argmax: 1 where cell numbers kh·KW + kw fit a byte, else 4 (int32_t); 0 for
+   averages. */
+size_t cincel_problem_argmax_bytes(const struct cincel_problem *p);
 /* Bytes of all tensors the call reads and writes once (biases left out; pooling with its argmax). */
 double cincel_problem_bytes(const struct cincel_problem *p);
 

@@ -112,36 +112,49 @@ struct cincel_pack_row {
 /* ------------------------------------------------------------------------------------- pooling -- */
 
 /*
- * Maximum over `taps` cells for a run of output pixels whose windows are cut by the border alike.
- *   y[p][c] = max_t x[p·x_step + offset[t] + c],  argmax[p][c] = index[t] of the winner
- * The first of equal values wins; a NaN wins over numbers (the first NaN among NaNs).
+ * One call takes a list of cells for a run of pixels that see them alike. A window with more cells than the
+ * driver puts in one list takes several calls, from the second on with `resume`.
+ *
+ *   max_forward   y[p][c] = max_t x[p·x_step + offset[t] + c],  argmax[p][c] = index[t] of the winner
+ *                 The first of equal values wins; a NaN wins over numbers (the first NaN among NaNs).
+ *   avg_forward   y[p][c] = scale · Σ_t x[p·x_step + offset[t] + c], t ascending
+ *
+ * resume: y and argmax hold the results of earlier cells, which come first in order; of the average the
+ * sum of these cells is added to them, and then scaled.
  */
-struct cincel_maxpool_forward_args {
+struct cincel_pool_forward_args {
     const float *x;
     const ptrdiff_t *offset; /* [taps], floats */
-    const uint8_t *index;    /* [taps], the cell number kh·KW + kw */
+    const int32_t *index;    /* [taps], cell numbers; of max */
     size_t taps;             /* ≥ 1 */
     size_t pixels, channels;
     ptrdiff_t x_step; /* floats between the windows of neighbouring pixels */
     float *y;         /* [pixels][channels] */
-    uint8_t *argmax;  /* [pixels][channels], or NULL */
-    int stream;       /* 1: y goes past the caches, where its addresses and the ISA allow */
+    void *argmax;     /* of max: [pixels][channels] bytes or int32_t; NULL: not wanted */
+    int wide;         /* 1: argmax is int32_t */
+    float scale;      /* of avg */
+    int resume;
+    int stream; /* 1: y goes past the caches, where its addresses and the ISA allow */
 };
 
 /*
  * Gathers the gradient of a run of input pixels that lie alike in the windows that contain them:
- *   dx[p·dx_step + c] (+)= Σ_t (argmax[p·dy_step + offset[t] + c] == index[t]) · dy[same place]
- * Every dx is written once: no clearing pass, no races, fixed order of the sum (t ascending).
- * windows = 0 is allowed (pixels no window covers get 0).
+ *   max_backward  dx[p·dx_step + c] (+)= Σ_t (argmax[at] == index[t] + p·index_step) · dy[at]
+ *   avg_backward  dx[p·dx_step + c] (+)= Σ_t scale[t] · dy[at]           at = p·dy_step + offset[t] + c
+ * Every dx is written once: no clearing pass, no races, fixed order of the sum (t ascending, a product and
+ * an addition). windows = 0 is allowed (pixels no window covers get 0).
  */
-struct cincel_maxpool_backward_args {
+struct cincel_pool_backward_args {
     const float *dy;
-    const uint8_t *argmax;
+    const void *argmax;      /* of max: bytes or int32_t */
     const ptrdiff_t *offset; /* [windows], elements, the same for dy and argmax */
-    const uint8_t *index;    /* [windows], the cell of that window at which this pixel lies */
+    const int32_t *index;    /* [windows], of max: the cell of that window at which the first pixel lies */
+    const float *scale;      /* [windows], of avg */
     size_t windows;
     size_t pixels, channels;
     ptrdiff_t dy_step, dx_step;
+    int32_t index_step;
+    int wide; /* 1: argmax is int32_t */
     float *dx;
     int accumulate;
     int stream; /* as for forward, of dx */
@@ -150,8 +163,10 @@ struct cincel_maxpool_backward_args {
 struct cincel_pool_row {
     const char *name; /* "pool_avx2" */
     int streams;      /* 1: the ISA has stores past the caches */
-    void (*max_forward)(const struct cincel_maxpool_forward_args *args);
-    void (*max_backward)(const struct cincel_maxpool_backward_args *args);
+    void (*max_forward)(const struct cincel_pool_forward_args *args);
+    void (*avg_forward)(const struct cincel_pool_forward_args *args);
+    void (*max_backward)(const struct cincel_pool_backward_args *args);
+    void (*avg_backward)(const struct cincel_pool_backward_args *args);
 };
 
 /* --------------------------------------------------------------- element-wise, math, reductions -- */

@@ -10,8 +10,9 @@ const struct cincel_algo *const cincel_algos[] = {
     &cincel_algo_conv_direct_forward,
     &cincel_algo_conv_direct_backward_data,
     &cincel_algo_conv_direct_backward_weights,
-    &cincel_algo_pool_max_forward,
-    &cincel_algo_pool_max_backward,
+    &cincel_algo_pool_rows,
+    &cincel_algo_pool_slices,
+    &cincel_algo_pool_gather,
     NULL,
 };
 

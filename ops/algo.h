@@ -61,8 +61,8 @@ struct cincel_cost {
 struct cincel_tensors {
     const float *x, *w, *bias, *dy, *y_in; /* y_in: forward output, for the activation's gradient */
     float *y, *dx, *dw, *db;
-    uint8_t *argmax_out;
-    const uint8_t *argmax_in;
+    void *argmax_out; /* elements of cincel_problem_argmax_bytes() */
+    const void *argmax_in;
     void *workspace; /* 64-byte aligned, workspace() bytes */
 };
 

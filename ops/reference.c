@@ -196,35 +196,95 @@ void cincel_reference_conv_bias(const struct cincel_problem *p, const struct cin
     }
 }
 
-void cincel_reference_maxpool_forward(const struct cincel_problem *p, const struct cincel_tensors *t,
-                                      const size_t *index, size_t count, float *out, uint8_t *argmax)
+/* The input positions begin … end−1 of pooling window `o` along an axis. */
+static void pool_window(int o, int in, int out, int adaptive, int kernel, int stride, int pad, long *begin,
+                        long *end)
 {
-    assert(p->op == CINCEL_OP_POOL);
+    const long start = (long)o * stride - pad;
+    *begin = adaptive ? (long)o * in / out : start < 0 ? 0 : start;
+    *end = adaptive ? (((long)o + 1) * in + out - 1) / out : start + kernel < in ? start + kernel : in;
+}
+
+/* A window of a pooling problem: the cells of the image it covers, and its first cell's place in it. */
+struct pool_window {
+    long h, h_end, w, w_end;
+    long kh, kw;
+};
+
+static struct pool_window pool_window_at(const struct cincel_problem *p, int oh, int ow)
+{
+    const cincel_pool_desc *d = &p->pool.d;
+    struct pool_window v;
+    pool_window(oh, d->ih, p->pool.oh, d->oh, d->kh, d->stride_h, d->pad_top, &v.h, &v.h_end);
+    pool_window(ow, d->iw, p->pool.ow, d->ow, d->kw, d->stride_w, d->pad_left, &v.w, &v.w_end);
+    v.kh = d->oh ? 0 : v.h - ((long)oh * d->stride_h - d->pad_top);
+    v.kw = d->ow ? 0 : v.w - ((long)ow * d->stride_w - d->pad_left);
+    return v;
+}
+
+static double pool_divisor(const cincel_pool_desc *d, const struct pool_window *v)
+{
+    if (d->kind == CINCEL_POOL_AVG_INCLUDE_PAD) return (double)d->kh * d->kw;
+    return (double)(v->h_end - v->h) * (double)(v->w_end - v->w);
+}
+
+void cincel_reference_maxpool_forward(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                      const size_t *index, size_t count, float *out, int32_t *argmax)
+{
+    assert(p->op == CINCEL_OP_POOL && p->pool.d.kind == CINCEL_POOL_MAX);
     const cincel_pool_desc *d = &p->pool.d;
 
     for (size_t i = 0; i < count; i++) {
         const struct place y = place_of(index ? index[i] : i, p->pool.oh, p->pool.ow, d->c);
+        const struct pool_window v = pool_window_at(p, (int)y.h, (int)y.w);
         float best = 0.0f;
-        int cell = -1;
-        for (int kh = 0; kh < d->kh; kh++) {
-            for (int kw = 0; kw < d->kw; kw++) {
-                const long ih = (long)y.h * d->stride_h - d->pad_top + kh;
-                const long iw = (long)y.w * d->stride_w - d->pad_left + kw;
-                if (ih < 0 || ih >= d->ih || iw < 0 || iw >= d->iw) continue;
-                const float v = t->x[element_of(y.image, ih, iw, y.c, d->ih, d->iw, d->c)];
-                if (cell < 0 || v > best || (isnan(v) && !isnan(best))) {
-                    best = v;
-                    cell = kh * d->kw + kw;
+        long cell = -1;
+        for (long h = v.h; h < v.h_end; h++) {
+            for (long w = v.w; w < v.w_end; w++) {
+                const float x = t->x[element_of(y.image, h, w, y.c, d->ih, d->iw, d->c)];
+                if (cell < 0 || x > best || (isnan(x) && !isnan(best))) {
+                    best = x;
+                    cell = (v.kh + h - v.h) * d->kw + v.kw + w - v.w;
                 }
             }
         }
         out[i] = best;
-        if (argmax) argmax[i] = (uint8_t)cell;
+        if (argmax) argmax[i] = (int32_t)cell;
     }
 }
 
-void cincel_reference_maxpool_backward(const struct cincel_problem *p, const struct cincel_tensors *t,
-                                       const size_t *index, size_t count, double *out)
+void cincel_reference_avgpool_forward(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                      const size_t *index, size_t count, double *out)
+{
+    assert(p->op == CINCEL_OP_POOL && p->pool.d.kind != CINCEL_POOL_MAX);
+    const cincel_pool_desc *d = &p->pool.d;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct place y = place_of(index ? index[i] : i, p->pool.oh, p->pool.ow, d->c);
+        const struct pool_window v = pool_window_at(p, (int)y.h, (int)y.w);
+        double sum = 0.0;
+        for (long h = v.h; h < v.h_end; h++)
+            for (long w = v.w; w < v.w_end; w++)
+                sum += (double)t->x[element_of(y.image, h, w, y.c, d->ih, d->iw, d->c)];
+        out[i] = sum / pool_divisor(d, &v);
+    }
+}
+
+/* What window (oh, ow) gives to its cell (h, w) at channel c. */
+static double pool_share(const struct cincel_problem *p, const struct cincel_tensors *t, struct place x,
+                         int oh, int ow, const struct pool_window *v)
+{
+    const cincel_pool_desc *d = &p->pool.d;
+    const size_t y = element_of(x.image, oh, ow, x.c, p->pool.oh, p->pool.ow, d->c);
+    if (d->kind != CINCEL_POOL_MAX) return (double)t->dy[y] / pool_divisor(d, v);
+    const long cell = (v->kh + (long)x.h - v->h) * d->kw + v->kw + (long)x.w - v->w;
+    const bool bytes = cincel_problem_argmax_bytes(p) == 1;
+    const long winner = bytes ? ((const uint8_t *)t->argmax_in)[y] : ((const int32_t *)t->argmax_in)[y];
+    return winner == cell ? (double)t->dy[y] : 0.0;
+}
+
+void cincel_reference_pool_backward(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                    const size_t *index, size_t count, double *out)
 {
     assert(p->op == CINCEL_OP_POOL);
     const cincel_pool_desc *d = &p->pool.d;
@@ -233,13 +293,12 @@ void cincel_reference_maxpool_backward(const struct cincel_problem *p, const str
         const size_t element = index ? index[i] : i;
         const struct place x = place_of(element, d->ih, d->iw, d->c);
         double sum = d->accumulate ? (double)t->dx[element] : 0.0;
-        for (int kh = 0; kh < d->kh; kh++) {
-            for (int kw = 0; kw < d->kw; kw++) {
-                const long oh = output_position(x.h, d->pad_top, kh, 1, d->stride_h, p->pool.oh);
-                const long ow = output_position(x.w, d->pad_left, kw, 1, d->stride_w, p->pool.ow);
-                if (oh < 0 || ow < 0) continue;
-                const size_t y = element_of(x.image, oh, ow, x.c, p->pool.oh, p->pool.ow, d->c);
-                if (t->argmax_in[y] == kh * d->kw + kw) sum += (double)t->dy[y];
+        for (int oh = 0; oh < p->pool.oh; oh++) {
+            const struct pool_window row = pool_window_at(p, oh, 0);
+            if ((long)x.h < row.h || (long)x.h >= row.h_end) continue;
+            for (int ow = 0; ow < p->pool.ow; ow++) {
+                const struct pool_window v = pool_window_at(p, oh, ow);
+                if ((long)x.w >= v.w && (long)x.w < v.w_end) sum += pool_share(p, t, x, oh, ow, &v);
             }
         }
         out[i] = sum;

@@ -24,11 +24,13 @@ void cincel_reference_conv_bias(const struct cincel_problem *p, const struct cin
 
 /* Maximum and its cell number kh·KW + kw; `argmax` may be NULL. Exact: compare with ==. */
 void cincel_reference_maxpool_forward(const struct cincel_problem *p, const struct cincel_tensors *t,
-                                      const size_t *index, size_t count, float *out, uint8_t *argmax);
+                                      const size_t *index, size_t count, float *out, int32_t *argmax);
+void cincel_reference_avgpool_forward(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                      const size_t *index, size_t count, double *out);
 
-/* dx from t->dy and t->argmax_in, plus t->dx where the descriptor accumulates. */
-void cincel_reference_maxpool_backward(const struct cincel_problem *p, const struct cincel_tensors *t,
-                                       const size_t *index, size_t count, double *out);
+/* dx from t->dy and, of a maximum, t->argmax_in, plus t->dx where the descriptor accumulates. */
+void cincel_reference_pool_backward(const struct cincel_problem *p, const struct cincel_tensors *t,
+                                    const size_t *index, size_t count, double *out);
 
 /* act(z), and dy · act' taken at `at`: z or y as cincel_activation_needs_input() says. */
 double cincel_reference_act(cincel_activation act, double alpha, double z);

@@ -28,7 +28,8 @@ size_t cincel_pool_argmax_size(const cincel_plan *plan)
 {
     if (!plan || plan->kind != CINCEL_PLAN_POOL) return 0;
     const cincel_pool_desc *d = &plan->problem.pool.d;
-    return (size_t)d->n * plan->problem.pool.oh * plan->problem.pool.ow * d->c;
+    const size_t elements = (size_t)d->n * plan->problem.pool.oh * plan->problem.pool.ow * d->c;
+    return elements * cincel_problem_argmax_bytes(&plan->problem);
 }
 
 cincel_status cincel_pool_forward(const cincel_plan *plan, const float *x, float *y, void *argmax, void *ws)
@@ -43,7 +44,9 @@ cincel_status cincel_pool_forward(const cincel_plan *plan, const float *x, float
 cincel_status cincel_pool_backward(const cincel_plan *plan, const float *dy, const void *argmax, float *dx,
                                    void *ws)
 {
-    const struct cincel_pointer required[] = {{"dy", dy}, {"argmax", argmax}, {"dx", dx}, {NULL, NULL}};
+    const bool max = plan && plan->kind == CINCEL_PLAN_POOL && plan->problem.pool.d.kind == CINCEL_POOL_MAX;
+    const struct cincel_pointer required[] = {
+        {"dy", dy}, {"dx", dx}, {max ? "argmax" : NULL, argmax}, {NULL, NULL}};
     const cincel_status st =
         cincel_plan_check_call(plan, CINCEL_PLAN_POOL, CINCEL_BACKWARD_DATA, required, ws);
     if (st != CINCEL_OK) return st;

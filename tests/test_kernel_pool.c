@@ -1,4 +1,4 @@
-/* Max-pooling kernels against plain loops, bit for bit: every usable ISA, every number of channels up
+/* Pooling kernels against plain loops, bit for bit: every usable ISA, every number of channels up
    to a few registers, NaN, infinities, ties and zeros of both signs, buffers that end at an unreadable
    page. */
 #include <math.h>
@@ -29,7 +29,8 @@ static int wins(float cell, float best) { return cell > best || (isnan(cell) && 
 struct windows {
     size_t taps, pixels, channels, step; /* step: in cells */
     ptrdiff_t offset[MAX_TAPS];
-    uint8_t index[MAX_TAPS];
+    int32_t index[MAX_TAPS];
+    int wide;     /* cell numbers are 32 bits */
     size_t cells; /* of the tensor read */
 };
 
@@ -39,14 +40,52 @@ static void draw_windows(struct test_random *r, size_t channels, size_t least_ta
     w->pixels = (size_t)test_draw(r, 1, MAX_PIXELS);
     w->channels = channels;
     w->step = (size_t)test_draw(r, 1, 3);
+    w->wide = test_draw(r, 0, 1);
     size_t last = 0;
     for (size_t t = 0; t < w->taps; t++) {
         const size_t cell = (size_t)test_draw(r, 0, 20);
         w->offset[t] = (ptrdiff_t)(cell * channels);
-        w->index[t] = (uint8_t)test_draw(r, 0, 255);
+        w->index[t] = test_draw(r, 0, w->wide ? 1 << 30 : 255);
         last = cell > last ? cell : last;
     }
     w->cells = last + (w->pixels - 1) * w->step + 1;
+}
+
+static int32_t number_at(const void *argmax, size_t at, int wide)
+{
+    return wide ? ((const int32_t *)argmax)[at] : ((const uint8_t *)argmax)[at];
+}
+
+static size_t number_bytes(const struct windows *w) { return w->wide ? sizeof(int32_t) : 1; }
+
+static struct cincel_pool_forward_args forward_args(const struct windows *w, const float *x, float *y)
+{
+    return (struct cincel_pool_forward_args){
+        .x = x,
+        .offset = w->offset,
+        .index = w->index,
+        .taps = w->taps,
+        .pixels = w->pixels,
+        .channels = w->channels,
+        .x_step = (ptrdiff_t)(w->step * w->channels),
+        .y = y,
+        .wide = w->wide,
+        .scale = 1.0f,
+    };
+}
+
+/* The list in one call, or cut in two. */
+static void run_max(const struct cincel_isa *isa, struct cincel_pool_forward_args args, size_t cut)
+{
+    const size_t taps = args.taps;
+    args.taps = cut;
+    isa->pool->max_forward(&args);
+    if (cut == taps) return;
+    args.offset += cut;
+    args.index += cut;
+    args.taps = taps - cut;
+    args.resume = 1;
+    isa->pool->max_forward(&args);
 }
 
 static bool forward_holds(const struct cincel_isa *isa, struct test_random *r, size_t channels, int special)
@@ -55,16 +94,17 @@ static bool forward_holds(const struct cincel_isa *isa, struct test_random *r, s
     draw_windows(r, channels, 1, &w);
     const size_t in = w.cells * channels, out = w.pixels * channels;
     float *x = test_guarded(in * sizeof *x), *y = test_guarded(out * sizeof *y);
-    uint8_t *argmax = test_guarded(out);
-    for (size_t i = 0; i < in; i++) x[i] = draw_value(r, special);
-    struct cincel_maxpool_forward_args args = {
-        x, w.offset, w.index,           w.taps, w.pixels, channels, (ptrdiff_t)(w.step * channels),
-        y, argmax,   test_draw(r, 0, 1)};
-    isa->pool->max_forward(&args);
     float *y_alone = test_guarded(out * sizeof *y);
+    void *argmax = test_guarded(out * number_bytes(&w));
+    for (size_t i = 0; i < in; i++) x[i] = draw_value(r, special);
+    struct cincel_pool_forward_args args = forward_args(&w, x, y);
+    const size_t cut = (size_t)test_draw(r, 1, (int)w.taps);
+    args.stream = test_draw(r, 0, 1);
+    args.argmax = argmax;
+    run_max(isa, args, cut);
     args.y = y_alone;
     args.argmax = NULL;
-    isa->pool->max_forward(&args);
+    run_max(isa, args, cut);
     bool good = true;
     for (size_t p = 0; p < w.pixels; p++)
         for (size_t c = 0; c < channels; c++) {
@@ -74,12 +114,42 @@ static bool forward_holds(const struct cincel_isa *isa, struct test_random *r, s
                 if (wins(window[w.offset[t]], window[w.offset[best]])) best = t;
             const size_t at = p * channels + c;
             good = good && memcmp(&y[at], &window[w.offset[best]], sizeof *y) == 0 &&
-                   memcmp(&y_alone[at], &y[at], sizeof *y) == 0 && argmax[at] == w.index[best];
+                   memcmp(&y_alone[at], &y[at], sizeof *y) == 0 &&
+                   number_at(argmax, at, w.wide) == w.index[best];
         }
     test_guarded_free(x, in * sizeof *x);
     test_guarded_free(y, out * sizeof *y);
     test_guarded_free(y_alone, out * sizeof *y);
-    test_guarded_free(argmax, out);
+    test_guarded_free(argmax, out * number_bytes(&w));
+    return good;
+}
+
+/* The stated sum in the stated order, rounded at the stated places: equal bits are demanded. */
+static bool average_holds(const struct cincel_isa *isa, struct test_random *r, size_t channels)
+{
+    struct windows w;
+    draw_windows(r, channels, 1, &w);
+    const size_t in = w.cells * channels, out = w.pixels * channels;
+    float *x = test_guarded(in * sizeof *x), *y = test_guarded(out * sizeof *y);
+    float *want = test_guarded(out * sizeof *y);
+    for (size_t i = 0; i < in; i++) x[i] = (float)test_draw(r, -999, 999) / 7.0f;
+    struct cincel_pool_forward_args args = forward_args(&w, x, y);
+    args.scale = 1.0f / (float)test_draw(r, 1, 9);
+    args.stream = test_draw(r, 0, 1);
+    args.resume = test_draw(r, 0, 1);
+    for (size_t i = 0; i < out; i++) want[i] = y[i] = (float)test_draw(r, -9, 9) / 3.0f;
+    for (size_t p = 0; p < w.pixels; p++)
+        for (size_t c = 0; c < channels; c++) {
+            const float *window = x + p * w.step * channels + c;
+            float sum = window[w.offset[0]], *target = &want[p * channels + c];
+            for (size_t t = 1; t < w.taps; t++) sum += window[w.offset[t]];
+            *target = (args.resume ? *target + sum : sum) * args.scale;
+        }
+    isa->pool->avg_forward(&args);
+    const bool good = memcmp(y, want, out * sizeof *y) == 0;
+    test_guarded_free(x, in * sizeof *x);
+    test_guarded_free(y, out * sizeof *y);
+    test_guarded_free(want, out * sizeof *y);
     return good;
 }
 
@@ -91,54 +161,71 @@ static void test_forward(void **state)
         for (long seed = 0; seed < rounds; seed++) {
             struct test_random r = {{(uint64_t)seed, 0, 0}, 0};
             for (size_t channels = 1; channels <= 150; channels++)
-                if (!forward_holds(target->isas[i], &r, channels, seed % 2 ? 0 : (int)seed))
+                if (!forward_holds(target->isas[i], &r, channels, seed % 2 ? 0 : (int)seed) ||
+                    !average_holds(target->isas[i], &r, channels))
                     fail_msg("%s: seed %ld, %zu channels", target->isas[i]->name, seed, channels);
         }
 }
 
-static bool backward_holds(const struct cincel_isa *isa, struct test_random *r, size_t channels)
+/* What a window gives to pixel p, by the plain rule. */
+static float given(const struct cincel_pool_backward_args *a, size_t p, size_t t, size_t at)
+{
+    if (!a->argmax) return a->scale[t] * a->dy[at];
+    return number_at(a->argmax, at, a->wide) == a->index[t] + (int32_t)p * a->index_step ? a->dy[at] : 0.0f;
+}
+
+/* Order and rounding are stated, so equality is exact for averages too. */
+static bool backward_holds(const struct cincel_isa *isa, struct test_random *r, size_t channels, bool max)
 {
     struct windows w;
     draw_windows(r, channels, 0, &w);
     const size_t in = w.cells * channels, dx_step = channels * (size_t)test_draw(r, 1, 3);
     const size_t out = (w.pixels - 1) * dx_step + channels;
     float *dy = test_guarded(in * sizeof *dy), *dx = test_guarded(out * sizeof *dx);
-    float *want = test_guarded(out * sizeof *dx);
-    uint8_t *argmax = test_guarded(in);
+    float *want = test_guarded(out * sizeof *dx), scale[MAX_TAPS];
+    void *argmax = test_guarded(in * number_bytes(&w));
+    struct cincel_pool_backward_args args = {
+        .dy = dy,
+        .argmax = max ? argmax : NULL,
+        .offset = w.offset,
+        .index = w.index,
+        .scale = scale,
+        .windows = w.taps,
+        .pixels = w.pixels,
+        .channels = channels,
+        .dy_step = (ptrdiff_t)(w.step * channels),
+        .dx_step = (ptrdiff_t)dx_step,
+        .index_step = test_draw(r, 0, 2),
+        .wide = max && w.wide,
+        .dx = dx,
+        .accumulate = test_draw(r, 0, 1),
+    };
+    args.stream = !args.accumulate && test_draw(r, 0, 1);
+    for (size_t t = 0; t < w.taps; t++) scale[t] = 1.0f / (float)test_draw(r, 1, 9);
     for (size_t i = 0; i < in; i++) {
-        dy[i] = (float)test_draw(r, -9, 9); /* sums are exact */
-        argmax[i] = w.taps > 0 ? w.index[test_draw(r, 0, (int)w.taps - 1)] : 0;
+        const int32_t number = w.taps > 0 ? w.index[test_draw(r, 0, (int)w.taps - 1)] : 0;
+        const int32_t shown = number + args.index_step * test_draw(r, 0, (int)w.pixels - 1);
+        dy[i] = (float)test_draw(r, -9, 9) / (max ? 1.0f : 3.0f);
+        if (w.wide)
+            ((int32_t *)argmax)[i] = shown;
+        else
+            ((uint8_t *)argmax)[i] = (uint8_t)shown;
     }
-    const int accumulate = test_draw(r, 0, 1);
     for (size_t i = 0; i < out; i++) want[i] = dx[i] = (float)test_draw(r, -9, 9);
     for (size_t p = 0; p < w.pixels; p++)
         for (size_t c = 0; c < channels; c++) {
             float *sum = &want[p * dx_step + c];
-            if (!accumulate) *sum = 0.0f;
-            for (size_t t = 0; t < w.taps; t++) {
-                const size_t at = p * w.step * channels + (size_t)w.offset[t] + c;
-                if (argmax[at] == w.index[t]) *sum += dy[at];
-            }
+            if (!args.accumulate) *sum = 0.0f;
+            for (size_t t = 0; t < w.taps; t++)
+                *sum += given(&args, p, t, p * w.step * channels + (size_t)w.offset[t] + c);
         }
-    const struct cincel_maxpool_backward_args args = {dy,
-                                                      argmax,
-                                                      w.offset,
-                                                      w.index,
-                                                      w.taps,
-                                                      w.pixels,
-                                                      channels,
-                                                      (ptrdiff_t)(w.step * channels),
-                                                      (ptrdiff_t)dx_step,
-                                                      dx,
-                                                      accumulate,
-                                                      !accumulate && test_draw(r, 0, 1)};
-    isa->pool->max_backward(&args);
+    (max ? isa->pool->max_backward : isa->pool->avg_backward)(&args);
     bool good = true;
     for (size_t i = 0; i < out; i++) good = good && dx[i] == want[i]; /* what lies between stays */
     test_guarded_free(dy, in * sizeof *dy);
     test_guarded_free(dx, out * sizeof *dx);
     test_guarded_free(want, out * sizeof *dx);
-    test_guarded_free(argmax, in);
+    test_guarded_free(argmax, in * number_bytes(&w));
     return good;
 }
 
@@ -150,7 +237,8 @@ static void test_backward(void **state)
         for (long seed = 0; seed < rounds; seed++) {
             struct test_random r = {{(uint64_t)seed, 1, 0}, 0};
             for (size_t channels = 1; channels <= 150; channels++)
-                if (!backward_holds(target->isas[i], &r, channels))
+                if (!backward_holds(target->isas[i], &r, channels, true) ||
+                    !backward_holds(target->isas[i], &r, channels, false))
                     fail_msg("%s: seed %ld, %zu channels", target->isas[i]->name, seed, channels);
         }
 }

@@ -1,5 +1,7 @@
-/* Max pooling as an algorithm, against the plain reference: random windows, strides (overlapping, with
-   gaps) and asymmetric padding, every choice, every usable ISA, 1 to 16 threads, bit for bit. */
+/* Pooling as an algorithm, against the plain reference: every kind, random windows, strides (overlapping,
+   with gaps), asymmetric padding, adaptive and global windows, every choice, every usable ISA, 1 to 16
+   threads. Maxima and their gradients bit for bit; averages of integers too, where the windows' sizes are
+   powers of two. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +20,7 @@
 
 enum { TEAM = 16 };
 static const int thread_counts[] = {1, 2, 3, 7, TEAM};
+enum { THREAD_COUNTS = sizeof thread_counts / sizeof *thread_counts };
 
 struct fixture {
     struct test_target all;
@@ -35,114 +38,175 @@ static void draw_axis(struct test_random *r, int *in, int *kernel, int *stride, 
 
 static void draw_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out)
 {
-    cincel_pool_desc d = CINCEL_POOL_DESC_INIT;
+    cincel_pool_desc d;
     do {
+        d = (cincel_pool_desc)CINCEL_POOL_DESC_INIT;
+        d.kind = (cincel_pool_kind)test_draw(r, CINCEL_POOL_MAX, CINCEL_POOL_AVG_EXCLUDE_PAD);
         d.n = test_draw(r, 1, 3);
         d.c = test_draw(r, 0, 1) ? 16 * test_draw(r, 1, 5) : test_draw(r, 1, 70);
         d.accumulate = test_draw(r, 0, 3) == 0;
         draw_axis(r, &d.ih, &d.kh, &d.stride_h, &d.pad_top, &d.pad_bottom);
         draw_axis(r, &d.iw, &d.kw, &d.stride_w, &d.pad_left, &d.pad_right);
+        const int form = test_draw(r, 0, 5);
+        if (form == 0) d.oh = test_draw(r, 1, d.ih + 3), d.ow = test_draw(r, 1, d.iw + 3);
+        if (form == 1) {
+            d.oh = d.ow = 1;
+            d.c = test_draw(r, 1, 400); /* some of them cut in slices */
+        }
     } while (cincel_problem_pool(&d, pass, out) != CINCEL_OK);
 }
 
 /* Tensors of a problem, each ending at an unreadable page, and the reference's results. */
 struct pool_case {
     size_t in, out; /* elements of x and of y */
-    float *x, *y, *dy, *dx, *want_y, *start_dx, *first_dx;
-    uint8_t *argmax, *want_argmax;
-    double *want_dx;
+    size_t number;  /* bytes of an element of argmax */
+    bool exact;     /* results must equal the reference's */
+    float *x, *y, *dy, *dx, *start_dx, *first;
+    void *argmax, *want_argmax;
+    double *want_y, *want_dx;
 };
 
 static float *guarded_floats(size_t count) { return test_guarded(count * sizeof(float)); }
 
-/* Integers, so that ties are frequent and sums exact; forward some cases get NaN and infinities too. */
+static bool power_of_two(int v) { return (v & (v - 1)) == 0; }
+
+/* Maxima with their cells as the plan keeps them. */
+static void expect_maxima(const struct cincel_problem *p, const struct cincel_tensors *t,
+                          const struct pool_case *c)
+{
+    float *y = guarded_floats(c->out);
+    int32_t *cell = test_guarded(c->out * sizeof *cell);
+    cincel_reference_maxpool_forward(p, t, NULL, c->out, y, cell);
+    for (size_t i = 0; i < c->out; i++) {
+        c->want_y[i] = (double)y[i];
+        if (c->number == 1)
+            ((uint8_t *)c->want_argmax)[i] = (uint8_t)cell[i];
+        else
+            ((int32_t *)c->want_argmax)[i] = cell[i];
+    }
+    test_guarded_free(y, c->out * sizeof *y);
+    test_guarded_free(cell, c->out * sizeof *cell);
+}
+
+/* Integers, so that ties are frequent and sums exact; maxima of some cases get NaN and infinities too. */
 static void create_case(struct test_random *r, const struct cincel_problem *p, int special,
                         struct pool_case *c)
 {
     const cincel_pool_desc *d = &p->pool.d;
+    const bool max = d->kind == CINCEL_POOL_MAX;
     c->in = (size_t)d->n * (size_t)d->ih * (size_t)d->iw * (size_t)d->c;
     c->out = (size_t)d->n * (size_t)p->pool.oh * (size_t)p->pool.ow * (size_t)d->c;
-    c->x = guarded_floats(c->in), c->dx = guarded_floats(c->in);
-    c->start_dx = guarded_floats(c->in), c->first_dx = guarded_floats(c->in);
-    c->y = guarded_floats(c->out), c->dy = guarded_floats(c->out), c->want_y = guarded_floats(c->out);
-    c->argmax = test_guarded(c->out), c->want_argmax = test_guarded(c->out);
-    c->want_dx = test_guarded(c->in * sizeof(double));
+    c->number = cincel_problem_argmax_bytes(p);
+    c->exact = max || (d->kind == CINCEL_POOL_AVG_INCLUDE_PAD && power_of_two(d->kh) && power_of_two(d->kw));
+    c->x = guarded_floats(c->in), c->dx = guarded_floats(c->in), c->start_dx = guarded_floats(c->in);
+    c->y = guarded_floats(c->out), c->dy = guarded_floats(c->out);
+    c->first = guarded_floats(c->in + c->out);
+    c->argmax = test_guarded(c->out * c->number + 1), c->want_argmax = test_guarded(c->out * c->number + 1);
+    c->want_y = test_guarded(c->out * sizeof(double)), c->want_dx = test_guarded(c->in * sizeof(double));
     static const float values[] = {NAN, INFINITY, -INFINITY, -0.0f};
     for (size_t i = 0; i < c->in; i++) {
-        const int plain = !special || test_draw(r, 0, 19) > 0;
+        const int plain = !special || !max || test_draw(r, 0, 19) > 0;
         c->x[i] = plain ? (float)test_draw(r, -20, 20) : values[test_draw(r, 0, 3)];
         c->start_dx[i] = (float)test_draw(r, -9, 9);
     }
     for (size_t i = 0; i < c->out; i++) c->dy[i] = (float)test_draw(r, -9, 9);
     const struct cincel_tensors t = {.x = c->x, .dy = c->dy, .dx = c->start_dx, .argmax_in = c->want_argmax};
-    cincel_reference_maxpool_forward(p, &t, NULL, c->out, c->want_y, c->want_argmax);
-    cincel_reference_maxpool_backward(p, &t, NULL, c->in, c->want_dx);
+    if (max)
+        expect_maxima(p, &t, c);
+    else
+        cincel_reference_avgpool_forward(p, &t, NULL, c->out, c->want_y);
+    cincel_reference_pool_backward(p, &t, NULL, c->in, c->want_dx);
 }
 
 static void free_case(struct pool_case *c)
 {
-    float *const in[] = {c->x, c->dx, c->start_dx, c->first_dx}, *const out[] = {c->y, c->dy, c->want_y};
+    float *const in[] = {c->x, c->dx, c->start_dx}, *const out[] = {c->y, c->dy};
     for (size_t i = 0; i < sizeof in / sizeof *in; i++) test_guarded_free(in[i], c->in * sizeof(float));
     for (size_t i = 0; i < sizeof out / sizeof *out; i++) test_guarded_free(out[i], c->out * sizeof(float));
-    test_guarded_free(c->argmax, c->out);
-    test_guarded_free(c->want_argmax, c->out);
+    test_guarded_free(c->first, (c->in + c->out) * sizeof(float));
+    test_guarded_free(c->argmax, c->out * c->number + 1);
+    test_guarded_free(c->want_argmax, c->out * c->number + 1);
+    test_guarded_free(c->want_y, c->out * sizeof(double));
     test_guarded_free(c->want_dx, c->in * sizeof(double));
 }
 
-/* Runs one choice on outputs filled with what must not stay. */
+/* Runs one choice on outputs and a workspace filled with what must not stay. */
 static void run_choice(const struct fixture *f, const struct cincel_problem *p,
-                       const struct cincel_choice *choice, const struct pool_case *c, uint8_t *argmax)
+                       const struct cincel_choice *choice, const struct pool_case *c, void *argmax)
 {
     const struct cincel_algo *algo = cincel_algo_find(p, choice->algo);
     struct cincel_prepared *prepared;
-    assert_int_equal(algo->workspace(&f->all.target, p, choice), 0);
+    const size_t bytes = algo->workspace(&f->all.target, p, choice);
+    void *ws = bytes ? test_guarded(bytes) : NULL;
+    if (ws) memset(ws, 0xff, bytes);
     assert_int_equal(algo->build(&f->all.target, p, choice, &prepared), CINCEL_OK);
     memset(c->y, 0xff, c->out * sizeof(float));
-    memset(c->argmax, 0xff, c->out);
+    memset(c->argmax, 0xff, c->out * c->number);
     memcpy(c->dx, c->start_dx, c->in * sizeof(float));
-    const struct cincel_tensors t = {
-        .x = c->x, .y = c->y, .argmax_out = argmax, .dy = c->dy, .argmax_in = c->want_argmax, .dx = c->dx};
+    const struct cincel_tensors t = {.x = c->x,
+                                     .y = c->y,
+                                     .argmax_out = argmax,
+                                     .dy = c->dy,
+                                     .argmax_in = c->want_argmax,
+                                     .dx = c->dx,
+                                     .workspace = ws};
     algo->run(prepared, &t, f->team);
     algo->discard(prepared);
+    if (ws) test_guarded_free(ws, bytes);
+}
+
+/* Equal, both NaN, or as close as a handful of roundings of numbers up to 20 (or sums of a hundred 9s). */
+static bool value_holds(const struct pool_case *c, float got, double want)
+{
+    if (isnan(want)) return isnan(got);
+    if (c->exact)
+        return (double)got == want && (want != 0.0 || !signbit(got) == !signbit(want) || got == 0.0f);
+    return fabs((double)got - want) <= 2e-6 * (10.0 + fabs(want));
 }
 
 static bool results_hold(const struct cincel_problem *p, const struct pool_case *c)
 {
-    if (p->pass == CINCEL_FORWARD)
-        return memcmp(c->y, c->want_y, c->out * sizeof(float)) == 0 &&
-               memcmp(c->argmax, c->want_argmax, c->out) == 0;
-    for (size_t i = 0; i < c->in; i++)
-        if ((double)c->dx[i] != c->want_dx[i]) return false;
-    return true;
+    const bool forward = p->pass == CINCEL_FORWARD;
+    const size_t count = forward ? c->out : c->in;
+    for (size_t i = 0; i < count; i++) {
+        if (!value_holds(c, forward ? c->y[i] : c->dx[i], forward ? c->want_y[i] : c->want_dx[i]))
+            return false;
+    }
+    return !forward || memcmp(c->argmax, c->want_argmax, c->out * c->number) == 0;
 }
 
-/* Every ISA, every value of the knobs that check() admits, every thread count. */
+/* Every algorithm, ISA and value of the knobs that check() admits, every thread count: right, and the bits
+   of the first. */
 static void check_choices(const struct fixture *f, const struct cincel_problem *p, const struct pool_case *c,
                           long seed)
 {
-    const struct cincel_algo *algo =
-        p->pass == CINCEL_FORWARD ? &cincel_algo_pool_max_forward : &cincel_algo_pool_max_backward;
+    static const char *const algos[] = {"rows", "slices", "gather"};
+    const bool forward = p->pass == CINCEL_FORWARD;
+    const float *result = forward ? c->y : c->dx;
+    const size_t bytes = (forward ? c->out : c->in) * sizeof(float);
     int tried = 0;
     for (int i = 0; f->all.isas[i]; i++)
-        for (int stream = 0; stream <= 1; stream++)
-            for (size_t t = 0; t < sizeof thread_counts / sizeof *thread_counts; t++) {
-                struct cincel_choice choice = {.threads = thread_counts[t], .knob = {stream}};
-                snprintf(choice.algo, sizeof choice.algo, "%s", algo->name);
-                snprintf(choice.isa, sizeof choice.isa, "%s", f->all.isas[i]->name);
-                char why[CINCEL_WHY], text[CINCEL_CHOICE_TEXT];
-                if (!cincel_choice_check(&f->all.target, p, &choice, 1e-3, why)) continue;
-                run_choice(f, p, &choice, c, c->argmax);
-                tried++;
-                cincel_choice_print(p, &choice, text);
-                if (!results_hold(p, c)) fail_msg("seed %ld: %s", seed, text);
-            }
-    assert_true(tried >= (int)(sizeof thread_counts / sizeof *thread_counts));
+        for (int n = 0; n < 3 * 2 * THREAD_COUNTS; n++) {
+            struct cincel_choice choice = {.threads = thread_counts[n / 6], .knob = {n % 2}};
+            snprintf(choice.algo, sizeof choice.algo, "%s", algos[n / 2 % 3]);
+            snprintf(choice.isa, sizeof choice.isa, "%s", f->all.isas[i]->name);
+            char why[CINCEL_WHY], text[CINCEL_CHOICE_TEXT];
+            const struct cincel_algo *algo = cincel_algo_find(p, choice.algo);
+            if (!algo || (algo->knob_count == 0 && choice.knob[0] == 1)) continue;
+            if (!cincel_choice_check(&f->all.target, p, &choice, 1e-3, why)) continue;
+            run_choice(f, p, &choice, c, c->number ? c->argmax : NULL);
+            if (tried++ == 0) memcpy(c->first, result, bytes);
+            cincel_choice_print(p, &choice, text);
+            if (!results_hold(p, c)) fail_msg("seed %ld: %s", seed, text);
+            if (memcmp(c->first, result, bytes) != 0) fail_msg("seed %ld: %s: other bits", seed, text);
+        }
+    assert_true(tried >= THREAD_COUNTS);
 }
 
 static void test_against_the_reference(void **state)
 {
     const struct fixture *f = *state;
-    const long cases = test_cases(300);
+    const long cases = test_cases(400);
     for (long seed = 0; seed < cases; seed++)
         for (int pass = CINCEL_FORWARD; pass <= CINCEL_BACKWARD_DATA; pass++) {
             struct test_random r = {{(uint64_t)seed, 0, 0}, 0};
@@ -164,8 +228,10 @@ static void test_fixed_order_and_no_argmax(void **state)
     cincel_pool_desc d = CINCEL_POOL_DESC_INIT;
     d.n = 2, d.c = 48, d.ih = 19, d.iw = 17, d.kh = 5, d.kw = 4, d.stride_h = d.stride_w = 1;
     d.pad_top = 4, d.pad_right = 3;
-    for (int pass = CINCEL_FORWARD; pass <= CINCEL_BACKWARD_DATA; pass++) {
+    for (int n = 0; n < 6; n++) {
+        const int pass = n % 2;
         struct pool_case c;
+        d.kind = (cincel_pool_kind)(n / 2);
         assert_int_equal(cincel_problem_pool(&d, (cincel_pass)pass, &p), CINCEL_OK);
         create_case(&r, &p, 0, &c);
         for (size_t i = 0; i < c.out; i++) c.dy[i] = (float)test_draw(&r, -9999, 9999) / 3.0f;
@@ -175,12 +241,44 @@ static void test_fixed_order_and_no_argmax(void **state)
                 strcpy(choice.algo, pass == CINCEL_FORWARD ? "rows" : "gather");
                 snprintf(choice.isa, sizeof choice.isa, "%s", f->all.isas[i]->name);
                 run_choice(f, &p, &choice, &c, NULL);
-                if (i == 0 && threads == 1) memcpy(c.first_dx, c.dx, c.in * sizeof(float));
-                if (pass == CINCEL_FORWARD) assert_memory_equal(c.y, c.want_y, c.out * sizeof(float));
-                if (pass != CINCEL_FORWARD) assert_memory_equal(c.dx, c.first_dx, c.in * sizeof(float));
+                if (i == 0 && threads == 1) memcpy(c.first, c.dx, c.in * sizeof(float));
+                for (size_t e = 0; pass == CINCEL_FORWARD && e < c.out; e++)
+                    assert_true(value_holds(&c, c.y[e], c.want_y[e]));
+                if (pass != CINCEL_FORWARD) assert_memory_equal(c.dx, c.first, c.in * sizeof(float));
             }
         free_case(&c);
     }
+}
+
+/* A NaN or an infinity anywhere in the window of an average is in the average. */
+static void test_averages_of_special_values(void **state)
+{
+    const struct fixture *f = *state;
+    struct test_random r = {{78, 0, 0}, 0};
+    struct cincel_problem p;
+    struct pool_case c;
+    cincel_pool_desc d = CINCEL_POOL_DESC_INIT;
+    d.kind = CINCEL_POOL_AVG_EXCLUDE_PAD;
+    d.c = 37, d.ih = 9, d.iw = 8, d.kh = d.kw = 3, d.pad_left = 1;
+    assert_int_equal(cincel_problem_pool(&d, CINCEL_FORWARD, &p), CINCEL_OK);
+    create_case(&r, &p, 0, &c);
+    for (int i = 0; i < 40; i++) {
+        const float values[] = {NAN, INFINITY, -INFINITY};
+        c.x[test_draw(&r, 0, (int)c.in - 1)] = values[i % 3];
+    }
+    cincel_reference_avgpool_forward(&p, &(struct cincel_tensors){.x = c.x}, NULL, c.out, c.want_y);
+    for (int i = 0; f->all.isas[i]; i++) {
+        struct cincel_choice choice = {.algo = "rows", .threads = 2};
+        snprintf(choice.isa, sizeof choice.isa, "%s", f->all.isas[i]->name);
+        run_choice(f, &p, &choice, &c, NULL);
+        for (size_t e = 0; e < c.out; e++) {
+            const bool same = isfinite(c.want_y[e]) ? value_holds(&c, c.y[e], c.want_y[e])
+                              : isnan(c.want_y[e])  ? isnan(c.y[e])
+                                                    : (double)c.y[e] == c.want_y[e];
+            assert_true(same);
+        }
+    }
+    free_case(&c);
 }
 
 static void test_refusals(void **state)
@@ -193,15 +291,26 @@ static void test_refusals(void **state)
     snprintf(choice.isa, sizeof choice.isa, "%s", f->all.isas[0]->name);
     char why[CINCEL_WHY] = "";
     assert_int_equal(cincel_problem_pool(&d, CINCEL_FORWARD, &p), CINCEL_OK);
-    assert_true(cincel_choice_check(&f->all.target, &p, &choice, 1e-3, why)); /* 256 cells fit a byte */
+    assert_int_equal(cincel_problem_argmax_bytes(&p), 1); /* 256 cells fit a byte */
     choice.knob[0] = 1;
     assert_false(cincel_choice_check(&f->all.target, &p, &choice, 1e-3, why));
     assert_non_null(strstr(why, "stream=1"));
     choice.knob[0] = 0;
+    strcpy(choice.algo, "slices");
+    assert_false(cincel_choice_check(&f->all.target, &p, &choice, 1e-3, why));
+    assert_non_null(strstr(why, "16x16"));
     d.kw = 17;
     assert_int_equal(cincel_problem_pool(&d, CINCEL_FORWARD, &p), CINCEL_OK);
+    assert_int_equal(cincel_problem_argmax_bytes(&p), 4);
+
+    /* the bits of an average follow from the problem: one algorithm for it */
+    d.kind = CINCEL_POOL_AVG_INCLUDE_PAD;
+    d.oh = d.ow = 1;
+    assert_int_equal(cincel_problem_pool(&d, CINCEL_FORWARD, &p), CINCEL_OK);
+    assert_true(cincel_choice_check(&f->all.target, &p, &choice, 1e-3, why));
+    strcpy(choice.algo, "rows");
     assert_false(cincel_choice_check(&f->all.target, &p, &choice, 1e-3, why));
-    assert_non_null(strstr(why, "16x17"));
+    assert_non_null(strstr(why, "slices"));
 }
 
 int main(void)
@@ -212,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_against_the_reference, &f),
         cmocka_unit_test_prestate(test_fixed_order_and_no_argmax, &f),
+        cmocka_unit_test_prestate(test_averages_of_special_values, &f),
         cmocka_unit_test_prestate(test_refusals, &f),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

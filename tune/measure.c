@@ -43,7 +43,7 @@ static struct counts tensor_counts(const struct cincel_problem *p)
 
 struct arena {
     float *x, *w, *bias, *y, *dy;
-    uint8_t *argmax;
+    void *argmax;
 };
 
 static void arena_free(struct arena *a)
@@ -71,9 +71,10 @@ static float *random_floats(size_t count)
 static bool arena_create(const struct cincel_problem *p, struct arena *a)
 {
     const struct counts s = tensor_counts(p);
+    const size_t argmax_bytes = s.y * cincel_problem_argmax_bytes(p) + 1;
     *a = (struct arena){random_floats(s.x), random_floats(s.w), random_floats(s.bias),
-                        random_floats(s.y), random_floats(s.y), cincel_aligned_alloc(s.y + 1)};
-    if (a->argmax) memset(a->argmax, 0, s.y + 1);
+                        random_floats(s.y), random_floats(s.y), cincel_aligned_alloc(argmax_bytes)};
+    if (a->argmax) memset(a->argmax, 0, argmax_bytes);
     return a->x && a->w && a->bias && a->y && a->dy && a->argmax;
 }
 

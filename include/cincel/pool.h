@@ -8,12 +8,32 @@
 extern "C" {
 #endif
 
-typedef enum cincel_pool_kind { CINCEL_POOL_MAX = 0 } cincel_pool_kind;
+/*
+ * MAX               padding never wins. Ties go to the first cell in (kh, kw) order, and a NaN wins over
+ *                   every number (the first NaN among NaNs), as in PyTorch.
+ * AVG_INCLUDE_PAD   sum of the window / (kh kw): the padding counts as zeros.
+ * AVG_EXCLUDE_PAD   sum of the window / number of its cells that lie in the image.
+ *
+ * The gradient of a maximum goes to the cell it came from, wholly; that of an average to all cells of its
+ * window in equal parts. Sums are float32; large windows are summed in groups of cells, whose sums are added
+ * in order: the error grows with the groups, not with the cells.
+ */
+typedef enum cincel_pool_kind {
+    CINCEL_POOL_MAX = 0,
+    CINCEL_POOL_AVG_INCLUDE_PAD,
+    CINCEL_POOL_AVG_EXCLUDE_PAD
+} cincel_pool_kind;
 
 /*
- * Maximum over a kh x kw window; padding never wins. Tensors x [n][ih][iw][c], y [n][oh][ow][c], with
- * oh, ow as for convolution (dilation 1). Ties go to the first cell in (kh, kw) order, and a NaN wins
- * over every number, as in PyTorch.
+ * Tensors x [n][ih][iw][c], y [n][oh][ow][c].
+ *
+ * Sliding windows (oh = ow = 0): windows of kh x kw cells, stride_h and stride_w apart, the first one
+ * beginning pad_top above and pad_left of the image; the size of y is as for convolution (dilation 1).
+ *
+ * Adaptive windows (oh > 0 and ow > 0, both): y has exactly oh x ow pixels, and window i of an axis covers
+ * floor(i ih / oh) … ceil((i + 1) ih / oh) − 1 (PyTorch's rule; windows may overlap). kh … pad_right are
+ * then ignored, and both averages are the same. oh = ow = 1 is global pooling, as is kh = ih, kw = iw without
+ * padding: the same plan serves both.
  */
 typedef struct cincel_pool_desc {
     size_t size;
@@ -23,10 +43,11 @@ typedef struct cincel_pool_desc {
     int pad_top, pad_bottom, pad_left, pad_right; /* each below the kernel's extent */
     int accumulate;                               /* backward: 1 adds to dx */
     cincel_layout layout;                         /* of x, y, dx and dy; argmax has an order of its own */
+    int oh, ow;                                   /* both 0: sliding windows; both > 0: adaptive ones */
 } cincel_pool_desc;
-#define CINCEL_POOL_DESC_INIT                                                                         \
-    {                                                                                                 \
-        sizeof(cincel_pool_desc), CINCEL_POOL_MAX, 1, 0, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, CINCEL_NHWC \
+#define CINCEL_POOL_DESC_INIT                                                                               \
+    {                                                                                                       \
+        sizeof(cincel_pool_desc), CINCEL_POOL_MAX, 1, 0, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, CINCEL_NHWC, 0, 0 \
     }
 
 CINCEL_API cincel_status cincel_pool_output_size(const cincel_pool_desc *d, int *oh, int *ow);
@@ -35,12 +56,14 @@ CINCEL_API cincel_status cincel_pool_output_size(const cincel_pool_desc *d, int 
 CINCEL_API cincel_status cincel_pool_plan(cincel_context *ctx, const cincel_pool_desc *d, cincel_pass pass,
                                           const cincel_options *options, cincel_plan **out);
 
-/* Bytes of the buffer that carries where each maximum came from, forward to backward. */
+/* Bytes of the buffer that carries where each maximum came from, forward to backward: one byte an element
+   of y, four where windows have more than 256 cells; its content is private. 0 for averages. */
 CINCEL_API size_t cincel_pool_argmax_size(const cincel_plan *plan);
 
-/* `argmax` may be NULL where no backward pass follows. */
+/* `argmax`: MAX only, aligned to 4 bytes; NULL where no backward pass follows. Averages ignore it. */
 CINCEL_API cincel_status cincel_pool_forward(const cincel_plan *plan, const float *x, float *y, void *argmax,
                                              void *ws);
+/* dx from dy; `argmax` as the forward pass left it, NULL for averages. Every dx is written. */
 CINCEL_API cincel_status cincel_pool_backward(const cincel_plan *plan, const float *dy, const void *argmax,
                                               float *dx, void *ws);
 

@@ -1,4 +1,4 @@
-/* Max pooling: kernels/body/pool.inc on this ISA's registers. */
+/* Pooling: kernels/body/pool.inc on this ISA's registers. */
 #include "kernels/avx2/rows.h"
 #include "kernels/avx2/vec.h"
 
@@ -8,5 +8,7 @@ const struct cincel_pool_row cincel_pool_avx2 = {
     .name = "pool_" CINCEL_ISA_STRING,
     .streams = VEC_STREAMS,
     .max_forward = pool_max_forward,
+    .avg_forward = pool_avg_forward,
     .max_backward = pool_max_backward,
+    .avg_backward = pool_avg_backward,
 };

@@ -1,0 +1,121 @@
+#include "ops/pool_axis.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+int cincel_pool_positions(const struct cincel_pool_axis *axis)
+{
+    return axis->backward ? axis->in : axis->out;
+}
+
+struct cincel_pool_window cincel_pool_window_at(const struct cincel_pool_axis *axis, int output)
+{
+    if (axis->adaptive) {
+        const int first = (int)((long long)output * axis->in / axis->out);
+        const int end = (int)((((long long)output + 1) * axis->in + axis->out - 1) / axis->out);
+        assert(first < end && end <= axis->in && end - first <= axis->kernel);
+        return (struct cincel_pool_window){first, end - first, 0};
+    }
+    const long long start = (long long)output * axis->stride - axis->pad;
+    const int low = start < 0 ? (int)-start : 0;
+    const int high = axis->in - start < axis->kernel ? (int)(axis->in - start) : axis->kernel;
+    assert(low < high); /* padding is smaller than the kernel: no window lies in it wholly */
+    return (struct cincel_pool_window){(int)(start + low), high - low, low};
+}
+
+/* The first window that ends behind `position`, and the last that begins at or before it; high < low where
+   there is none between. */
+static void windows_over(const struct cincel_pool_axis *axis, int position, int *low, int *high)
+{
+    if (axis->adaptive) {
+        /* window o ends behind it if (o + 1)·in > position·out, and begins if o·in < (position + 1)·out */
+        *low = (int)((long long)position * axis->out / axis->in);
+        *high = (int)((((long long)position + 1) * axis->out - 1) / axis->in);
+    } else {
+        const long long at = (long long)position + axis->pad; /* in the padded image */
+        const long long before = at - axis->kernel;           /* a window starting here ends just before it */
+        const int last = (int)(at / axis->stride);
+        *low = before < 0 ? 0 : (int)(before / axis->stride + 1);
+        *high = last < axis->out ? last : axis->out - 1;
+    }
+}
+
+int cincel_pool_cell(const struct cincel_pool_axis *axis, int position, const struct cincel_pool_view *view,
+                     int j)
+{
+    if (!axis->backward) return view->kernel + j;
+    const struct cincel_pool_window window = cincel_pool_window_at(axis, view->other + j);
+    return position - window.first + window.kernel;
+}
+
+struct cincel_pool_view cincel_pool_view_at(const struct cincel_pool_axis *axis, int position)
+{
+    if (!axis->backward) {
+        const struct cincel_pool_window window = cincel_pool_window_at(axis, position);
+        return (struct cincel_pool_view){window.count, window.kernel, window.first};
+    }
+    int low, high;
+    windows_over(axis, position, &low, &high);
+    if (high < low) return (struct cincel_pool_view){0, 0, 0};
+    struct cincel_pool_view view = {high - low + 1, 0, low};
+    view.kernel = cincel_pool_cell(axis, position, &view, 0);
+    return view;
+}
+
+/* Have all windows of a view the full size? Only those at the ends may be cut. */
+static bool sees_whole_windows(const struct cincel_pool_axis *axis, const struct cincel_pool_view *view)
+{
+    return cincel_pool_window_at(axis, view->other).count == axis->kernel &&
+           cincel_pool_window_at(axis, view->other + view->cells - 1).count == axis->kernel;
+}
+
+/* May `next` follow a run's last view with these changes from one to the other? */
+static bool follows(const struct cincel_pool_axis *axis, bool weighed, const struct cincel_pool_view *last,
+                    const struct cincel_pool_view *next, int move, int turn)
+{
+    if (next->cells != last->cells) return false;
+    if (next->cells == 0) return true;
+    if (next->other - last->other != move || next->kernel - last->kernel != turn) return false;
+    if (!axis->backward) return turn == 0;
+    if (move == 0) return true; /* the same windows, seen from the next cell */
+    if (axis->adaptive || turn != 0) return false;
+    return !weighed || (sees_whole_windows(axis, last) && sees_whole_windows(axis, next));
+}
+
+/* The runs among positions that lie `step` apart. */
+static int runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int step,
+                        struct cincel_pool_run *runs)
+{
+    const int positions = cincel_pool_positions(axis);
+    int count = 0;
+    for (int lane = 0; lane < step && lane < positions; lane++) {
+        struct cincel_pool_run run = {.first = lane, .step = step};
+        struct cincel_pool_view last = {0, 0, 0};
+        for (long long position = lane; position < positions; position += step) {
+            const struct cincel_pool_view view = cincel_pool_view_at(axis, (int)position);
+            if (run.count == 1) run.move = view.other - last.other, run.turn = view.kernel - last.kernel;
+            if (run.count > 0 && !follows(axis, weighed, &last, &view, run.move, run.turn)) {
+                if (runs) runs[count] = run;
+                count++;
+                run.count = 0;
+            }
+            if (run.count++ == 0) {
+                run.first = (int)position;
+                run.view = view;
+            }
+            last = view;
+        }
+        if (runs) runs[count] = run;
+        count++;
+    }
+    return count;
+}
+
+int cincel_pool_runs(const struct cincel_pool_axis *axis, bool weighed, struct cincel_pool_run *runs)
+{
+    /* Windows that overlap are seen alike one stride apart, large ones by all positions within a stride. */
+    const int step = axis->backward && !axis->adaptive ? axis->stride : 1;
+    const int dense = runs_by_step(axis, weighed, 1, NULL);
+    const int far = step > 1 ? runs_by_step(axis, weighed, step, NULL) : dense;
+    return runs_by_step(axis, weighed, dense <= far ? 1 : step, runs);
+}
