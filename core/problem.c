@@ -147,10 +147,11 @@ static cincel_status check_conv(const char *op, const cincel_conv_desc *d, cince
     if (!status) status = cincel_activation_check(op, d->activation, d->alpha);
     if (!status) status = check_foldable(op, d->activation, pass);
     if (!status) status = check_accumulate(op, d->accumulate);
-    if (!status && (d->layout != CINCEL_NHWC || d->weights_layout != CINCEL_OHWI))
-        return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout %d, weights_layout %d: only NHWC and OHWI yet", op,
-                           (int)d->layout, (int)d->weights_layout);
+    if (!status) status = check_layout(op, d->layout);
     if (status) return status;
+    if (d->weights_layout != CINCEL_OHWI && d->weights_layout != CINCEL_OIHW)
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: weights_layout %d does not exist", op,
+                           (int)d->weights_layout);
     if (d->ic % d->groups || d->oc % d->groups) {
         const bool input = d->ic % d->groups != 0;
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: groups %d does not divide %s %d", op, d->groups,
@@ -236,10 +237,7 @@ static cincel_status check_pool_fields(const cincel_pool_desc *d)
     }
     cincel_status status = check_positive(pool_name, positive, sizeof positive / sizeof *positive);
     if (!status) status = check_accumulate(pool_name, d->accumulate);
-    if (!status) status = check_layout(pool_name, d->layout);
-    if (!status && d->layout != CINCEL_NHWC)
-        return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout %d: only NHWC yet", pool_name, (int)d->layout);
-    return status;
+    return status ? status : check_layout(pool_name, d->layout);
 }
 
 /* Windows of an axis that `out` divides follow one another; others have at most in / out + 2 cells:

@@ -42,7 +42,9 @@ static inline bool cincel_activation_has_alpha(cincel_activation act)
 /* Check every field and every product (bytes of each tensor ≤ PTRDIFF_MAX; padded sizes and outputs ≤
    INT_MAX); the message names the offending field and its value. `name` is the operator in messages:
    "conv" or "linear". Fields that cannot matter (accumulate of a forward pass, dilation of a kernel of
-   one, strides of a single window) are given one value. `out` is written on success only. */
+   one, strides of a single window) are given one value. Layouts are checked and kept, for the plan that
+   converts: they are no part of the key, and algorithms take NHWC and OHWI whatever they say. `out` is
+   written on success only. */
 cincel_status cincel_problem_conv(const cincel_conv_desc *d, cincel_pass pass, const char *name,
                                   struct cincel_problem *out);
 cincel_status cincel_problem_linear(const cincel_linear_desc *d, cincel_pass pass,

@@ -109,6 +109,18 @@ struct cincel_pack_row {
     void (*split)(const struct cincel_split_args *args);
 };
 
+/* ------------------------------------------------------------------------------------- layouts -- */
+
+struct cincel_layout_row {
+    const char *name; /* "layout_avx2" */
+    /*
+     * dst[c·dst_ld + r] = src[r·src_ld + c]      r < rows, c < cols; both ≥ 1
+     * What lies between two rows of src may be read too; between two rows of dst nothing is written.
+     * Rows of src are read in groups, each from end to end: the caller cuts what exceeds a cache.
+     */
+    void (*transpose)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst, size_t dst_ld);
+};
+
 /* ------------------------------------------------------------------------------------- pooling -- */
 
 /*
@@ -235,6 +247,7 @@ struct cincel_isa {
     const struct cincel_outer_row *outer;
     int outer_count;
     const struct cincel_pack_row *pack;
+    const struct cincel_layout_row *layout;
     const struct cincel_pool_row *pool;
     const struct cincel_vector_row *vector;
     const struct cincel_softmax_row *softmax;

@@ -47,33 +47,54 @@ static void describe_speed(const struct cincel_plan *plan, double seconds, char 
                  cincel_problem_bytes(&plan->problem) / seconds * 1e-9);
 }
 
-static void describe(struct cincel_plan *plan, const struct cincel_decision *d)
+/* The conversions' part of a call: bandwidth bound. */
+static double conversion_seconds(const struct cincel_plan *plan)
 {
-    char key[160], speed[64];
-    cincel_problem_key(&plan->problem, key, sizeof key);
-    cincel_choice_print(&plan->problem, &plan->choice, plan->choice_text);
-    describe_speed(plan, d->seconds, speed, sizeof speed);
-    snprintf(plan->description, sizeof plan->description, "%s: %s | %s | %s", key, plan->choice_text, speed,
-             d->source);
+    return cincel_layouts_traffic(&plan->layouts) / (plan->ctx->target.gbytes * 1e9 * plan->choice.threads);
 }
 
-cincel_status cincel_plan_create(cincel_context *ctx, enum cincel_plan_kind kind,
-                                 const struct cincel_problem *problem, const cincel_options *given,
-                                 cincel_plan **out)
+static void describe(struct cincel_plan *plan, const struct cincel_decision *d)
 {
-    const char *name = kind_names[kind];
+    char key[160], speed[64], converts[64] = "";
+    for (int i = 0; i < plan->layouts.count; i++)
+        cincel_append_name(converts, sizeof converts, plan->layouts.item[i].name);
+    cincel_problem_key(&plan->problem, key, sizeof key);
+    cincel_choice_print(&plan->problem, &plan->choice, plan->choice_text);
+    describe_speed(plan, d->seconds + conversion_seconds(plan), speed, sizeof speed);
+    snprintf(plan->description, sizeof plan->description, "%s: %s | %s | %s%s%s", key, plan->choice_text,
+             speed, d->source, plan->layouts.count ? " | converts " : "", converts);
+}
+
+cincel_status cincel_plan_create_framed(cincel_context *ctx, const struct cincel_plan_frame *frame,
+                                        const struct cincel_problem *given_problem,
+                                        const cincel_options *given, cincel_plan **out)
+{
+    const char *name = kind_names[frame->kind];
     cincel_options options;
     struct cincel_decision decision;
+    struct cincel_problem problem = *given_problem;
+    struct cincel_layouts layouts;
+    size_t reserved;
     cincel_status st = read_options(given, name, &options);
     if (st != CINCEL_OK) return st;
-    st = cincel_choose(&ctx->target, ctx->team, problem, &options, ctx->error_budget, name, &decision);
+    if (!cincel_layouts_plan(&problem, frame->accumulates, &layouts) ||
+        __builtin_add_overflow(layouts.bytes, frame->own_bytes, &reserved))
+        return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout: converted tensors together are too large", name);
+    st = cincel_choose(&ctx->target, ctx->team, &problem, &options, reserved, ctx->error_budget, name,
+                       &decision);
     if (st != CINCEL_OK) return st;
 
     cincel_plan *plan = calloc(1, sizeof *plan);
     if (!plan) return cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for a plan", name);
-    *plan = (cincel_plan){
-        .ctx = ctx, .kind = kind, .problem = *problem, .algo = decision.algo, .choice = decision.choice};
-    plan->workspace_bytes = plan->algo->workspace(&ctx->target, &plan->problem, &plan->choice);
+    *plan = (cincel_plan){.ctx = ctx,
+                          .kind = frame->kind,
+                          .pass = frame->pass,
+                          .problem = problem,
+                          .layouts = layouts,
+                          .own_bytes = frame->own_bytes,
+                          .algo = decision.algo,
+                          .choice = decision.choice};
+    plan->workspace_bytes = reserved + plan->algo->workspace(&ctx->target, &plan->problem, &plan->choice);
     st = plan->algo->build(&ctx->target, &plan->problem, &plan->choice, &plan->prepared);
     if (st != CINCEL_OK) {
         free(plan);
@@ -83,6 +104,14 @@ cincel_status cincel_plan_create(cincel_context *ctx, enum cincel_plan_kind kind
     cincel_context_log(ctx, "plan: %s", plan->description);
     *out = plan;
     return CINCEL_OK;
+}
+
+cincel_status cincel_plan_create(cincel_context *ctx, enum cincel_plan_kind kind,
+                                 const struct cincel_problem *problem, const cincel_options *options,
+                                 cincel_plan **out)
+{
+    const struct cincel_plan_frame frame = {.kind = kind, .pass = problem->pass};
+    return cincel_plan_create_framed(ctx, &frame, problem, options, out);
 }
 
 void cincel_plan_destroy(cincel_plan *plan)
@@ -101,9 +130,9 @@ cincel_status cincel_plan_check_call(const cincel_plan *plan, enum cincel_plan_k
 {
     const char *name = kind_names[kind];
     if (!plan) return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: plan is NULL", name);
-    if (plan->kind != kind || plan->problem.pass != pass)
+    if (plan->kind != kind || plan->pass != pass)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: a %s %s call was given a plan for %s %s", name, name,
-                           pass_names[pass], kind_names[plan->kind], pass_names[plan->problem.pass]);
+                           pass_names[pass], kind_names[plan->kind], pass_names[plan->pass]);
     for (; required->name; required++)
         if (!required->value)
             return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s is NULL", name, required->name);
@@ -115,9 +144,26 @@ cincel_status cincel_plan_check_call(const cincel_plan *plan, enum cincel_plan_k
     return CINCEL_OK;
 }
 
+struct cincel_crew cincel_plan_crew(const cincel_plan *plan)
+{
+    return (struct cincel_crew){plan->ctx->team, plan->choice.threads, plan->ctx->isas[0]};
+}
+
+void cincel_plan_run_inner(const cincel_plan *plan, const struct cincel_tensors *tensors)
+{
+    const size_t reserved = plan->layouts.bytes + plan->own_bytes;
+    struct cincel_tensors t = *tensors;
+    if (t.workspace) t.workspace = (char *)t.workspace + reserved;
+    plan->algo->run(plan->prepared, &t, plan->ctx->team);
+}
+
 void cincel_plan_run(const cincel_plan *plan, const struct cincel_tensors *tensors)
 {
-    plan->algo->run(plan->prepared, tensors, plan->ctx->team);
+    const struct cincel_crew crew = cincel_plan_crew(plan);
+    struct cincel_tensors inner;
+    cincel_layouts_enter(&plan->layouts, &crew, tensors, &inner);
+    cincel_plan_run_inner(plan, &inner);
+    cincel_layouts_leave(&plan->layouts, &crew, tensors, &inner);
 }
 
 cincel_status cincel_workspace_create(size_t bytes, void **out)

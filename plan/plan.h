@@ -7,6 +7,7 @@
 #include "core/problem.h"
 #include "ops/algo.h"
 #include "ops/crew.h"
+#include "plan/layout.h"
 
 enum { CINCEL_MAX_ISAS = 8 };
 
@@ -28,7 +29,10 @@ enum cincel_plan_kind { CINCEL_PLAN_CONV, CINCEL_PLAN_LINEAR, CINCEL_PLAN_POOL }
 struct cincel_plan {
     const cincel_context *ctx;
     enum cincel_plan_kind kind;
-    struct cincel_problem problem;
+    cincel_pass pass;              /* as the caller sees it */
+    struct cincel_problem problem; /* in NHWC and OHWI */
+    struct cincel_layouts layouts; /* what the caller holds in others; first in the workspace */
+    size_t own_bytes;              /* next: what calls of this kind need themselves */
     const struct cincel_algo *algo;
     struct cincel_choice choice;
     struct cincel_prepared *prepared;
@@ -37,7 +41,20 @@ struct cincel_plan {
     char description[CINCEL_CHOICE_TEXT + 256];
 };
 
+/* What a plan is made of besides its problem. */
+struct cincel_plan_frame {
+    enum cincel_plan_kind kind;
+    cincel_pass pass;
+    size_t own_bytes; /* of workspace, a multiple of CINCEL_ALIGN */
+    bool accumulates; /* see cincel_layouts_plan */
+};
+
 /* Chooses, builds and describes. `options` may be NULL. */
+cincel_status cincel_plan_create_framed(cincel_context *ctx, const struct cincel_plan_frame *frame,
+                                        const struct cincel_problem *problem, const cincel_options *options,
+                                        cincel_plan **out);
+
+/* The usual frame: the problem's own pass, nothing around it. */
 cincel_status cincel_plan_create(cincel_context *ctx, enum cincel_plan_kind kind,
                                  const struct cincel_problem *problem, const cincel_options *options,
                                  cincel_plan **out);
@@ -61,8 +78,14 @@ struct cincel_crew cincel_context_crew(const cincel_context *ctx);
 cincel_status cincel_plan_check_call(const cincel_plan *plan, enum cincel_plan_kind kind, cincel_pass pass,
                                      const struct cincel_pointer *required, const void *ws);
 
-/* Runs the plan on the context's team. */
+/* Runs the plan on the context's team: tensors are the caller's, the workspace is the plan's whole. */
 void cincel_plan_run(const cincel_plan *plan, const struct cincel_tensors *tensors);
+
+/* The middle part of it: tensors in NHWC and OHWI, the workspace still whole. */
+void cincel_plan_run_inner(const cincel_plan *plan, const struct cincel_tensors *tensors);
+
+/* Where what stands around the algorithm runs: with the plan's own number of threads. */
+struct cincel_crew cincel_plan_crew(const cincel_plan *plan);
 
 /* Appends `name` to a blank-separated list, cut at `size`. */
 void cincel_append_name(char *list, size_t size, const char *name);

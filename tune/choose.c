@@ -15,6 +15,7 @@ struct list {
     const struct cincel_target *t;
     const struct cincel_problem *p;
     size_t max_workspace; /* 0: none */
+    size_t reserved;      /* of it, whatever the candidate */
     size_t leanest;       /* smallest refused workspace; SIZE_MAX: none refused */
     struct cincel_candidate *item;
     size_t count, room;
@@ -24,7 +25,7 @@ struct list {
 static bool list_add(void *user, const struct cincel_algo *algo, const struct cincel_choice *c)
 {
     struct list *list = user;
-    const size_t bytes = algo->workspace(list->t, list->p, c);
+    const size_t bytes = list->reserved + algo->workspace(list->t, list->p, c);
     if (list->max_workspace && bytes > list->max_workspace) {
         list->leanest = cincel_min(list->leanest, bytes);
         return true;
@@ -77,15 +78,15 @@ static cincel_status nothing_fits(const struct list *list, const char *name, con
 }
 
 static cincel_status choose_given(const struct cincel_target *t, const struct cincel_problem *p,
-                                  const cincel_options *o, double error_budget, const char *name,
-                                  struct cincel_decision *out)
+                                  const cincel_options *o, size_t reserved, double error_budget,
+                                  const char *name, struct cincel_decision *out)
 {
     char why[CINCEL_WHY];
     struct cincel_choice c;
     if (!cincel_choice_parse(p, o->choice, &c, why) || !cincel_choice_check(t, p, &c, error_budget, why))
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: options.choice: %s", name, why);
     const struct cincel_algo *algo = cincel_algo_find(p, c.algo);
-    const size_t bytes = algo->workspace(t, p, &c);
+    const size_t bytes = reserved + algo->workspace(t, p, &c);
     if (o->max_workspace_bytes && bytes > o->max_workspace_bytes)
         return cincel_fail(CINCEL_UNSUPPORTED,
                            "%s: max_workspace_bytes %zu is too small, this choice needs %zu", name,
@@ -95,19 +96,22 @@ static cincel_status choose_given(const struct cincel_target *t, const struct ci
 }
 
 cincel_status cincel_choose(const struct cincel_target *t, struct cincel_team *team,
-                            const struct cincel_problem *p, const cincel_options *o, double error_budget,
-                            const char *name, struct cincel_decision *out)
+                            const struct cincel_problem *p, const cincel_options *o, size_t reserved,
+                            double error_budget, const char *name, struct cincel_decision *out)
 {
-    if (o->choice) return choose_given(t, p, o, error_budget, name, out);
+    if (o->choice) return choose_given(t, p, o, reserved, error_budget, name, out);
 
     const int team_size = t->machine->threads;
     const int threads = o->threads > 0 && o->threads < team_size ? o->threads : team_size;
     const bool measure = o->effort == CINCEL_MEASURE;
-    struct list list = {.t = t, .p = p, .max_workspace = o->max_workspace_bytes, .leanest = SIZE_MAX};
+    struct list list = {
+        .t = t, .p = p, .max_workspace = o->max_workspace_bytes, .reserved = reserved, .leanest = SIZE_MAX};
     char why[CINCEL_WHY] = "the table has none for it";
     cincel_status st = CINCEL_OK;
 
     collect(&list, measure ? CINCEL_ALL_KNOBS : CINCEL_DEFAULT_KNOBS, threads, error_budget, why);
+    if (!measure && !list.no_memory && list.count == 0 && list.leanest != SIZE_MAX)
+        collect(&list, CINCEL_ALL_KNOBS, threads, error_budget, why); /* is there a leaner one? */
     if (list.no_memory || list.count == 0) {
         st = nothing_fits(&list, name, why);
         goto done;

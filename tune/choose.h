@@ -12,11 +12,12 @@ struct cincel_decision {
 };
 
 /*
- * `options` is complete (not NULL). `name` is the operator in messages. MEASURE runs candidates on
+ * `options` is complete (not NULL). `reserved` bytes of a plan's workspace belong to the plan itself: they
+ * count against options.max_workspace_bytes. `name` is the operator in messages. MEASURE runs candidates on
  * `team`; the other efforts run nothing. No profile exists yet: PROFILE means the cost model.
  */
 cincel_status cincel_choose(const struct cincel_target *t, struct cincel_team *team,
-                            const struct cincel_problem *p, const cincel_options *options,
+                            const struct cincel_problem *p, const cincel_options *options, size_t reserved,
                             double error_budget, const char *name, struct cincel_decision *out);
 
 #endif

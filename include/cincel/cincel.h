@@ -30,6 +30,7 @@
 #include "cincel/base.h"
 #include "cincel/conv.h"
 #include "cincel/eltwise.h"
+#include "cincel/layout.h"
 #include "cincel/loss.h"
 #include "cincel/optim.h"
 #include "cincel/pool.h"

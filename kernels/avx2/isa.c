@@ -12,6 +12,7 @@ const struct cincel_isa cincel_isa_avx2 = {
     .outer = cincel_outer_avx2,
     .outer_count = CINCEL_OUTER_COUNT,
     .pack = &cincel_pack_avx2,
+    .layout = &cincel_layout_avx2,
     .pool = &cincel_pool_avx2,
     .vector = &cincel_vector_avx2,
     .softmax = &cincel_softmax_avx2,

@@ -13,6 +13,7 @@ const struct cincel_isa cincel_isa_avx512 = {
     .outer = cincel_outer_avx512,
     .outer_count = CINCEL_OUTER_COUNT,
     .pack = &cincel_pack_avx512,
+    .layout = &cincel_layout_avx512,
     .pool = &cincel_pool_avx512,
     .vector = &cincel_vector_avx512,
     .softmax = &cincel_softmax_avx512,

@@ -12,6 +12,7 @@ const struct cincel_isa cincel_isa_generic = {
     .outer = cincel_outer_generic,
     .outer_count = CINCEL_OUTER_COUNT,
     .pack = &cincel_pack_generic,
+    .layout = &cincel_layout_generic,
     .pool = &cincel_pool_generic,
     .vector = &cincel_vector_generic,
     .softmax = &cincel_softmax_generic,

@@ -12,6 +12,7 @@ const struct cincel_isa cincel_isa_neon = {
     .outer = cincel_outer_neon,
     .outer_count = CINCEL_OUTER_COUNT,
     .pack = &cincel_pack_neon,
+    .layout = &cincel_layout_neon,
     .pool = &cincel_pool_neon,
     .vector = &cincel_vector_neon,
     .softmax = &cincel_softmax_neon,

@@ -9,6 +9,7 @@ enum { CINCEL_GEMM_COUNT = 15, CINCEL_OUTER_COUNT = 13 };
 extern const struct cincel_gemm_row cincel_gemm_neon[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_neon[CINCEL_OUTER_COUNT];
 extern const struct cincel_pack_row cincel_pack_neon;
+extern const struct cincel_layout_row cincel_layout_neon;
 extern const struct cincel_pool_row cincel_pool_neon;
 extern const struct cincel_vector_row cincel_vector_neon;
 extern const struct cincel_softmax_row cincel_softmax_neon;
