@@ -76,9 +76,19 @@ const char *pass_name(const Problem &problem, cincel_pass pass)
     return pass == CINCEL_BACKWARD_DATA ? "bwd_data" : "bwd_weights";
 }
 
+const char *operator_name(Operator op)
+{
+    switch (op) {
+    case Operator::conv: return "conv";
+    case Operator::linear: return "linear";
+    case Operator::pool: return "pool";
+    }
+    return "";
+}
+
 std::string benchmark_name(const Group &group, const Implementation &implementation)
 {
-    return std::string(group.problem->op == Operator::conv ? "conv/" : "pool/") + group.problem->name + "/" +
+    return std::string(operator_name(group.problem->op)) + "/" + group.problem->name + "/" +
            pass_name(*group.problem, group.pass) + "/threads:" + std::to_string(group.team->threads) + "/" +
            implementation.name;
 }
@@ -116,6 +126,9 @@ std::vector<Group> make_groups(const std::vector<Problem> &problems, const std::
                     cincel_implementation(team.context, problem, pass, options.effort)};
 #ifdef CINCEL_BENCH_ONEDNN
                 for (Implementation &i : onednn_implementations(problem, pass)) all.push_back(std::move(i));
+#endif
+#ifdef CINCEL_BENCH_OPENBLAS
+                for (Implementation &i : openblas_implementations(problem, pass)) all.push_back(std::move(i));
 #endif
                 for (Implementation &i : all) {
                     if (filter(benchmark_name(group, i))) group.implementations.push_back(std::move(i));
@@ -155,7 +168,7 @@ void report(benchmark::State &state, Group &group, std::size_t index, double sec
 
     const Problem &problem = *group.problem;
     const Team &team = *group.team;
-    if (problem.op == Operator::conv) {
+    if (problem.op != Operator::pool) {
         const double rate = problem.flops() / timing.min * 1e-9;
         const double peak = team.threads == 1 ? team.peaks.gflops_1 : team.peaks.gflops_team;
         state.counters["GFLOP/s"] = rate;

@@ -10,7 +10,7 @@ namespace bench
 namespace
 {
 
-constexpr std::size_t conv_columns = 15, pool_columns = 12;
+constexpr std::size_t conv_columns = 15, pool_columns = 12, linear_columns = 4;
 
 int number(const std::string &text, const char *column)
 {
@@ -44,6 +44,18 @@ Problem parse_conv(const std::vector<std::string> &cells)
     return p;
 }
 
+Problem parse_linear(const std::vector<std::string> &cells)
+{
+    Problem p;
+    p.op = Operator::linear;
+    p.name = cells[0];
+    p.linear.n = number(cells[1], "n"), p.linear.in = number(cells[2], "in");
+    p.linear.out = number(cells[3], "out");
+    if (p.linear.n < 1 || p.linear.in < 1 || p.linear.out < 1)
+        throw std::runtime_error("n, in and out must be at least 1");
+    return p;
+}
+
 cincel_pool_kind parse_pool_kind(const std::string &text)
 {
     if (text == "max") return CINCEL_POOL_MAX;
@@ -74,8 +86,10 @@ Problem parse_line(const std::vector<std::string> &cells)
 {
     if (cells.size() == conv_columns) return parse_conv(cells);
     if (cells.size() == pool_columns) return parse_pool(cells);
+    if (cells.size() == linear_columns) return parse_linear(cells);
     throw std::runtime_error(std::to_string(cells.size()) + " columns; a convolution has " +
-                             std::to_string(conv_columns) + ", a pooling " + std::to_string(pool_columns));
+                             std::to_string(conv_columns) + ", a pooling " + std::to_string(pool_columns) +
+                             ", a linear layer " + std::to_string(linear_columns));
 }
 
 } // namespace
@@ -105,24 +119,28 @@ std::vector<Problem> read_problems(const std::string &path)
 std::size_t Problem::x_count() const
 {
     if (op == Operator::conv) return std::size_t(conv.n) * conv.ih * conv.iw * conv.ic;
+    if (op == Operator::linear) return std::size_t(linear.n) * linear.in;
     return std::size_t(pool.n) * pool.ih * pool.iw * pool.c;
 }
 
 std::size_t Problem::y_count() const
 {
     if (op == Operator::conv) return std::size_t(conv.n) * oh * ow * conv.oc;
+    if (op == Operator::linear) return std::size_t(linear.n) * linear.out;
     return std::size_t(pool.n) * oh * ow * pool.c;
 }
 
 std::size_t Problem::w_count() const
 {
     if (op == Operator::pool) return 0;
+    if (op == Operator::linear) return std::size_t(linear.out) * linear.in;
     return std::size_t(conv.oc) * conv.kh * conv.kw * (conv.ic / conv.groups);
 }
 
 double Problem::flops() const
 {
     if (op == Operator::pool) return 0.0;
+    if (op == Operator::linear) return 2.0 * linear.n * linear.in * linear.out;
     return 2.0 * double(y_count()) * conv.kh * conv.kw * (conv.ic / conv.groups);
 }
 

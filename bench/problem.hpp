@@ -9,13 +9,14 @@
 namespace bench
 {
 
-enum class Operator { conv, pool };
+enum class Operator { conv, linear, pool };
 
 struct Problem {
     Operator op = Operator::conv;
     std::string name;
-    cincel_conv_desc conv = CINCEL_CONV_DESC_INIT; // op == conv
-    cincel_pool_desc pool = CINCEL_POOL_DESC_INIT; // op == pool
+    cincel_conv_desc conv = CINCEL_CONV_DESC_INIT;       // op == conv
+    cincel_linear_desc linear = CINCEL_LINEAR_DESC_INIT; // op == linear
+    cincel_pool_desc pool = CINCEL_POOL_DESC_INIT;       // op == pool
     int oh = 0, ow = 0;
 
     std::size_t x_count() const;
@@ -27,8 +28,8 @@ struct Problem {
     double bytes() const;
 };
 
-// A file's problems: lines of 15 columns are convolutions, of 12 poolings; the columns are explained in
-// the files. Throws std::runtime_error "FILE:LINE: what is wrong".
+// A file's problems: lines of 15 columns are convolutions, of 12 poolings, of 4 linear layers; the columns
+// are explained in the files. Throws std::runtime_error "FILE:LINE: what is wrong".
 std::vector<Problem> read_problems(const std::string &path);
 
 } // namespace bench

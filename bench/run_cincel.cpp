@@ -73,6 +73,37 @@ class ConvRunner : public Runner
     Memory ws_;
 };
 
+class LinearRunner : public Runner
+{
+  public:
+    LinearRunner(cincel_context *ctx, const Problem &p, cincel_pass pass, const cincel_options &options)
+        : pass_(pass), x_(p.x_count()), w_(p.w_count()), y_(p.y_count())
+    {
+        cincel_plan *plan = nullptr;
+        check(cincel_linear_plan(ctx, &p.linear, pass, &options, &plan));
+        plan_.reset(plan);
+        ws_ = allocate(cincel_plan_workspace_size(plan));
+    }
+
+    // y stands for dy, x for dx and w for dw where the pass has those.
+    void run() override
+    {
+        if (pass_ == CINCEL_FORWARD)
+            check(cincel_linear_forward(plan_.get(), x_, w_, nullptr, y_, ws_.get()));
+        else if (pass_ == CINCEL_BACKWARD_DATA)
+            check(cincel_linear_backward_data(plan_.get(), y_, w_, nullptr, x_, ws_.get()));
+        else
+            check(cincel_linear_backward_weights(plan_.get(), x_, y_, nullptr, w_, nullptr, ws_.get()));
+    }
+    std::string describe() const override { return cincel_plan_describe(plan_.get()); }
+
+  private:
+    cincel_pass pass_;
+    Tensor x_, w_, y_;
+    Plan plan_;
+    Memory ws_;
+};
+
 // Forward as in training: the positions of the maxima are recorded.
 class PoolRunner : public Runner
 {
@@ -128,6 +159,8 @@ Implementation cincel_implementation(cincel_context *ctx, const Problem &problem
     return {"cincel", [=]() -> std::unique_ptr<Runner> {
                 if (problem.op == Operator::conv)
                     return std::make_unique<ConvRunner>(ctx, problem, pass, options);
+                if (problem.op == Operator::linear)
+                    return std::make_unique<LinearRunner>(ctx, problem, pass, options);
                 return std::make_unique<PoolRunner>(ctx, problem, pass, options);
             }};
 }

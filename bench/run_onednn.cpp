@@ -87,7 +87,7 @@ ConvWeights::primitive_desc conv_weights(const ConvShape &s, dnnl::algorithm a)
 // A memory of this layout with random content; what a blocked layout pads stays zero, as oneDNN asks.
 memory random_memory(const memory::desc &layout, const memory::dims &dims)
 {
-    const tag plain = dims.size() == 4 ? tag::nchw : tag::goihw;
+    const tag plain = dims.size() == 2 ? tag::ab : dims.size() == 4 ? tag::nchw : tag::goihw;
     memory source({dims, f32, plain}, cpu()), result(layout, cpu());
     std::size_t count = 1;
     for (const auto d : dims) count *= std::size_t(d);
@@ -228,6 +228,61 @@ class PoolRunner : public OnednnRunner
     }
 };
 
+using LinearForward = dnnl::inner_product_forward;
+using LinearData = dnnl::inner_product_backward_data;
+using LinearWeights = dnnl::inner_product_backward_weights;
+
+// Inner product on plain matrices: `any` weights, which start and end plain all the same, or plain ones.
+class LinearRunner : public OnednnRunner
+{
+  public:
+    LinearRunner(const Problem &p, cincel_pass pass, bool any_weights)
+    {
+        const memory::dims x = {p.linear.n, p.linear.in}, y = {p.linear.n, p.linear.out};
+        const memory::dims w = {p.linear.out, p.linear.in};
+        const memory::desc src(x, f32, tag::ab), dst(y, f32, tag::ab), plain(w, f32, tag::ab);
+        const memory::desc weights(w, f32, any_weights ? tag::any : tag::ab);
+        const memory src_memory = random_memory(src, x), dst_memory = random_memory(dst, y);
+#if DNNL_VERSION_MAJOR >= 3
+        const LinearForward::primitive_desc forward(cpu(), dnnl::prop_kind::forward_training, src, weights,
+                                                    dst);
+#else
+        const LinearForward::primitive_desc forward({dnnl::prop_kind::forward_training, src, weights, dst},
+                                                    cpu());
+#endif
+        if (pass == CINCEL_FORWARD) {
+            bind_weights(plain, forward.weights_desc(), w, false);
+            args_ = {{DNNL_ARG_SRC, src_memory}, {DNNL_ARG_WEIGHTS, weights_}, {DNNL_ARG_DST, dst_memory}};
+            primitive_ = LinearForward(forward);
+            description_ = forward.impl_info_str();
+        } else if (pass == CINCEL_BACKWARD_DATA) {
+#if DNNL_VERSION_MAJOR >= 3
+            const LinearData::primitive_desc data(cpu(), src, weights, dst, forward);
+#else
+            const LinearData::primitive_desc data({src, weights, dst}, cpu(), forward);
+#endif
+            bind_weights(plain, data.weights_desc(), w, false);
+            args_ = {{DNNL_ARG_DIFF_DST, dst_memory},
+                     {DNNL_ARG_WEIGHTS, weights_},
+                     {DNNL_ARG_DIFF_SRC, src_memory}};
+            primitive_ = LinearData(data);
+            description_ = data.impl_info_str();
+        } else {
+#if DNNL_VERSION_MAJOR >= 3
+            const LinearWeights::primitive_desc gradient(cpu(), src, weights, dst, forward);
+#else
+            const LinearWeights::primitive_desc gradient({src, weights, dst}, cpu(), forward);
+#endif
+            bind_weights(plain, gradient.diff_weights_desc(), w, true);
+            args_ = {{DNNL_ARG_SRC, src_memory},
+                     {DNNL_ARG_DIFF_DST, dst_memory},
+                     {DNNL_ARG_DIFF_WEIGHTS, weights_}};
+            primitive_ = LinearWeights(gradient);
+            description_ = gradient.impl_info_str();
+        }
+    }
+};
+
 bool conv_exists(const Problem &p, cincel_pass pass, bool nhwc, dnnl::algorithm a)
 {
     const ConvShape s(p, nhwc);
@@ -260,6 +315,13 @@ template <typename Make> Implementation implementation(const char *name, const M
 std::vector<Implementation> onednn_implementations(const Problem &problem, cincel_pass pass)
 {
     std::vector<Implementation> list;
+    if (problem.op == Operator::linear) {
+        for (const bool any_weights : {true, false})
+            list.push_back(implementation(any_weights ? "onednn_any" : "onednn_plain", [=] {
+                return std::make_unique<LinearRunner>(problem, pass, any_weights);
+            }));
+        return list;
+    }
     if (problem.op == Operator::pool) {
         for (const bool nhwc : {true, false}) {
             const tag layout = nhwc ? tag::nhwc : blocked_tag();
