@@ -46,10 +46,28 @@ struct cincel_gemm_args {
     const float *bias; /* [n], or NULL. bias and act belong to the pass that ends the chain */
 };
 
+/*
+ * The same tile down a strip of rows that lie evenly in memory, in one call:
+ *   C[i][j] (+)= Σ_k a[i·lda + k] · b[k·nr + j]      i < m (any number), j < n
+ * with bias and activation as above. For short k, where a call a tile would cost as much as its FMAs.
+ */
+struct cincel_strip_args {
+    const float *a;
+    size_t lda;
+    const float *b; /* [k][nr], 64-byte aligned, unused columns zero */
+    float *c;
+    size_t ldc;
+    size_t m, k;
+    int n; /* 1 … nr */
+    int load_c, act;
+    const float *bias; /* [n], or NULL */
+};
+
 struct cincel_gemm_row {
     const char *name; /* "gemm_6x16_avx2" */
     int mr, nr;
     void (*run)(const struct cincel_gemm_args *args);
+    void (*strip)(const struct cincel_strip_args *args); /* NULL for rows that serve tails only */
 };
 
 /* ----------------------------------------------------------- outer-product tile (backward weights) */
@@ -79,6 +97,24 @@ struct cincel_outer_row {
     const char *name; /* "outer_6x16_avx2" */
     int mr, nr;
     void (*run)(const struct cincel_outer_args *args);
+};
+
+/* ----------------------------------------------------------------------- a matrix and one vector -- */
+
+/* y[j] (+)= Σ_r s[r·s_step] · w[r·ld + j]     j < count; r ascending, one FMA chain an element */
+struct cincel_combine_args {
+    const float *w, *s;
+    size_t ld, s_step, rows, count;
+    float *y;
+    int load_y; /* 1: the chain starts from y; 0: from 0. rows = 0 leaves y alone */
+};
+
+struct cincel_gemv_row {
+    const char *name; /* "gemv_avx2" */
+    /* y[r] = Σ_k w[r·ld + k] · x[k]     r < rows, k < count. The sum runs in 16 chains (k mod 16), which are
+       then added in halves: the same bits on every ISA with FMA. */
+    void (*dots)(const float *w, size_t ld, size_t rows, const float *x, size_t count, float *y);
+    void (*combine)(const struct cincel_combine_args *args);
 };
 
 /* ------------------------------------------------------------------------------------- packing -- */
@@ -246,6 +282,7 @@ struct cincel_isa {
     int gemm_count;
     const struct cincel_outer_row *outer;
     int outer_count;
+    const struct cincel_gemv_row *gemv;
     const struct cincel_pack_row *pack;
     const struct cincel_layout_row *layout;
     const struct cincel_pool_row *pool;

@@ -51,6 +51,7 @@ struct cincel_cost {
     double flops;      /* really executed, tails and padding included */
     double efficiency; /* share of the FMA peak the tile reaches when data is in L1/L2, 0 … 1 */
     double bytes;      /* through memory, packing included */
+    double copied;     /* bytes written by packing, padding and the like, on the way to the FMAs */
     double balance;    /* busiest thread's share · threads, ≥ 1 */
     double calls;      /* kernel calls: fixed overhead each */
     double cuts;       /* pieces of work that workers claim */

@@ -8,4 +8,11 @@ extern const struct cincel_algo cincel_algo_conv_direct_forward;
 extern const struct cincel_algo cincel_algo_conv_direct_backward_data;
 extern const struct cincel_algo cincel_algo_conv_direct_backward_weights;
 
+extern const struct cincel_algo cincel_algo_conv_im2col_forward;
+extern const struct cincel_algo cincel_algo_conv_im2col_backward_data;
+
+extern const struct cincel_algo cincel_algo_linear_gemv_forward;
+extern const struct cincel_algo cincel_algo_linear_gemv_backward_data;
+extern const struct cincel_algo cincel_algo_linear_gemv_backward_weights;
+
 #endif

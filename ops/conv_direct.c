@@ -411,6 +411,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *p, 
     const double busiest = even < s.busiest ? even : s.busiest;
 
     *out = (struct cincel_cost){.flops = s.executed, .calls = s.calls, .cuts = (double)s.cuts};
+    out->copied = sizeof(float) * (weights + (double)s.dy_floats);
     out->balance = busiest > mean ? busiest / mean : 1.0;
     out->efficiency = tile_efficiency(&s, s.padded ? (double)s.g.k * p->conv.d.kw : s.part);
     /* panels that do not fit in L2 with the pixels they meet stream from further away */

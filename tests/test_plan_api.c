@@ -145,7 +145,9 @@ static void extreme_fields_are_planned_or_refused(void **state)
     d = small_conv();
     d.ih = d.iw = d.stride_h = d.stride_w = 1000;
     cincel_plan *plan = NULL;
-    says(cincel_conv_plan(ctx, &d, CINCEL_BACKWARD_DATA, NULL, &plan), CINCEL_UNSUPPORTED, "stride");
+    /* a million phases are too many for direct; im2col knows none */
+    assert_int_equal(cincel_conv_plan(ctx, &d, CINCEL_BACKWARD_DATA, NULL, &plan), CINCEL_OK);
+    cincel_plan_destroy(plan);
     cincel_context_destroy(ctx);
 }
 

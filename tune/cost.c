@@ -6,6 +6,8 @@ static const double call_seconds = 30e-9;
 static const double region_seconds = 1.5e-6;
 /* A barrier between two phases: 0.2 µs when all arrive at once, which they do not. */
 static const double barrier_seconds = 0.5e-6;
+/* Packing and transposing out of and into L2, one core: 12-25 GB/s on Zen 3. */
+static const double copy_rate = 16e9;
 /* The shorter of compute and memory time hides behind the longer, but not fully. */
 static const double overlap_loss = 0.25;
 /* Cores share the memory bus: one more core brings this share of a core's bandwidth. */
@@ -21,8 +23,8 @@ double cincel_predict_seconds(const struct cincel_target *t, const struct cincel
     const struct cincel_isa *isa = cincel_isa_find(t, c->isa);
     const double lanes = isa ? (double)isa->vector_floats / t->isas[0]->vector_floats : 1.0;
     const double share = cost.balance / c->threads; /* of the work, on the busiest thread */
-    const double compute =
-        cost.flops / (t->gflops * 1e9 * lanes * cost.efficiency) * share + cost.calls * call_seconds * share;
+    const double compute = share * (cost.flops / (t->gflops * 1e9 * lanes * cost.efficiency) +
+                                    cost.calls * call_seconds + cost.copied / copy_rate);
     const double busy = c->threads / cost.balance; /* threads that have work, in effect */
     const double bandwidth = t->gbytes * 1e9 * (1.0 + bandwidth_scaling * (busy - 1.0));
     const double memory = cost.bytes / bandwidth;

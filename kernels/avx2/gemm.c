@@ -99,14 +99,30 @@
 #define NV 8
 #include "kernels/body/gemm.inc"
 
+/* The tiles that bear the load, down a strip. */
+#define NAME strip_6x16
+#define MR 6
+#define NV 2
+#include "kernels/body/strip.inc"
+
+#define NAME strip_4x24
+#define MR 4
+#define NV 3
+#include "kernels/body/strip.inc"
+
+#define NAME strip_12x8
+#define MR 12
+#define NV 1
+#include "kernels/body/strip.inc"
+
 const struct cincel_gemm_row cincel_gemm_avx2[CINCEL_GEMM_COUNT] = {
-    {"gemm_6x16_avx2", 6, 16, gemm_6x16}, {"gemm_5x16_avx2", 5, 16, gemm_5x16},
-    {"gemm_4x16_avx2", 4, 16, gemm_4x16}, {"gemm_3x16_avx2", 3, 16, gemm_3x16},
-    {"gemm_2x16_avx2", 2, 16, gemm_2x16}, {"gemm_1x16_avx2", 1, 16, gemm_1x16},
-    {"gemm_4x24_avx2", 4, 24, gemm_4x24}, {"gemm_3x24_avx2", 3, 24, gemm_3x24},
-    {"gemm_2x24_avx2", 2, 24, gemm_2x24}, {"gemm_1x24_avx2", 1, 24, gemm_1x24},
-    {"gemm_12x8_avx2", 12, 8, gemm_12x8}, {"gemm_8x8_avx2", 8, 8, gemm_8x8},
-    {"gemm_4x8_avx2", 4, 8, gemm_4x8},    {"gemm_2x8_avx2", 2, 8, gemm_2x8},
-    {"gemm_1x8_avx2", 1, 8, gemm_1x8},    {"gemm_2x32_avx2", 2, 32, gemm_2x32},
-    {"gemm_1x32_avx2", 1, 32, gemm_1x32}, {"gemm_1x64_avx2", 1, 64, gemm_1x64},
+    {"gemm_6x16_avx2", 6, 16, gemm_6x16, strip_6x16}, {"gemm_5x16_avx2", 5, 16, gemm_5x16, NULL},
+    {"gemm_4x16_avx2", 4, 16, gemm_4x16, NULL},       {"gemm_3x16_avx2", 3, 16, gemm_3x16, NULL},
+    {"gemm_2x16_avx2", 2, 16, gemm_2x16, NULL},       {"gemm_1x16_avx2", 1, 16, gemm_1x16, NULL},
+    {"gemm_4x24_avx2", 4, 24, gemm_4x24, strip_4x24}, {"gemm_3x24_avx2", 3, 24, gemm_3x24, NULL},
+    {"gemm_2x24_avx2", 2, 24, gemm_2x24, NULL},       {"gemm_1x24_avx2", 1, 24, gemm_1x24, NULL},
+    {"gemm_12x8_avx2", 12, 8, gemm_12x8, strip_12x8}, {"gemm_8x8_avx2", 8, 8, gemm_8x8, NULL},
+    {"gemm_4x8_avx2", 4, 8, gemm_4x8, NULL},          {"gemm_2x8_avx2", 2, 8, gemm_2x8, NULL},
+    {"gemm_1x8_avx2", 1, 8, gemm_1x8, NULL},          {"gemm_2x32_avx2", 2, 32, gemm_2x32, NULL},
+    {"gemm_1x32_avx2", 1, 32, gemm_1x32, NULL},       {"gemm_1x64_avx2", 1, 64, gemm_1x64, NULL},
 };

@@ -11,6 +11,7 @@ const struct cincel_isa cincel_isa_avx2 = {
     .gemm_count = CINCEL_GEMM_COUNT,
     .outer = cincel_outer_avx2,
     .outer_count = CINCEL_OUTER_COUNT,
+    .gemv = &cincel_gemv_avx2,
     .pack = &cincel_pack_avx2,
     .layout = &cincel_layout_avx2,
     .pool = &cincel_pool_avx2,

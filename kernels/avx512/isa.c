@@ -12,6 +12,7 @@ const struct cincel_isa cincel_isa_avx512 = {
     .gemm_count = CINCEL_GEMM_COUNT,
     .outer = cincel_outer_avx512,
     .outer_count = CINCEL_OUTER_COUNT,
+    .gemv = &cincel_gemv_avx512,
     .pack = &cincel_pack_avx512,
     .layout = &cincel_layout_avx512,
     .pool = &cincel_pool_avx512,

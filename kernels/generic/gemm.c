@@ -20,8 +20,14 @@
 #define NV 2
 #include "kernels/body/gemm.inc"
 
+/* The tiles that bear the load, down a strip. */
+#define NAME strip_4x8
+#define MR 4
+#define NV 2
+#include "kernels/body/strip.inc"
+
 const struct cincel_gemm_row cincel_gemm_generic[CINCEL_GEMM_COUNT] = {
-    {"gemm_4x8_generic", 4, 8, gemm_4x8},
-    {"gemm_2x8_generic", 2, 8, gemm_2x8},
-    {"gemm_1x8_generic", 1, 8, gemm_1x8},
+    {"gemm_4x8_generic", 4, 8, gemm_4x8, strip_4x8},
+    {"gemm_2x8_generic", 2, 8, gemm_2x8, NULL},
+    {"gemm_1x8_generic", 1, 8, gemm_1x8, NULL},
 };

@@ -11,6 +11,7 @@ const struct cincel_isa cincel_isa_generic = {
     .gemm_count = CINCEL_GEMM_COUNT,
     .outer = cincel_outer_generic,
     .outer_count = CINCEL_OUTER_COUNT,
+    .gemv = &cincel_gemv_generic,
     .pack = &cincel_pack_generic,
     .layout = &cincel_layout_generic,
     .pool = &cincel_pool_generic,

@@ -11,6 +11,7 @@ const struct cincel_isa cincel_isa_neon = {
     .gemm_count = CINCEL_GEMM_COUNT,
     .outer = cincel_outer_neon,
     .outer_count = CINCEL_OUTER_COUNT,
+    .gemv = &cincel_gemv_neon,
     .pack = &cincel_pack_neon,
     .layout = &cincel_layout_neon,
     .pool = &cincel_pool_neon,

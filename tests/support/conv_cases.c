@@ -45,6 +45,17 @@ static void draw_activation(struct test_random *r, cincel_pass pass, cincel_conv
     d->alpha = (float)test_draw(r, 1, 16) / 8.0f;
 }
 
+/* A fully connected layer: some algorithms serve nothing else. */
+static void draw_linear(struct test_random *r, cincel_conv_desc *d)
+{
+    d->n = test_draw(r, 0, 1) ? test_draw(r, 1, 4) : test_draw(r, 5, 70);
+    d->groups = 1;
+    d->ic = test_draw(r, 1, 300);
+    d->oc = test_draw(r, 1, 90);
+    d->ih = d->iw = d->kh = d->kw = d->stride_h = d->stride_w = d->dilation_h = d->dilation_w = 1;
+    d->pad_top = d->pad_bottom = d->pad_left = d->pad_right = 0;
+}
+
 void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out)
 {
     for (;;) {
@@ -57,6 +68,7 @@ void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_pr
         draw_axis(r, &d.iw, &d.kw, &d.stride_w, &d.dilation_w, &d.pad_left, &d.pad_right);
         if (test_draw(r, 0, 7) == 0) d.iw = test_draw(r, 70, 200); /* rows longer than any block */
         draw_activation(r, pass, &d);
+        if (test_draw(r, 0, 7) == 0) draw_linear(r, &d);
         if (pass != CINCEL_FORWARD) d.accumulate = test_draw(r, 0, 2) == 0;
         if (cincel_problem_conv(&d, pass, "conv", out) == CINCEL_OK && cincel_problem_flops(out) < 4e6)
             return;

@@ -13,8 +13,9 @@ struct test_random {
 int test_draw(struct test_random *r, int low, int high); /* low … high */
 
 /*
- * A small valid problem: any kernel, stride, dilation, asymmetric padding, groups, sometimes with
- * activation and (backward) accumulation. At most a few million multiply-adds.
+ * A small valid problem: any kernel, stride, dilation, asymmetric padding, groups, sometimes a
+ * fully connected layer, sometimes with activation and (backward) accumulation. At most a few million
+ * multiply-adds.
  */
 void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out);
 

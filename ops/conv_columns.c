@@ -1,0 +1,131 @@
+#include "ops/conv_columns.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+
+void cincel_columns_derive(const struct cincel_problem *p, struct cincel_columns *s)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    *s = (struct cincel_columns){
+        .images = (size_t)d->n,
+        .groups = (size_t)d->groups,
+        .ih = (size_t)d->ih,
+        .iw = (size_t)d->iw,
+        .ic = (size_t)d->ic,
+        .oh = (size_t)p->conv.oh,
+        .ow = (size_t)p->conv.ow,
+        .kh = (size_t)d->kh,
+        .kw = (size_t)d->kw,
+        .stride_h = (size_t)d->stride_h,
+        .stride_w = (size_t)d->stride_w,
+        .dilation_h = (size_t)d->dilation_h,
+        .dilation_w = (size_t)d->dilation_w,
+        .pad_top = (size_t)d->pad_top,
+        .pad_left = (size_t)d->pad_left,
+        .channels = (size_t)(d->ic / d->groups),
+    };
+    s->k = s->kh * s->kw * s->channels;
+    s->strip_h = (s->oh - 1) * s->stride_h + (s->kh - 1) * s->dilation_h + 1;
+    s->strip_w = (s->ow - 1) * s->stride_w + (s->kw - 1) * s->dilation_w + 1;
+    const bool merged = s->groups == 1 && s->dilation_w == 1;
+    s->runs = merged ? 1 : s->kw;
+    s->run = merged ? s->kw * s->channels : s->channels;
+    s->pointwise = s->kh == 1 && s->kw == 1 && s->oh == s->ih && s->ow == s->iw;
+}
+
+size_t cincel_columns_rows(const struct cincel_columns *s, size_t begin, size_t end, size_t *count)
+{
+    const size_t from = begin / s->ow, to = (end - 1) / s->ow; /* output rows through all images */
+    const size_t first = from / s->oh * s->strip_h + from % s->oh * s->stride_h;
+    const size_t last = to / s->oh * s->strip_h + to % s->oh * s->stride_h + (s->kh - 1) * s->dilation_h;
+    *count = last - first + 1;
+    return first;
+}
+
+size_t cincel_columns_rows_max(const struct cincel_columns *s, size_t pixels)
+{
+    const size_t rows = (pixels + s->ow - 2) / s->ow + 1, images = (rows + s->oh - 2) / s->oh;
+    const size_t extent = (s->kh - 1) * s->dilation_h + 1;
+    const size_t between =
+        extent > s->stride_h ? extent - s->stride_h : 0; /* an image's last row and the next */
+    return (rows - 1) * s->stride_h + extent + images * between;
+}
+
+void cincel_columns_strip(const struct cincel_columns *s, const float *x, size_t first, size_t count,
+                          float *strip)
+{
+    const size_t width = s->strip_w * s->ic, left = cincel_min(s->pad_left * s->ic, width);
+    const size_t kept = cincel_min(s->iw * s->ic, width - left);
+    for (size_t row = first; row < first + count; row++, strip += width) {
+        const size_t image = row / s->strip_h, r = row % s->strip_h;
+        if (r < s->pad_top || r - s->pad_top >= s->ih) {
+            memset(strip, 0, width * sizeof(float));
+            continue;
+        }
+        memset(strip, 0, left * sizeof(float));
+        memcpy(strip + left, x + (image * s->ih + r - s->pad_top) * s->iw * s->ic, kept * sizeof(float));
+        memset(strip + left + kept, 0, (width - left - kept) * sizeof(float));
+    }
+}
+
+/* Runs are short (3 floats where one channel meets a 3x3 kernel): a call of memcpy would cost more. */
+static inline void copy_run(float *dst, const float *src, size_t count)
+{
+    for (size_t i = 0; i < count; i += 4) memcpy(dst + i, src + i, 4 * sizeof(float));
+}
+
+/* One walk over pixels in their order. */
+struct walk {
+    size_t image, row, col;
+};
+
+static struct walk walk_from(const struct cincel_columns *s, size_t pixel)
+{
+    return (struct walk){pixel / s->ow / s->oh, pixel / s->ow % s->oh, pixel % s->ow};
+}
+
+static void step(const struct cincel_columns *s, struct walk *w)
+{
+    if (++w->col < s->ow) return;
+    w->col = 0;
+    if (++w->row < s->oh) return;
+    w->row = 0;
+    w->image++;
+}
+
+void cincel_columns_fill(const struct cincel_columns *s, const float *strip, size_t first, size_t group,
+                         size_t begin, size_t end, float *columns)
+{
+    const size_t width = s->strip_w * s->ic, next_row = s->dilation_h * width;
+    const size_t next_run = s->dilation_w * s->ic, run = s->run, runs = s->runs, kh = s->kh;
+    struct walk w = walk_from(s, begin);
+    for (size_t pixel = begin; pixel < end; pixel++, step(s, &w)) {
+        const float *from = strip + (w.image * s->strip_h + w.row * s->stride_h - first) * width +
+                            w.col * s->stride_w * s->ic + group * s->channels;
+        for (size_t th = 0; th < kh; th++, from += next_row)
+            for (size_t r = 0; r < runs; r++, columns += run) copy_run(columns, from + r * next_run, run);
+    }
+}
+
+void cincel_columns_add(const struct cincel_columns *s, const float *columns, size_t pitch, size_t group,
+                        size_t begin, size_t end, size_t first, size_t count, float *strip)
+{
+    const size_t width = s->strip_w * s->ic, next_run = s->dilation_w * s->ic, run = s->run;
+    struct walk w = walk_from(s, begin);
+    for (size_t pixel = begin; pixel < end; pixel++, step(s, &w), columns += pitch) {
+        const size_t top = w.image * s->strip_h + w.row * s->stride_h;
+        const size_t at = w.col * s->stride_w * s->ic + group * s->channels;
+        const float *from = columns;
+        for (size_t th = 0; th < s->kh; th++) {
+            const size_t row = top + th * s->dilation_h;
+            if (row < first || row >= first + count) {
+                from += s->runs * run;
+                continue;
+            }
+            float *to = strip + (row - first) * width + at;
+            for (size_t r = 0; r < s->runs; r++, from += run, to += next_run)
+                for (size_t i = 0; i < run; i++) to[i] += from[i];
+        }
+    }
+}

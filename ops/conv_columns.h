@@ -1,0 +1,49 @@
+/*
+ * Columns of a convolution (im2col): the inputs of an output pixel side by side, [kh][kw][c] as a row of
+ * OHWI weights has them. They are made from (and added back to) a *strip*: the rows of the padded input
+ * that a run of output pixels needs, so that no pixel is a special case.
+ *
+ * Output pixels are numbered through rows and images; strip rows through images, strip_h each.
+ */
+#ifndef CINCEL_OPS_CONV_COLUMNS_H
+#define CINCEL_OPS_CONV_COLUMNS_H
+
+#include "core/problem.h"
+
+/* Floats that must be there behind strips and columns: copies move four floats at a time, the surplus of
+   one run is overwritten by the next. */
+enum { CINCEL_COLUMNS_SLACK = 4 };
+
+struct cincel_columns {
+    size_t images, groups, ih, iw, ic, oh, ow, kh, kw;
+    size_t stride_h, stride_w, dilation_h, dilation_w;
+    size_t pad_top, pad_left;
+    size_t channels;         /* of one group */
+    size_t k;                /* floats of a column: kh·kw·channels */
+    size_t strip_h, strip_w; /* rows and pixels of an image's strip */
+    size_t runs, run;        /* of a kernel row in one group: contiguous runs, floats of each */
+    bool pointwise;          /* a column is the input pixel itself: nothing to copy */
+};
+
+void cincel_columns_derive(const struct cincel_problem *p, struct cincel_columns *out);
+
+/* Strip rows that output pixels begin … end−1 (begin < end) read: the first, and *count. */
+size_t cincel_columns_rows(const struct cincel_columns *s, size_t begin, size_t end, size_t *count);
+
+/* Most strip rows any `pixels` consecutive output pixels read. */
+size_t cincel_columns_rows_max(const struct cincel_columns *s, size_t pixels);
+
+/* Copies strip rows first … first+count−1 of x, [row][strip_w][ic], zeros for padding. */
+void cincel_columns_strip(const struct cincel_columns *s, const float *x, size_t first, size_t count,
+                          float *strip);
+
+/* The columns of pixels begin … end−1 in `group`, [pixel][k], from a strip beginning with row `first`. */
+void cincel_columns_fill(const struct cincel_columns *s, const float *strip, size_t first, size_t group,
+                         size_t begin, size_t end, float *columns);
+
+/* The way back (col2im): adds columns, `pitch` floats apart, to strip rows first … first+count−1; what
+   belongs to other rows is left out. Pixels ascending: the order of each element's sum. */
+void cincel_columns_add(const struct cincel_columns *s, const float *columns, size_t pitch, size_t group,
+                        size_t begin, size_t end, size_t first, size_t count, float *strip);
+
+#endif

@@ -1,0 +1,319 @@
+/* Convolution by im2col, forward and backward-data: what the table of algorithms shows. The scheme is told in
+   conv_im2col.h, the work of a call is in conv_im2col_run.c. */
+#include "ops/conv_im2col.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/status.h"
+#include "ops/conv.h"
+
+static const int pixels_values[] = {24, 48, 96, 192};
+static const int kblock_values[] = {128, 256, 512};
+static const int nblock_values[] = {32, 64, 128, 256};
+static const int pack_values[] = {0, 1};
+
+#define VALUES(list) list, (int)(sizeof list / sizeof list[0])
+static const struct cincel_knob knobs[IM2COL_KNOBS] = {
+    [IM2COL_PIXELS] = {"pixels", false, VALUES(pixels_values)}, /* columns made at a time */
+    [IM2COL_KBLOCK] = {"kblock", false, VALUES(kblock_values)}, /* of the flattened k, about */
+    [IM2COL_NBLOCK] = {"nblock", false, VALUES(nblock_values)}, /* pointwise: columns of a cut */
+    [IM2COL_PACK] = {"pack", false, VALUES(pack_values)},       /* 0: all weights first; 1: a block by its
+                                                                   worker, just before it is used */
+};
+
+static const char *row_name(const struct cincel_isa *isa, int i)
+{
+    for (int r = 0; r < isa->gemm_count; r++)
+        if (isa->gemm[r].strip && i-- == 0) return isa->gemm[r].name;
+    return NULL;
+}
+
+/* -------------------------------------------------------------------------------------- sizes -- */
+
+/* As direct's: 8 cuts for each of many threads, none so small that claiming it shows. */
+static const double cut_flops_min = 5e5, cut_flops_max = 4e6;
+enum { CUTS_WANTED = 1024 };
+
+/* Cuts of backward-data with columns: bands enough for as many threads as find work in the images, but of at
+   least this many kernel heights, because neighbours compute the columns between them twice. */
+enum { BANDS_WANTED = 16, BAND_KERNELS = 8 };
+
+size_t cincel_im2col_band(const struct cincel_columns *s, size_t begin, size_t end, size_t *end_row)
+{
+    const size_t top = begin + s->pad_top, bottom = end + s->pad_top; /* strip rows */
+    const size_t reach = (s->kh - 1) * s->dilation_h;
+    const size_t first = top > reach ? cincel_div_up(top - reach, s->stride_h) : 0;
+    *end_row = cincel_min((bottom - 1) / s->stride_h + 1, s->oh);
+    return cincel_min(first, *end_row);
+}
+
+static void cut_pixels(struct cincel_prepared *p)
+{
+    const size_t mr = (size_t)p->row->mr;
+    const double tile =
+        2.0 * (double)(mr * p->k) * (double)(p->panels * (size_t)p->row->nr) * (double)p->cols.groups;
+    double flops = tile * (double)p->pixels / (double)mr / CUTS_WANTED;
+    flops = flops < cut_flops_min ? cut_flops_min : flops > cut_flops_max ? cut_flops_max : flops;
+    const double of_cut =
+        p->cols.pointwise ? tile * (double)p->block_panels / (double)(p->panels * p->cols.groups) : tile;
+    const size_t tiles = cincel_div_up(p->pixels, mr);
+    size_t cut_tiles = tiles;
+    /* fused: whoever packs a block uses it for all pixels */
+    if (!p->fused && of_cut * (double)tiles > flops) cut_tiles = cincel_max((size_t)(flops / of_cut), 1);
+    if (!p->fused && p->cols.pointwise) /* panels of a pass stay in L2 for this many pixels at least */
+        cut_tiles = cincel_min(tiles, cincel_max(cut_tiles, p->block_pixels / mr));
+    cut_tiles = cincel_div_up(tiles, cincel_div_up(tiles, cut_tiles));
+    p->cut_pixels = cut_tiles * mr;
+    p->pixel_cuts = cincel_div_up(p->pixels, p->cut_pixels);
+    p->cuts = p->pixel_cuts * (p->cols.pointwise ? p->blocks * p->cols.groups : 1);
+}
+
+static void cut_bands(struct cincel_prepared *p)
+{
+    const struct cincel_columns *s = &p->cols;
+    const size_t least = BAND_KERNELS * ((s->kh - 1) * s->dilation_h + 1);
+    p->bands = cincel_max(cincel_min(cincel_div_up(BANDS_WANTED, s->images), s->ih / least), 1);
+    p->band_rows = cincel_div_up(s->ih, p->bands);
+    p->bands = cincel_div_up(s->ih, p->band_rows);
+    p->cuts = s->images * p->bands;
+    p->pixel_cuts = 1;
+}
+
+static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                   const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    *p = (struct cincel_prepared){.isa = cincel_isa_find(t, c->isa),
+                                  .forward = problem->pass == CINCEL_FORWARD,
+                                  .fused = c->knob[IM2COL_PACK] != 0,
+                                  .threads = c->threads,
+                                  .oc = (size_t)d->oc};
+    p->epilogue = cincel_epilogue_of(p->isa, d);
+    p->row = cincel_gemm_row_find(p->isa, c->row);
+    cincel_columns_derive(problem, &p->cols);
+    const struct cincel_columns *s = &p->cols;
+    const size_t nr = (size_t)p->row->nr, ocg = p->oc / s->groups;
+    p->pixels = s->images * s->oh * s->ow;
+    p->gradient = !p->forward && d->activation != CINCEL_ACT_NONE;
+    p->accumulate = !p->forward && d->accumulate;
+    p->m_channels = p->forward ? s->ic : p->oc;
+    p->k = p->forward ? s->k : ocg;
+    p->n = p->forward ? ocg : s->k;
+    p->parts = cincel_div_up(p->k, (size_t)c->knob[IM2COL_KBLOCK]);
+    p->part = cincel_div_up(p->k, p->parts);
+    p->panels = cincel_div_up(p->n, nr);
+    p->panel_floats = cincel_round_up(p->k * nr, CINCEL_ALIGN / sizeof(float));
+    p->blocks =
+        s->pointwise ? cincel_div_up(p->panels, cincel_div_up((size_t)c->knob[IM2COL_NBLOCK], nr)) : 1;
+    p->block_panels = cincel_div_up(p->panels, p->blocks);
+    p->blocks = cincel_div_up(p->panels, p->block_panels);
+    p->block_pixels = cincel_round_up((size_t)c->knob[IM2COL_PIXELS], (size_t)p->row->mr);
+    if (p->forward || s->pointwise)
+        cut_pixels(p);
+    else
+        cut_bands(p);
+
+    /* forward transposes nr rows of w along k, backward splits rows of w into panels */
+    p->pack_rows = p->forward ? 256 : 16;
+    if (p->fused)
+        p->panel_private = p->block_panels * p->part * nr;
+    else {
+        p->weight_floats = s->groups * p->panels * p->panel_floats;
+        p->pack_cuts = s->groups * cincel_div_up(p->k, p->pack_rows) * (p->forward ? p->panels : 1);
+    }
+    if (p->gradient) {
+        p->dz_floats = p->pixels * p->oc;
+        p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
+    }
+    if (!s->pointwise) {
+        const size_t rows =
+            p->forward ? cincel_columns_rows_max(s, cincel_min(p->cut_pixels, p->pixels)) : p->band_rows;
+        p->strip_floats = rows * s->strip_w * s->ic + CINCEL_COLUMNS_SLACK;
+        p->column_floats = p->block_pixels * (p->forward ? p->k : p->panels * nr) + CINCEL_COLUMNS_SLACK;
+    }
+    struct cincel_carver mine = {NULL, 0};
+    cincel_carve(&mine, p->panel_private * sizeof(float));
+    cincel_carve(&mine, p->strip_floats * sizeof(float));
+    cincel_carve(&mine, p->column_floats * sizeof(float));
+    p->private_bytes = mine.used;
+}
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
+                        const struct cincel_choice *c)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    struct cincel_carver carver = {NULL, 0};
+    cincel_carve(&carver, p.weight_floats * sizeof(float));
+    cincel_carve(&carver, p.dz_floats * sizeof(float));
+    cincel_carve(&carver, p.private_bytes * (size_t)p.threads);
+    return carver.used;
+}
+
+/* ---------------------------------------------------------------------------------- the checks -- */
+
+static bool refuse(char why[CINCEL_WHY], const char *phrase)
+{
+    snprintf(why, CINCEL_WHY, "im2col: %s", phrase);
+    return false;
+}
+
+/* No product of derive() may overflow: every one is bounded by what this multiplies out. */
+static bool fits(const struct cincel_problem *problem, int threads)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    size_t column, strip, weights, total;
+    if (!cincel_mul((size_t)d->kh * d->kw, (size_t)d->ic + 64, &column)) return false;
+    if (!cincel_mul(column, (size_t)d->oc + 1024, &weights)) return false;
+    if (!cincel_mul((size_t)d->n + 1, (size_t)d->ih + 2 * (size_t)d->kh * d->dilation_h, &strip))
+        return false;
+    if (!cincel_mul(strip, (size_t)d->iw + 2 * (size_t)d->kw * d->dilation_w, &strip)) return false;
+    if (!cincel_mul(strip, (size_t)d->ic, &strip)) return false;
+    if (!cincel_mul(column, 1024, &column)) return false;
+    if (__builtin_add_overflow(weights, strip, &total) || __builtin_add_overflow(total, column, &total))
+        return false;
+    return cincel_mul(total, ((size_t)threads + 1) * sizeof(float), &total) && total < PTRDIFF_MAX / 2;
+}
+
+/* Is `value` the smallest of the list that covers `size`, or below it? Larger ones change nothing. */
+static bool repeats(int value, const int *values, size_t size)
+{
+    return value > values[0] && (size_t)value / 2 >= size;
+}
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    if (!fits(problem, c->threads)) return refuse(why, "sizes overflow");
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    if (p.fused && !p.cols.pointwise) return refuse(why, "pack=1 needs a 1x1 kernel without padding");
+    if (!p.cols.pointwise && c->knob[IM2COL_NBLOCK] != nblock_values[0])
+        return refuse(why, "nblock is for 1x1 kernels");
+    if (repeats(c->knob[IM2COL_NBLOCK], nblock_values, p.n))
+        return refuse(why, "a smaller nblock covers all columns");
+    if (repeats(c->knob[IM2COL_KBLOCK], kblock_values, p.k))
+        return refuse(why, "a smaller kblock covers all of k");
+    if (repeats(c->knob[IM2COL_PIXELS], pixels_values, p.pixels)) return refuse(why, "fewer pixels are all");
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------- choosing -- */
+
+/* The largest of the knob's values ≤ limit that check() does not call a repetition; at least the first. */
+static int largest(enum cincel_im2col_knob knob, double limit, size_t size)
+{
+    int value = knobs[knob].values[0];
+    for (int i = 1; i < knobs[knob].count; i++) {
+        const int next = knobs[knob].values[i];
+        if (next <= limit && !repeats(next, knobs[knob].values, size)) value = next;
+    }
+    return value;
+}
+
+static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                     struct cincel_choice *c)
+{
+    const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
+    memset(c->knob, 0, sizeof c->knob);
+    c->knob[IM2COL_PIXELS] = pixels_values[0];
+    c->knob[IM2COL_KBLOCK] = kblock_values[0];
+    c->knob[IM2COL_NBLOCK] = nblock_values[0];
+    if (!fits(problem, c->threads)) return; /* check() says so */
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    const size_t width = p.forward ? p.k : p.n;
+
+    /* a panel's part in half of L1 (16 columns of 256 are 16 KB); columns in a quarter of L2 */
+    c->knob[IM2COL_KBLOCK] = largest(IM2COL_KBLOCK, 4096.0 / p.row->nr < 256.0 ? 128.0 : 256.0, p.k);
+    if (!p.cols.pointwise) {
+        c->knob[IM2COL_PIXELS] = largest(IM2COL_PIXELS, l2 / 4.0 / sizeof(float) / (double)width, p.pixels);
+        return;
+    }
+    c->knob[IM2COL_PIXELS] = largest(IM2COL_PIXELS, 96.0, p.pixels);
+    /* few pixels use a panel a few times: it had better not leave the cache in between. But each thread
+       needs blocks to claim: four, as far as there are columns */
+    c->knob[IM2COL_PACK] = p.pixels < 2048;
+    const double each = (double)(p.n * p.cols.groups) / (4.0 * c->threads);
+    c->knob[IM2COL_NBLOCK] = largest(IM2COL_NBLOCK, c->threads > 1 && each < 128.0 ? each : 128.0, p.n);
+}
+
+/* Work of the busiest thread over the mean: cuts are alike but for the last of each kind. */
+static double claim_balance(const struct cincel_prepared *p)
+{
+    const double rounds = (double)cincel_div_up(p->cuts, (size_t)p->threads);
+    const double even = rounds * p->threads / (double)p->cuts;
+    return even < 1.0 ? 1.0 : even;
+}
+
+/* Output rows computed for all bands of an image, over its output rows. */
+static double band_overlap(const struct cincel_prepared *p)
+{
+    if (p->forward || p->cols.pointwise) return 1.0;
+    size_t rows = 0;
+    for (size_t band = 0; band < p->bands; band++) {
+        size_t end;
+        const size_t begin = band * p->band_rows,
+                     first = cincel_im2col_band(&p->cols, begin, cincel_min(begin + p->band_rows, p->cols.ih),
+                                                &end);
+        rows += end - first;
+    }
+    return (double)rows / (double)p->cols.oh;
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
+                 const struct cincel_choice *c, struct cincel_cost *out)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    const struct cincel_columns *s = &p.cols;
+    const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr, floats = sizeof(float);
+    const double rows = (double)cincel_round_up(p.pixels, (size_t)p.row->mr) * band_overlap(&p);
+    const double tiles = rows / mr * (double)(p.panels * s->groups);
+    const double weights = (double)s->groups * (double)(p.k * p.n);
+    const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
+    const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
+
+    *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * (double)p.k};
+    /* around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part */
+    out->efficiency = 0.97 * loads * latency * (double)p.part / ((double)p.part + 3.0);
+    out->bytes = cincel_problem_bytes(problem) + (p.fused ? 0.0 : floats * weights) +
+                 2.0 * floats * (double)p.dz_floats;
+    out->calls = tiles / ((double)p.block_pixels / mr) * (double)p.parts;
+    out->cuts = (double)p.cuts;
+    out->balance = claim_balance(&p);
+    out->phases = p.pack_cuts + p.dz_cuts > 0 ? 2.0 : 1.0;
+    out->copied = floats * (weights + (double)p.dz_floats);
+    if (s->pointwise) return;
+    /* backward: columns are read, and the strip with them, where forward only writes them */
+    out->copied += floats * rows * (double)(s->groups * s->k) * (p.forward ? 1.0 : 2.0) +
+                   floats * (double)(s->images * s->strip_h * s->strip_w * s->ic);
+}
+
+/* ------------------------------------------------------------------------------------- building -- */
+
+static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
+                           const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
+    if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
+    derive(t, problem, c, p);
+    *out = p;
+    return CINCEL_OK;
+}
+
+static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
+
+/* Direct's constant: the same chains forward; backward-data sums kh·kw chains of oc. */
+#define IM2COL_ROW(pass_)                                                                                  \
+    {                                                                                                      \
+        .name = "im2col", .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = IM2COL_KNOBS, \
+        .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace,       \
+        .error = 2.5e-7, .build = build, .discard = discard, .run = cincel_im2col_run,                     \
+    }
+
+const struct cincel_algo cincel_algo_conv_im2col_forward = IM2COL_ROW(CINCEL_FORWARD);
+const struct cincel_algo cincel_algo_conv_im2col_backward_data = IM2COL_ROW(CINCEL_BACKWARD_DATA);

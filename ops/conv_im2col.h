@@ -1,0 +1,52 @@
+/*
+ * Private to the two files of im2col, forward and backward-data: conv_im2col.c (what the table shows)
+ * and conv_im2col_run.c (the work).
+ *
+ * Forward: blocks of columns (ops/conv_columns.h) times packed panels of weights, down strips of the gemm
+ * tile. k = kh·kw·c in one run: that pays where a pixel has few channels. Backward-data: dy times the
+ * weights gives columns of dx, which are added to a private strip of dx rows; a cut is a band of dx rows
+ * and computes all columns that touch it, so nothing is shared and no sum depends on the threads.
+ * Where the kernel is 1x1 (fully connected layers too) columns are the tensors themselves, in place.
+ */
+#ifndef CINCEL_OPS_CONV_IM2COL_H
+#define CINCEL_OPS_CONV_IM2COL_H
+
+#include "ops/algo.h"
+#include "ops/conv_columns.h"
+#include "ops/epilogue.h"
+
+enum cincel_im2col_knob { IM2COL_PIXELS, IM2COL_KBLOCK, IM2COL_NBLOCK, IM2COL_PACK, IM2COL_KNOBS };
+
+/* What follows from problem and choice by arithmetic alone: the prepared plan, too. */
+struct cincel_prepared {
+    struct cincel_columns cols;
+    const struct cincel_isa *isa;
+    const struct cincel_gemm_row *row;
+    bool forward, fused;
+    bool gradient; /* dy passes through the activation's gradient first */
+    bool accumulate;
+    struct cincel_epilogue epilogue;
+    int threads;
+    size_t oc, pixels;           /* output channels of all groups; output pixels of all images */
+    size_t m_channels;           /* of all groups, of a row of A where that is a tensor */
+    size_t k, n;                 /* depth and columns of the product, one group */
+    size_t part, parts;          /* of k in one pass, their number */
+    size_t panels, panel_floats; /* of one group; of one panel */
+    size_t block_panels, blocks; /* panels of one cut, column blocks (pointwise only; else one) */
+    size_t block_pixels;         /* pixels whose columns are made at a time */
+    size_t cut_pixels, pixel_cuts;
+    size_t bands, band_rows; /* backward-data with columns: dx rows of a cut, cuts of an image */
+    size_t cuts;
+    size_t pack_cuts, pack_rows, dz_cuts;
+    size_t weight_floats, dz_floats; /* in the shared workspace; 0: not needed */
+    size_t strip_floats, column_floats, panel_private;
+    size_t private_bytes;
+};
+
+void cincel_im2col_run(const struct cincel_prepared *p, const struct cincel_tensors *t,
+                       struct cincel_team *team);
+
+/* The output rows whose columns touch rows begin … end−1 of dx of an image: the first, and *end_row. */
+size_t cincel_im2col_band(const struct cincel_columns *s, size_t begin, size_t end, size_t *end_row);
+
+#endif

@@ -1,0 +1,278 @@
+/* Convolution by im2col, forward and backward-data: the work of one call. The scheme: conv_im2col.h. */
+#include <assert.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "ops/conv_im2col.h"
+
+/* One call: its buffers and the parts of its workspace. */
+struct call {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+    const float *source; /* x, dy, or dy behind the activation's gradient */
+    float *weights;      /* packed ahead; unused when fused */
+    float *dz;           /* unused where there is no gradient */
+    char *private;       /* one part a worker */
+};
+
+/* A worker's part of the workspace. */
+struct scratch {
+    float *panels, *strip, *columns;
+};
+
+/* m rows of A times panels begin … end−1 of one group, k rows k_begin … k_end−1. */
+struct product {
+    const float *a;
+    size_t lda;
+    const float *b; /* panel `begin`, row k_begin */
+    size_t panel_floats;
+    float *c; /* column 0 of the group */
+    size_t ldc, m;
+    size_t begin, end, k_begin, k_end;
+    size_t columns; /* of C */
+    const float *bias;
+    bool load_c;
+};
+
+static void multiply(const struct cincel_prepared *p, const struct product *g)
+{
+    const size_t nr = (size_t)p->row->nr;
+    const bool last = g->k_end == p->k;
+    struct cincel_strip_args args = {
+        .a = g->a + g->k_begin,
+        .lda = g->lda,
+        .b = g->b,
+        .ldc = g->ldc,
+        .m = g->m,
+        .k = g->k_end - g->k_begin,
+        .load_c = g->k_begin > 0 || g->load_c,
+        .act = p->forward && last ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
+    };
+    for (size_t panel = g->begin; panel < g->end; panel++, args.b += g->panel_floats) {
+        args.c = g->c + panel * nr;
+        args.n = (int)cincel_min(nr, g->columns - panel * nr);
+        args.bias = g->bias && last ? g->bias + panel * nr : NULL;
+        p->row->strip(&args);
+    }
+    if (!p->forward || !last) return;
+    const size_t column = g->begin * nr, count = cincel_min(g->end * nr, g->columns) - column;
+    for (size_t i = 0; i < g->m; i++) cincel_epilogue_row(&p->epilogue, g->c + i * g->ldc + column, count);
+}
+
+/* ------------------------------------------------------------------------------------- packing -- */
+
+/* Panels begin … end−1, k rows k_begin … k_end−1 of one group's weights to `dst`, `pitch` floats apart. */
+static void pack(const struct cincel_prepared *p, const float *w, size_t group, size_t begin, size_t end,
+                 size_t k_begin, size_t k_end, float *dst, size_t pitch)
+{
+    const size_t nr = (size_t)p->row->nr, ld = p->cols.k, ocg = p->oc / p->cols.groups;
+    w += group * ocg * ld;
+    if (!p->forward) { /* k is the output channel */
+        p->isa->pack->split(&(struct cincel_split_args){.src = w + k_begin * ld + begin * nr,
+                                                        .ld = ld,
+                                                        .rows = k_end - k_begin,
+                                                        .columns = p->n - begin * nr,
+                                                        .panels = end - begin,
+                                                        .step = nr,
+                                                        .nr = nr,
+                                                        .dst = dst,
+                                                        .dst_panel = pitch});
+        return;
+    }
+    for (size_t panel = begin; panel < end; panel++, dst += pitch)
+        p->isa->pack->transpose(w + panel * nr * ld + k_begin, ld, k_end - k_begin,
+                                (int)cincel_min(nr, p->n - panel * nr), (int)nr, dst);
+}
+
+static void pack_cut(const struct call *call, size_t cut)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t spans = p->forward ? p->panels : 1, slices = cincel_div_up(p->k, p->pack_rows);
+    const size_t panel = cut % spans, k = cut / spans % slices * p->pack_rows, group = cut / spans / slices;
+    float *dst = call->weights + (group * p->panels + panel) * p->panel_floats + k * (size_t)p->row->nr;
+    pack(p, call->t->w, group, panel, p->forward ? panel + 1 : p->panels, k,
+         cincel_min(k + p->pack_rows, p->k), dst, p->panel_floats);
+}
+
+static void prepare(const struct call *call, struct cincel_worker *worker)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t each = cincel_round_up(cincel_div_up(p->dz_floats, cincel_max(p->dz_cuts, 1)), 16);
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
+        if (cut < p->pack_cuts) {
+            pack_cut(call, cut);
+            continue;
+        }
+        const size_t begin = cincel_min((cut - p->pack_cuts) * each, p->dz_floats);
+        cincel_epilogue_gradient(&p->epilogue, call->t->y_in + begin, call->t->dy + begin, call->dz + begin,
+                                 cincel_min(each, p->dz_floats - begin));
+    }
+}
+
+/* ------------------------------------------------------------------------- columns are the tensors -- */
+
+static void pointwise_cut(const struct call *call, size_t cut, const struct scratch *scratch)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t block = cut / p->pixel_cuts % p->blocks, group = cut / p->pixel_cuts / p->blocks;
+    const size_t begin = cut % p->pixel_cuts * p->cut_pixels;
+    const size_t end = cincel_min(begin + p->cut_pixels, p->pixels), nr = (size_t)p->row->nr;
+    const size_t ldc = p->forward ? p->oc : p->cols.ic;
+    float *out = (p->forward ? call->t->y : call->t->dx) + group * p->n;
+    struct product g = {.lda = p->m_channels,
+                        .ldc = ldc,
+                        .begin = block * p->block_panels,
+                        .columns = p->n,
+                        .load_c = p->accumulate};
+    g.end = cincel_min(g.begin + p->block_panels, p->panels);
+    if (p->forward && call->t->bias) g.bias = call->t->bias + group * p->n;
+    for (size_t k = 0; k < p->k; k = g.k_end) {
+        g.k_begin = k;
+        g.k_end = cincel_min(k + p->part, p->k);
+        if (p->fused) {
+            g.b = scratch->panels;
+            g.panel_floats = (g.k_end - k) * nr;
+            pack(p, call->t->w, group, g.begin, g.end, k, g.k_end, scratch->panels, g.panel_floats);
+        } else {
+            g.b = call->weights + (group * p->panels + g.begin) * p->panel_floats + k * nr;
+            g.panel_floats = p->panel_floats;
+        }
+        for (size_t pixel = begin; pixel < end; pixel += p->block_pixels) {
+            g.m = cincel_min(p->block_pixels, end - pixel);
+            g.a = call->source + pixel * p->m_channels + group * p->k;
+            g.c = out + pixel * ldc;
+            multiply(p, &g);
+        }
+    }
+}
+
+/* -------------------------------------------------------------------------------------- columns -- */
+
+/* All panels and parts of k of one group. */
+static void multiply_all(const struct call *call, size_t group, struct product *g)
+{
+    const struct cincel_prepared *p = call->p;
+    const float *weights = call->weights + group * p->panels * p->panel_floats;
+    g->begin = 0;
+    g->end = p->panels;
+    g->panel_floats = p->panel_floats;
+    for (size_t k = 0; k < p->k; k = g->k_end) {
+        g->k_begin = k;
+        g->k_end = cincel_min(k + p->part, p->k);
+        g->b = weights + k * (size_t)p->row->nr;
+        multiply(p, g);
+    }
+}
+
+static void forward_cut(const struct call *call, size_t cut, const struct scratch *scratch)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t begin = cut * p->cut_pixels, end = cincel_min(begin + p->cut_pixels, p->pixels);
+    size_t count;
+    const size_t first = cincel_columns_rows(&p->cols, begin, end, &count);
+    cincel_columns_strip(&p->cols, call->t->x, first, count, scratch->strip);
+    for (size_t pixel = begin; pixel < end; pixel += p->block_pixels) {
+        const size_t m = cincel_min(p->block_pixels, end - pixel);
+        for (size_t group = 0; group < p->cols.groups; group++) {
+            cincel_columns_fill(&p->cols, scratch->strip, first, group, pixel, pixel + m, scratch->columns);
+            multiply_all(call, group,
+                         &(struct product){.a = scratch->columns,
+                                           .lda = p->k,
+                                           .c = call->t->y + pixel * p->oc + group * p->n,
+                                           .ldc = p->oc,
+                                           .m = m,
+                                           .columns = p->n,
+                                           .bias = call->t->bias ? call->t->bias + group * p->n : NULL});
+        }
+    }
+}
+
+/* The strip's rows, which begin with dx row `begin` of the image, to dx; rows no window covers get 0. */
+static void store_band(const struct call *call, size_t image, size_t begin, size_t end, const float *strip)
+{
+    const struct cincel_prepared *p = call->p;
+    const struct cincel_columns *s = &p->cols;
+    const size_t width = s->strip_w * s->ic, left = cincel_min(s->pad_left * s->ic, width);
+    const size_t whole = s->iw * s->ic, kept = cincel_min(whole, width - left);
+    for (size_t row = begin; row < end; row++) {
+        float *to = call->t->dx + (image * s->ih + row) * whole;
+        const float *from = strip + (row - begin) * width + left;
+        if (p->accumulate) {
+            p->isa->vector->add(from, to, kept);
+        } else {
+            memcpy(to, from, kept * sizeof(float));
+            memset(to + kept, 0, (whole - kept) * sizeof(float));
+        }
+    }
+}
+
+static void data_cut(const struct call *call, size_t cut, const struct scratch *scratch)
+{
+    const struct cincel_prepared *p = call->p;
+    const struct cincel_columns *s = &p->cols;
+    const size_t image = cut / p->bands, begin = cut % p->bands * p->band_rows;
+    const size_t end = cincel_min(begin + p->band_rows, s->ih), pitch = p->panels * (size_t)p->row->nr;
+    const size_t top = image * s->strip_h + begin + s->pad_top; /* strip row of dx row `begin` */
+    size_t row_end;
+    const size_t row = cincel_im2col_band(s, begin, end, &row_end);
+    const size_t pixel_end = (image * s->oh + row_end) * s->ow;
+
+    memset(scratch->strip, 0, (end - begin) * s->strip_w * s->ic * sizeof(float));
+    for (size_t pixel = (image * s->oh + row) * s->ow; pixel < pixel_end; pixel += p->block_pixels) {
+        const size_t m = cincel_min(p->block_pixels, pixel_end - pixel);
+        for (size_t group = 0; group < s->groups; group++) {
+            multiply_all(call, group,
+                         &(struct product){.a = call->source + pixel * p->oc + group * p->k,
+                                           .lda = p->oc,
+                                           .c = scratch->columns,
+                                           .ldc = pitch,
+                                           .m = m,
+                                           .columns = pitch});
+            cincel_columns_add(s, scratch->columns, pitch, group, pixel, pixel + m, top, end - begin,
+                               scratch->strip);
+        }
+    }
+    store_band(call, image, begin, end, scratch->strip);
+}
+
+static void compute(const struct call *call, struct cincel_worker *worker)
+{
+    const struct cincel_prepared *p = call->p;
+    struct cincel_carver mine = {call->private + (size_t)worker->id * p->private_bytes, 0};
+    struct scratch scratch;
+    scratch.panels = cincel_carve(&mine, p->panel_private * sizeof(float));
+    scratch.strip = cincel_carve(&mine, p->strip_floats * sizeof(float));
+    scratch.columns = cincel_carve(&mine, p->column_floats * sizeof(float));
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < p->cuts) {
+        if (p->cols.pointwise)
+            pointwise_cut(call, cut, &scratch);
+        else if (p->forward)
+            forward_cut(call, cut, &scratch);
+        else
+            data_cut(call, cut, &scratch);
+    }
+}
+
+static void body(void *job, struct cincel_worker *worker, size_t phase)
+{
+    const struct call *call = job;
+    if (phase == 0 && call->p->pack_cuts + call->p->dz_cuts > 0)
+        prepare(call, worker);
+    else
+        compute(call, worker);
+}
+
+void cincel_im2col_run(const struct cincel_prepared *p, const struct cincel_tensors *t,
+                       struct cincel_team *team)
+{
+    struct cincel_carver space = {t->workspace, 0};
+    struct call call = {.p = p, .t = t};
+    call.weights = cincel_carve(&space, p->weight_floats * sizeof(float));
+    call.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
+    call.private = space.base + space.used;
+    call.source = p->forward ? t->x : p->gradient ? call.dz : t->dy;
+    assert(call.source && t->w);
+    cincel_team_run(team, p->threads, p->pack_cuts + p->dz_cuts > 0 ? 2 : 1, body, &call);
+}

@@ -1,0 +1,250 @@
+/*
+ * Fully connected layers at small batch: the weights are a stream, read (or written) once, in place. Packing
+ * them, as the tiled algorithms do, would move every weight three times and use it `n` times.
+ *
+ * Forward is one dot product an output, in the 16 chains of the kernel. The backward passes combine rows:
+ * dx of the rows of w, dw of the rows of x, one FMA chain an element, over outputs or images ascending.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/status.h"
+#include "ops/conv.h"
+#include "ops/epilogue.h"
+
+/* Beyond it a tile's reuse of the weights wins on every machine we know, and cost() need not be asked. */
+enum { BATCH_MAX = 16 };
+
+/* Weights of one cut, forward and backward-weights: L2 keeps them from image to image, and claiming one is
+   nothing beside reading it. */
+enum { CUT_FLOATS = 8192 };
+
+/* Rows of w that backward-data combines at a time into dx of every image: 64 rows x 512 columns are 128 KB.
+ */
+enum { COMBINE_ROWS = 64, COMBINE_COLUMNS = 512 };
+
+struct cincel_prepared {
+    const struct cincel_isa *isa;
+    cincel_pass pass;
+    struct cincel_epilogue epilogue;
+    bool gradient; /* dy passes through the activation's gradient first */
+    bool accumulate;
+    size_t n, in, out;
+    size_t step, cuts; /* outputs (backward-data: inputs) of a cut, their number */
+    int threads;
+};
+
+/* -------------------------------------------------------------------------------- what is chosen -- */
+
+static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                   const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    *p = (struct cincel_prepared){.isa = cincel_isa_find(t, c->isa),
+                                  .pass = problem->pass,
+                                  .accumulate = d->accumulate != 0,
+                                  .n = (size_t)d->n,
+                                  .in = (size_t)d->ic,
+                                  .out = (size_t)d->oc,
+                                  .threads = c->threads};
+    p->epilogue = cincel_epilogue_of(p->isa, d);
+    p->gradient = p->pass != CINCEL_FORWARD && d->activation != CINCEL_ACT_NONE;
+    if (p->pass == CINCEL_BACKWARD_DATA) {
+        /* as wide as the threads allow: a wide row of w is a better stream. No element of dx knows how wide
+           its cut is. One image needs no L2 to hold the rows, but its dx in L1 */
+        const size_t most = p->n > 1 ? COMBINE_COLUMNS : 4096;
+        const size_t wanted = cincel_div_up(p->in, (size_t)p->threads);
+        p->step = cincel_round_up(cincel_min(wanted, most), 64);
+        p->cuts = cincel_div_up(p->in, p->step);
+        return;
+    }
+    p->step = cincel_round_up(cincel_max(CUT_FLOATS / p->in, 1), 4); /* dots() takes four rows at a time */
+    p->cuts = cincel_div_up(p->out, p->step);
+}
+
+static const char *row_name(const struct cincel_isa *isa, int i)
+{
+    (void)isa;
+    return i == 0 ? "" : NULL;
+}
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    (void)t;
+    (void)c;
+    const cincel_conv_desc *d = &problem->conv.d;
+    const char *reason = NULL;
+    if (d->ih != 1 || d->iw != 1 || d->kh != 1 || d->kw != 1 || d->groups != 1)
+        reason = "only fully connected layers are a matrix times a vector";
+    else if (d->n > BATCH_MAX)
+        reason = "the batch is too large to meet the weights row by row";
+    if (reason) snprintf(why, CINCEL_WHY, "gemv: %s", reason);
+    return reason == NULL;
+}
+
+static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                     struct cincel_choice *c)
+{
+    (void)t;
+    (void)problem;
+    memset(c->knob, 0, sizeof c->knob);
+}
+
+static size_t private_bytes(const struct cincel_prepared *p)
+{
+    return p->gradient ? cincel_round_up(p->n * p->out * sizeof(float), CINCEL_ALIGN) : 0;
+}
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
+                        const struct cincel_choice *c)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    return private_bytes(&p) * (size_t)p.threads;
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
+                 const struct cincel_choice *c, struct cincel_cost *out)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    const double weights = (double)p.in * (double)p.out, images = (double)p.n;
+    const double rounds = (double)cincel_div_up(p.cuts, (size_t)p.threads);
+    *out = (struct cincel_cost){
+        .flops = 2.0 * images * weights,
+        .efficiency = 0.4, /* an FMA a load, two loads a cycle, out of L2 from the second image on */
+        .bytes = cincel_problem_bytes(problem),
+        .balance = rounds * (double)p.threads / (double)p.cuts,
+        .calls = images * (double)p.cuts,
+        .cuts = (double)p.cuts,
+    };
+    /* each row of dw is a call, and is read before it is written */
+    if (p.pass == CINCEL_BACKWARD_WEIGHTS) {
+        out->calls = (double)p.out;
+        out->bytes += sizeof(float) * weights;
+    }
+    if (p.pass == CINCEL_BACKWARD_DATA && p.n > 1) out->calls *= (double)cincel_div_up(p.out, COMBINE_ROWS);
+}
+
+static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)
+{
+    (void)c;
+    return cincel_chain_length(problem) / (problem->pass == CINCEL_FORWARD ? 16.0 : 1.0) + 4.0;
+}
+
+static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
+                           const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
+    if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
+    derive(t, problem, c, p);
+    *out = p;
+    return CINCEL_OK;
+}
+
+static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
+
+/* ------------------------------------------------------------------------------------- the work -- */
+
+struct job {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+};
+
+/* Outputs begin … end−1 of all images. */
+static void forward_cut(const struct job *job, size_t begin, size_t end)
+{
+    const struct cincel_prepared *p = job->p;
+    const struct cincel_tensors *t = job->t;
+    for (size_t image = 0; image < p->n; image++) {
+        float *y = t->y + image * p->out + begin;
+        p->isa->gemv->dots(t->w + begin * p->in, p->in, end - begin, t->x + image * p->in, p->in, y);
+        if (t->bias) p->isa->vector->add(t->bias + begin, y, end - begin);
+        p->isa->vector->act_forward((int)p->epilogue.act, p->epilogue.alpha, y, y, end - begin);
+    }
+}
+
+/* Columns begin … end−1 of dx. */
+static void data_cut(const struct job *job, const float *dy, size_t begin, size_t end)
+{
+    const struct cincel_prepared *p = job->p;
+    const size_t rows = p->n > 1 ? COMBINE_ROWS : p->out;
+    for (size_t row = 0; row < p->out; row += rows)
+        for (size_t image = 0; image < p->n; image++)
+            p->isa->gemv->combine(&(struct cincel_combine_args){
+                .w = job->t->w + row * p->in + begin,
+                .s = dy + image * p->out + row,
+                .ld = p->in,
+                .s_step = 1,
+                .rows = cincel_min(rows, p->out - row),
+                .count = end - begin,
+                .y = job->t->dx + image * p->in + begin,
+                .load_y = row > 0 || p->accumulate,
+            });
+}
+
+/* Rows begin … end−1 of dw, and their db. */
+static void weights_cut(const struct job *job, const float *dy, size_t begin, size_t end)
+{
+    const struct cincel_prepared *p = job->p;
+    for (size_t o = begin; o < end; o++)
+        p->isa->gemv->combine(&(struct cincel_combine_args){
+            .w = job->t->x,
+            .s = dy + o,
+            .ld = p->in,
+            .s_step = p->out,
+            .rows = p->n,
+            .count = p->in,
+            .y = job->t->dw + o * p->in,
+            .load_y = p->accumulate,
+        });
+    if (!job->t->db) return;
+    if (!p->accumulate) memset(job->t->db + begin, 0, (end - begin) * sizeof(float));
+    p->isa->vector->column_sum(dy + begin, p->out, p->n, end - begin, job->t->db + begin);
+}
+
+static void body(void *data, struct cincel_worker *worker, size_t phase)
+{
+    (void)phase;
+    const struct job *job = data;
+    const struct cincel_prepared *p = job->p;
+    const float *dy = job->t->dy;
+    if (p->gradient) { /* a few thousand floats: each worker makes its own rather than wait for another */
+        float *mine = (float *)((char *)job->t->workspace + (size_t)worker->id * private_bytes(p));
+        cincel_epilogue_gradient(&p->epilogue, job->t->y_in, dy, mine, p->n * p->out);
+        dy = mine;
+    }
+    const size_t count = p->pass == CINCEL_BACKWARD_DATA ? p->in : p->out;
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < p->cuts) {
+        const size_t begin = cut * p->step, end = cincel_min(begin + p->step, count);
+        if (p->pass == CINCEL_FORWARD)
+            forward_cut(job, begin, end);
+        else if (p->pass == CINCEL_BACKWARD_DATA)
+            data_cut(job, dy, begin, end);
+        else
+            weights_cut(job, dy, begin, end);
+    }
+}
+
+static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)
+{
+    struct job job = {p, t};
+    assert(t->workspace || private_bytes(p) == 0);
+    cincel_team_run(team, p->threads, 1, body, &job);
+}
+
+/* max |error| / RMS over √(chain length) is direct's, and the forward chains are 16 times shorter. */
+#define GEMV_ROW(pass_)                                                                              \
+    {                                                                                                \
+        .name = "gemv", .op = CINCEL_OP_CONV, .pass = pass_, .row = row_name, .check = check,        \
+        .defaults = defaults, .cost = cost, .workspace = workspace, .error = 2.5e-7, .chain = chain, \
+        .build = build, .discard = discard, .run = run,                                              \
+    }
+
+const struct cincel_algo cincel_algo_linear_gemv_forward = GEMV_ROW(CINCEL_FORWARD);
+const struct cincel_algo cincel_algo_linear_gemv_backward_data = GEMV_ROW(CINCEL_BACKWARD_DATA);
+const struct cincel_algo cincel_algo_linear_gemv_backward_weights = GEMV_ROW(CINCEL_BACKWARD_WEIGHTS);
