@@ -238,6 +238,8 @@ struct cincel_vector_row {
     void (*add)(const float *x, float *y, size_t count);
     /* out = a · x + b · y; out may be x or y */
     void (*add_scaled)(float a, const float *x, float b, const float *y, float *out, size_t count);
+    /* dst[r·dst_ld + j] = src[r·src_ld + j]   r < rows, j < cols */
+    void (*copy_rows)(const float *src, size_t src_ld, float *dst, size_t dst_ld, size_t rows, size_t cols);
     /* see cincel_sgd_step; v NULL: no momentum */
     void (*sgd)(float *w, const float *dw, float *v, size_t count, float lr, float momentum,
                 float weight_decay);
@@ -256,6 +258,29 @@ struct cincel_softmax_row {
     void (*log_backward)(const float *y, const float *dy, float *dx, size_t count);
     /* Σ x · w, products in float, the sum in double; w NULL: Σ x */
     double (*dot)(const float *x, const float *w, size_t count);
+};
+
+/* Element-wise losses of cincel_loss_kind; the sum in double, in a fixed order whatever the vector width. */
+struct cincel_loss_row {
+    const char *name; /* "loss_avx2" */
+    /* Σ loss(x, target); dx = scale · its derivative (dx NULL: none; dx may be x or target) */
+    double (*run)(int kind, float delta, float scale, const float *x, const float *target, float *dx,
+                  size_t count);
+};
+
+/* See cincel_dropout. An element is dropped where its 32 bits of core/philox.h (seed; purpose and epoch: the
+   high and low half of stream; index: the element) are below `threshold`, else multiplied by `scale`. */
+struct cincel_dropout_args {
+    uint64_t seed, stream;
+    uint32_t threshold;
+    float scale;
+};
+
+struct cincel_dropout_row {
+    const char *name; /* "dropout_avx2" */
+    /* x[i] is element first + i; first a multiple of 32; y may be x */
+    void (*run)(const struct cincel_dropout_args *args, uint64_t first, const float *x, float *y,
+                size_t count);
 };
 
 /* ----------------------------------------------------------------------------------- measuring -- */
@@ -288,6 +313,8 @@ struct cincel_isa {
     const struct cincel_pool_row *pool;
     const struct cincel_vector_row *vector;
     const struct cincel_softmax_row *softmax;
+    const struct cincel_loss_row *loss;
+    const struct cincel_dropout_row *dropout;
     const struct cincel_probe_row *probe;
 };
 

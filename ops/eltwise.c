@@ -10,7 +10,8 @@ struct stream {
     int selector; /* cincel_activation or cincel_math */
     const float *in0, *in1;
     float *out0, *out1;
-    float alpha;
+    float alpha; /* of an activation */
+    float a, b;  /* of add_scaled */
     float lr, momentum, weight_decay;
 };
 
@@ -79,6 +80,19 @@ void cincel_eltwise_math(const struct cincel_crew *crew, cincel_math f, const fl
                          size_t count)
 {
     struct stream s = {.count = count, .part = math_part, .selector = f, .in0 = x, .out0 = y};
+    stream_run(crew, &s);
+}
+
+static void add_scaled_part(const struct stream *s, size_t begin, size_t end)
+{
+    s->row->add_scaled(s->a, s->in0 + begin, s->b, s->in1 + begin, s->out0 + begin, end - begin);
+}
+
+void cincel_eltwise_add_scaled(const struct cincel_crew *crew, float a, const float *x, float b,
+                               const float *y, float *out, size_t count)
+{
+    struct stream s = {
+        .count = count, .part = add_scaled_part, .a = a, .b = b, .in0 = x, .in1 = y, .out0 = out};
     stream_run(crew, &s);
 }
 

@@ -18,4 +18,8 @@ void cincel_eltwise_math(const struct cincel_crew *crew, cincel_math f, const fl
 void cincel_eltwise_sgd(const struct cincel_crew *crew, float *w, const float *dw, float *v, size_t count,
                         float lr, float momentum, float weight_decay);
 
+/* out may be x or y */
+void cincel_eltwise_add_scaled(const struct cincel_crew *crew, float a, const float *x, float b,
+                               const float *y, float *out, size_t count);
+
 #endif

@@ -13,4 +13,8 @@ cincel_status cincel_cross_entropy_rows(const struct cincel_crew *crew, const ci
                                         const float *x, const int32_t *labels, double *loss, size_t *hits,
                                         float *dx);
 
+/* Mean loss of `count` ≥ 1 elements and its gradient; `loss` and `dx` may be NULL, dx may be x or target. */
+void cincel_loss_elements(const struct cincel_crew *crew, cincel_loss_kind kind, float delta, const float *x,
+                          const float *target, size_t count, double *loss, float *dx);
+
 #endif

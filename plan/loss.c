@@ -1,6 +1,8 @@
 /* Public calls of softmax and losses: arguments checked here, work done by ops/ on the context's team. */
 #include "ops/loss.h"
 
+#include <math.h>
+
 #include "core/abi.h"
 #include "core/status.h"
 #include "ops/softmax.h"
@@ -82,4 +84,22 @@ cincel_status cincel_cross_entropy(cincel_context *ctx, const cincel_cross_entro
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
     return cincel_cross_entropy_rows(&crew, &d, x, labels, loss, hits, dx);
+}
+
+cincel_status cincel_loss(cincel_context *ctx, cincel_loss_kind kind, float delta, const float *x,
+                          const float *target, size_t count, double *loss, float *dx)
+{
+    const struct cincel_pointer required[] = {{"ctx", ctx}, {"x", x}, {"target", target}, {NULL, NULL}};
+    const cincel_status st = cincel_check_pointers("loss", required);
+    if (st != CINCEL_OK) return st;
+    if (kind != CINCEL_LOSS_BCE_LOGITS && kind != CINCEL_LOSS_MSE && kind != CINCEL_LOSS_L1 &&
+        kind != CINCEL_LOSS_HUBER)
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "loss: kind is %d, no such value", (int)kind);
+    if (kind == CINCEL_LOSS_HUBER && !(delta > 0.0f && isfinite(delta)))
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "loss: delta is %g, must be finite and > 0",
+                           (double)delta);
+    if (count == 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "loss: count is 0, must be > 0");
+    const struct cincel_crew crew = cincel_context_crew(ctx);
+    cincel_loss_elements(&crew, kind, delta, x, target, count, loss, dx);
+    return CINCEL_OK;
 }

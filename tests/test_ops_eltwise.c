@@ -9,9 +9,12 @@
 
 #include <cmocka.h>
 
+#include "ops/concat.h"
+#include "ops/dropout.h"
 #include "ops/eltwise.h"
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
+#include "tests/support/guard.h"
 
 enum { TEAM = 16, LONG = 300 * 1000 + 7 }; /* enough elements to put all 16 threads to work */
 static const int thread_counts[] = {1, 2, 3, 7, TEAM};
@@ -94,6 +97,98 @@ static void test_sgd_formula(void **state)
     }
 }
 
+/* Small integers: exact whatever the rounding. Nothing past the end is touched. */
+static void test_add_scaled(void **state)
+{
+    const struct fixture *f = *state;
+    for (int i = 0; f->all.isas[i]; i++)
+        for (size_t count = 1; count <= LONG; count += count < 200 ? 1 : count * 7) {
+            const struct cincel_crew crew = {f->team, thread_counts[count % THREAD_COUNTS], f->all.isas[i]};
+            const size_t bytes = count * sizeof(float);
+            float *x = test_guarded(bytes), *y = test_guarded(bytes), *out = test_guarded(bytes);
+            for (size_t k = 0; k < count; k++) x[k] = (float)(k % 1001) - 500.0f, y[k] = (float)(k % 77);
+            cincel_eltwise_add_scaled(&crew, 3.0f, x, -0.5f, y, out, count);
+            for (size_t k = 0; k < count; k++) assert_true(out[k] == 3.0f * x[k] - 0.5f * y[k]);
+            cincel_eltwise_add_scaled(&crew, 3.0f, x, -0.5f, y, x, count);
+            assert_memory_equal(x, out, bytes);
+            for (size_t k = 0; k < count; k++) x[k] = (float)(k % 1001) - 500.0f;
+            cincel_eltwise_add_scaled(&crew, 3.0f, x, -0.5f, y, y, count);
+            assert_memory_equal(y, out, bytes);
+            test_guarded_free(x, bytes), test_guarded_free(y, bytes), test_guarded_free(out, bytes);
+        }
+}
+
+enum { PARTS = 5 };
+
+static void check_concat(const struct cincel_crew *crew, const size_t *cols, size_t rows)
+{
+    size_t width = 0;
+    float *part[PARTS], *back[PARTS];
+    for (size_t i = 0; i < PARTS; i++) {
+        width += cols[i];
+        part[i] = test_guarded(rows * cols[i] * sizeof(float));
+        back[i] = test_guarded(rows * cols[i] * sizeof(float));
+        for (size_t k = 0; k < rows * cols[i]; k++) part[i][k] = (float)(i * 1000000 + k);
+    }
+    float *whole = test_guarded(rows * width * sizeof *whole);
+    cincel_concat_columns(crew, (const float *const *)part, cols, PARTS, rows, whole);
+    for (size_t r = 0, k = 0; r < rows; r++)
+        for (size_t i = 0; i < PARTS; i++)
+            for (size_t j = 0; j < cols[i]; j++, k++) assert_true(whole[k] == part[i][r * cols[i] + j]);
+    cincel_split_columns(crew, whole, cols, PARTS, rows, back);
+    for (size_t i = 0; i < PARTS; i++) {
+        assert_memory_equal(back[i], part[i], rows * cols[i] * sizeof(float));
+        test_guarded_free(part[i], rows * cols[i] * sizeof(float));
+        test_guarded_free(back[i], rows * cols[i] * sizeof(float));
+    }
+    test_guarded_free(whole, rows * width * sizeof *whole);
+}
+
+static void test_concat_and_split(void **state)
+{
+    const struct fixture *f = *state;
+    const long cases = test_cases(60);
+    for (int i = 0; f->all.isas[i]; i++)
+        for (long c = 0; c < cases; c++) {
+            struct test_random r = {{(uint64_t)c, 0, 0}, 0};
+            const struct cincel_crew crew = {f->team, thread_counts[c % THREAD_COUNTS], f->all.isas[i]};
+            size_t cols[PARTS];
+            /* narrow ones, wide ones, and rows wider than a thread's share */
+            static const int widest[] = {3, 40, 300, 60000};
+            for (int k = 0; k < PARTS; k++) cols[k] = (size_t)test_draw(&r, 1, widest[c % 4]);
+            check_concat(&crew, cols, (size_t)test_draw(&r, 1, c % 4 == 3 ? 3 : 1500));
+        }
+}
+
+/* The share of zeros is near p, and the mean stays. */
+static void test_dropout(void **state)
+{
+    const struct fixture *f = *state;
+    float *x = malloc(LONG * sizeof *x), *y = malloc(LONG * sizeof *y), *first = malloc(LONG * sizeof *first);
+    for (size_t k = 0; k < LONG; k++) x[k] = 1.0f;
+    for (int i = 0; f->all.isas[i]; i++)
+        for (int t = 0; t < THREAD_COUNTS; t++) {
+            const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i]};
+            cincel_dropout_elements(&crew, 0.3f, 42, 7, x, y, LONG);
+            if (i == 0 && t == 0) memcpy(first, y, LONG * sizeof *y);
+            assert_memory_equal(y, first, LONG * sizeof *y); /* whatever the ISA */
+        }
+    size_t dropped = 0;
+    const float kept = (float)(1.0 / (1.0 - (double)0.3f));
+    for (size_t k = 0; k < LONG; k++) {
+        dropped += y[k] == 0.0f;
+        assert_true(y[k] == 0.0f || y[k] == kept);
+    }
+    /* five standard deviations of 300,007 draws */
+    assert_true(fabs((double)dropped / LONG - 0.3) < 5.0 * sqrt(0.3 * 0.7 / LONG));
+    const struct cincel_crew crew = {f->team, 1, f->all.isas[0]};
+    cincel_dropout_elements(&crew, 0.3f, 42, 8, x, y, LONG); /* another stream is another mask */
+    size_t alike = 0;
+    for (size_t k = 0; k < LONG; k++) alike += y[k] == first[k];
+    assert_true(fabs((double)alike / LONG - 0.58) < 5.0 * sqrt(0.58 * 0.42 / LONG));
+    free(x), free(y), free(first);
+}
+
 int main(void)
 {
     static struct fixture f;
@@ -102,6 +197,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_streams_do_not_depend_on_threads, &f),
         cmocka_unit_test_prestate(test_sgd_formula, &f),
+        cmocka_unit_test_prestate(test_add_scaled, &f),
+        cmocka_unit_test_prestate(test_concat_and_split, &f),
+        cmocka_unit_test_prestate(test_dropout, &f),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cincel_team_destroy(f.team);

@@ -308,6 +308,48 @@ static void test_softmax(void **state)
         }
 }
 
+/* ----------------------------------------------------------------------- element-wise losses -- */
+
+/* Terms are tested in test_kernel_loss.c; here slices, threads and the mean. */
+static void test_element_losses(void **state)
+{
+    const struct fixture *f = *state;
+    struct test_random r = {{11, 0, 0}, 0};
+    enum { LONG = 1500 * 1000 + 5 }; /* more than SLICES of the least length */
+    float *x = draw_floats(&r, LONG, 4.0f), *target = draw_floats(&r, LONG, 4.0f),
+          *dx = malloc(LONG * sizeof *dx);
+    for (int i = 0; f->all.isas[i]; i++)
+        for (size_t count = 1; count <= LONG; count = count * 11 < LONG ? count * 11 + 1 : LONG) {
+            double want = 0.0, first = 0.0;
+            uint32_t first_bits = 0;
+            for (size_t k = 0; k < count; k++) {
+                const double d = fabs((double)x[k] - (double)target[k]);
+                want += d <= 1.5 ? 0.5 * d * d : 1.5 * (d - 0.75);
+            }
+            want /= (double)count;
+            for (int t = 0; t < THREAD_COUNTS; t++) {
+                const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i]};
+                double loss = NAN, alone = NAN;
+                uint32_t bits = 0, word;
+                cincel_loss_elements(&crew, CINCEL_LOSS_HUBER, 1.5f, x, target, count, &loss, dx);
+                cincel_loss_elements(&crew, CINCEL_LOSS_HUBER, 1.5f, x, target, count, &alone, NULL);
+                for (size_t k = 0; k < count; k++) {
+                    memcpy(&word, dx + k, sizeof word);
+                    bits = bits * 31 + word;
+                }
+                if (t == 0) first = loss, first_bits = bits;
+                assert_true(loss == first && alone == first && bits == first_bits);
+                assert_true(fabs(loss - want) <= 4e-7 * want);
+            }
+            for (size_t k = 0; k < count; k += 1 + count / 5000) {
+                const double d = fmax(-1.5, fmin(1.5, (double)x[k] - (double)target[k]));
+                assert_true(fabs((double)dx[k] * (double)count - d) < 1e-6);
+            }
+            if (count == LONG) break;
+        }
+    free(x), free(target), free(dx);
+}
+
 int main(void)
 {
     static struct fixture f;
@@ -320,6 +362,7 @@ int main(void)
         cmocka_unit_test_prestate(test_hits_and_aliasing, &f),
         cmocka_unit_test_prestate(test_all_ignored, &f),
         cmocka_unit_test_prestate(test_softmax, &f),
+        cmocka_unit_test_prestate(test_element_losses, &f),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cincel_team_destroy(f.team);

@@ -121,6 +121,17 @@ static void run_all(cincel_context *ctx, const struct plans *p)
                      CINCEL_OK);
     assert_int_equal(cincel_math_apply(ctx, CINCEL_MATH_TANH, x, y, FLOATS), CINCEL_OK);
     assert_int_equal(cincel_softmax_forward(ctx, x, y, N, FLOATS / N), CINCEL_OK);
+    assert_int_equal(cincel_log_softmax_forward(ctx, x, y, N, FLOATS / N), CINCEL_OK);
+    assert_int_equal(cincel_softmax_backward(ctx, y, dy, dx, N, FLOATS / N), CINCEL_OK);
+    assert_int_equal(cincel_log_softmax_backward(ctx, y, dy, dx, N, FLOATS / N), CINCEL_OK);
+    assert_int_equal(cincel_loss(ctx, CINCEL_LOSS_MSE, 0.0f, x, y, FLOATS, &loss, dx), CINCEL_OK);
+    assert_int_equal(cincel_dropout(ctx, 0.5f, 1, 2, x, y, FLOATS), CINCEL_OK);
+    assert_int_equal(cincel_add_scaled(ctx, 1.0f, x, 2.0f, y, dx, FLOATS), CINCEL_OK);
+    const float *const halves[2] = {x, dy};
+    float *const split[2] = {x, dy};
+    const size_t cols[2] = {CHANNELS / 3, CHANNELS * 2 / 3};
+    assert_int_equal(cincel_concat(ctx, halves, cols, 2, FLOATS / CHANNELS, y), CINCEL_OK);
+    assert_int_equal(cincel_split(ctx, y, cols, 2, FLOATS / CHANNELS, split), CINCEL_OK);
     cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;
     d.rows = N, d.cols = FLOATS / N;
     assert_int_equal(cincel_cross_entropy(ctx, &d, x, labels, &loss, NULL, dx), CINCEL_OK);

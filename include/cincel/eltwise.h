@@ -41,6 +41,29 @@ typedef enum cincel_math {
 CINCEL_API cincel_status cincel_math_apply(cincel_context *ctx, cincel_math f, const float *x, float *y,
                                            size_t count);
 
+/* out[i] = a · x[i] + b · y[i], a and b finite; out may be x or y. Sums of residual branches, averages. */
+CINCEL_API cincel_status cincel_add_scaled(cincel_context *ctx, float a, const float *x, float b,
+                                           const float *y, float *out, size_t count);
+
+/*
+ * Matrices side by side, along the last dimension (the channels of NHWC tensors, rows = n · h · w): row r of
+ * `whole` is row r of parts[0], of parts[1], …; parts[i] is [rows][cols[i]]. All sizes ≥ 1; parts and whole
+ * must not overlap. Each is the other's backward pass.
+ */
+CINCEL_API cincel_status cincel_concat(cincel_context *ctx, const float *const *parts, const size_t *cols,
+                                       size_t count, size_t rows, float *whole);
+CINCEL_API cincel_status cincel_split(cincel_context *ctx, const float *whole, const size_t *cols,
+                                      size_t count, size_t rows, float *const *parts);
+
+/*
+ * Inverted dropout (Srivastava et al., 2014): y[i] = 0 with probability p, else x[i] / (1 − p); 0 ≤ p < 1.
+ * What is dropped is a function of (p, seed, stream, i) alone, by Philox4x32-10 (Salmon et al., 2011): no
+ * mask is kept, and the same call on dy gives dx. `stream` tells layers and steps apart. y may be x; a
+ * dropped NaN is 0.
+ */
+CINCEL_API cincel_status cincel_dropout(cincel_context *ctx, float p, uint64_t seed, uint64_t stream,
+                                        const float *x, float *y, size_t count);
+
 #ifdef __cplusplus
 }
 #endif

@@ -61,6 +61,25 @@ CINCEL_API cincel_status cincel_cross_entropy(cincel_context *ctx, const cincel_
                                               const float *x, const int32_t *labels, double *loss,
                                               size_t *hits, float *dx);
 
+/* ------------------------------------------------------------------- element-wise losses -- */
+
+/* Per element, with d = x − target; as PyTorch defines them. */
+typedef enum cincel_loss_kind {
+    CINCEL_LOSS_BCE_LOGITS = 0, /* max(x, 0) − x target + log(1 + e^−|x|): cross-entropy of sigmoid(x) with a
+                                   target in 0 … 1; derivative sigmoid(x) − target */
+    CINCEL_LOSS_MSE,            /* d²; 2 d */
+    CINCEL_LOSS_L1,             /* |d|; the sign of d, 0 where d is 0 */
+    CINCEL_LOSS_HUBER /* |d| ≤ delta ? d² / 2 : delta (|d| − delta / 2) (Huber, 1964); d cut to ±delta */
+} cincel_loss_kind;
+
+/*
+ * The mean over `count` ≥ 1 elements, and its gradient dx = derivative / count. `delta` matters to HUBER
+ * alone, where it must be finite and > 0. *loss, summed in double, and dx may each be NULL; dx may be x or
+ * target.
+ */
+CINCEL_API cincel_status cincel_loss(cincel_context *ctx, cincel_loss_kind kind, float delta, const float *x,
+                                     const float *target, size_t count, double *loss, float *dx);
+
 #ifdef __cplusplus
 }
 #endif

@@ -18,5 +18,7 @@ const struct cincel_isa cincel_isa_avx512 = {
     .pool = &cincel_pool_avx512,
     .vector = &cincel_vector_avx512,
     .softmax = &cincel_softmax_avx512,
+    .loss = &cincel_loss_avx512,
+    .dropout = &cincel_dropout_avx512,
     .probe = &cincel_probe_avx512,
 };

@@ -17,5 +17,7 @@ const struct cincel_isa cincel_isa_generic = {
     .pool = &cincel_pool_generic,
     .vector = &cincel_vector_generic,
     .softmax = &cincel_softmax_generic,
+    .loss = &cincel_loss_generic,
+    .dropout = &cincel_dropout_generic,
     .probe = &cincel_probe_generic,
 };

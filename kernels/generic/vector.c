@@ -19,5 +19,6 @@ const struct cincel_vector_row cincel_vector_generic = {
     .column_sum = vector_column_sum,
     .add = vector_add,
     .add_scaled = vector_add_scaled,
+    .copy_rows = vector_copy_rows,
     .sgd = vector_sgd,
 };

@@ -17,5 +17,7 @@ const struct cincel_isa cincel_isa_neon = {
     .pool = &cincel_pool_neon,
     .vector = &cincel_vector_neon,
     .softmax = &cincel_softmax_neon,
+    .loss = &cincel_loss_neon,
+    .dropout = &cincel_dropout_neon,
     .probe = &cincel_probe_neon,
 };
