@@ -61,6 +61,7 @@ struct cincel_cost {
 /* The caller's buffers; an algorithm reads those its operator and pass define. */
 struct cincel_tensors {
     const float *x, *w, *bias, *dy, *y_in; /* y_in: forward output, for the activation's gradient */
+    const void *packed; /* not NULL: what pack_weights() made of w, which is then not read */
     float *y, *dx, *dw, *db;
     void *argmax_out; /* elements of cincel_problem_argmax_bytes() */
     const void *argmax_in;
@@ -107,6 +108,12 @@ struct cincel_algo {
 
     void (*run)(const struct cincel_prepared *prepared, const struct cincel_tensors *tensors,
                 struct cincel_team *team);
+
+    /* Weights packed once for many forward calls, which then skip that work (tensors.packed): bytes of
+       the 64-byte aligned buffer, and its filling. Both NULL: the algorithm reads plain weights always. */
+    size_t (*packed_bytes)(const struct cincel_prepared *prepared);
+    void (*pack_weights)(const struct cincel_prepared *prepared, const float *w, void *packed,
+                         struct cincel_team *team);
 };
 
 /* Every algorithm, NULL-terminated (ops/algo.c). */

@@ -146,9 +146,9 @@ static void choose_packing_cuts(struct direct_shape *s)
        splits: 16 rows of w are read from end to end, across up to 32 panels. */
     s->pack_rows = s->forward ? 256 : 16;
     s->pack_span = s->forward ? 1 : 32;
-    if (!s->fused)
-        s->pack_cuts = s->phases * s->g.groups * cincel_div_up(s->panels, s->pack_span) *
+    s->all_pack_cuts = s->phases * s->g.groups * cincel_div_up(s->panels, s->pack_span) *
                        cincel_div_up((size_t)s->g.k, s->pack_rows);
+    s->pack_cuts = s->fused ? 0 : s->all_pack_cuts;
     if (s->gradient && !s->padded) {
         s->dy_floats = (size_t)s->g.images * s->g.src_h * s->g.src_w * s->g.src_channels;
         s->dy_cuts = cincel_div_up(s->dy_floats, 16384); /* 64 KB */
@@ -211,9 +211,9 @@ static void add_work(struct direct_shape *s, const struct direct_phase *phase)
 static void add_phase(struct direct_shape *s, struct direct_phase *phase)
 {
     cut_phase(s, phase);
-    phase->panels_at = s->weight_floats;
+    phase->panels_at = s->packed_floats;
     phase->first_cut = s->cuts;
-    s->weight_floats += (size_t)s->g.groups * s->panels * phase->panel_floats;
+    s->packed_floats += (size_t)s->g.groups * s->panels * phase->panel_floats;
     s->cuts += phase->cuts;
     for (size_t cut = 0; s->padded && phase->taps && cut < phase->pixel_cuts; cut++) {
         const size_t begin = cut * phase->cut_pixels;
@@ -274,7 +274,7 @@ static void make_shape(const struct cincel_target *t, const struct cincel_proble
     }
     assert(placed == s->phases);
     choose_packing_cuts(s);
-    if (s->fused) s->weight_floats = 0;
+    s->weight_floats = s->fused ? 0 : s->packed_floats;
     size_private(s);
 }
 
@@ -495,6 +495,7 @@ static void discard(struct cincel_prepared *prepared) { cincel_aligned_free(prep
         .name = "direct", .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = DIRECT_KNOBS, \
         .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace,       \
         .error = DIRECT_ERROR, .build = build, .discard = discard, .run = cincel_direct_run,               \
+        .packed_bytes = cincel_direct_packed_bytes, .pack_weights = cincel_direct_pack_weights,            \
     }
 
 const struct cincel_algo cincel_algo_conv_direct_forward = DIRECT_ROW(CINCEL_FORWARD);

@@ -48,6 +48,7 @@ struct direct_shape {
     size_t block_panels, blocks; /* panels of one pass over the pixels, passes */
     size_t phases, taps_max;     /* taps_max: of any phase */
     size_t pack_rows, pack_span; /* k rows and panels of one packing cut */
+    size_t all_pack_cuts;        /* of all weights packed ahead */
     size_t pack_cuts, dy_cuts;   /* of the preparing phase; 0: none */
     size_t cuts;                 /* of the computing phase */
     int strip_top, strip_left;   /* padded: zeros before the image … */
@@ -57,7 +58,8 @@ struct direct_shape {
     double flops;                /* of the taps there are, borders included … */
     double executed, calls;      /* … with the unused parts of tiles; kernel calls */
     double largest, busiest;     /* flops of the largest cut; bound of the busiest thread's */
-    size_t weight_floats;        /* packed ahead, all phases; 0 when fused */
+    size_t packed_floats;        /* of the packed weights of all phases */
+    size_t weight_floats;        /* of them in the workspace: all, or 0 when fused */
     size_t dy_floats;            /* dy behind the activation's gradient; 0: not needed */
     size_t private_floats;       /* of one worker: fused panels or strip … */
     size_t private_bytes;        /* … and all of it */
@@ -80,6 +82,10 @@ size_t cincel_direct_panel_at(const struct direct_shape *s, const struct direct_
 /* Rows of the padded source that pixels begin … end−1 of a phase need: returns the first, *count. */
 size_t cincel_direct_strip_rows(const struct direct_shape *s, const struct direct_phase *phase, size_t begin,
                                 size_t end, size_t *count);
+
+size_t cincel_direct_packed_bytes(const struct cincel_prepared *prepared);
+void cincel_direct_pack_weights(const struct cincel_prepared *prepared, const float *w, void *packed,
+                                struct cincel_team *team);
 
 void cincel_direct_run(const struct cincel_prepared *prepared, const struct cincel_tensors *tensors,
                        struct cincel_team *team);

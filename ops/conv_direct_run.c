@@ -12,9 +12,11 @@ struct call {
     const struct cincel_tensors *t;
     const float *source; /* x, dy, or dy behind the activation's gradient */
     float *out;
-    float *weights; /* packed ahead; NULL when fused */
-    float *dy;      /* NULL where not needed */
-    char *private;  /* one part a worker */
+    const float *weights; /* packed ahead; NULL when fused */
+    float *packing;       /* the same, where this call packs them */
+    size_t pack_cuts;     /* of the preparing phase; 0: the caller packed them */
+    float *dy;            /* NULL where not needed */
+    char *private;        /* one part a worker */
 };
 
 /* m pixels: where their taps are read from, where their results go. */
@@ -124,7 +126,7 @@ static void pack_cut(const struct call *call, size_t cut)
                                .panel_end = cincel_min(panel + s->pack_span, s->panels),
                                .k_begin = k,
                                .k_end = cincel_min(k + s->pack_rows, (size_t)s->g.k),
-                               .dst = call->weights + cincel_direct_panel_at(s, phase, group, panel)};
+                               .dst = call->packing + cincel_direct_panel_at(s, phase, group, panel)};
     pack(s, &to, call->t->w);
 }
 
@@ -143,11 +145,11 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
 {
     const struct direct_shape *s = &call->prepared->s;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < s->pack_cuts + s->dy_cuts) {
-        if (cut < s->pack_cuts)
+    while ((cut = cincel_claim(worker)) < call->pack_cuts + s->dy_cuts) {
+        if (cut < call->pack_cuts)
             pack_cut(call, cut);
         else
-            gradient_cut(call, cut - s->pack_cuts);
+            gradient_cut(call, cut - call->pack_cuts);
     }
 }
 
@@ -407,7 +409,7 @@ static void run_cut(const struct call *call, const struct cut *cut, const struct
         job.panel_begin = block * s->block_panels;
         job.panel_end = cincel_min(job.panel_begin + s->block_panels, s->panels);
         job.b = scratch->floats;
-        if (s->fused)
+        if (!call->weights)
             pack(s,
                  &(struct packing){cut->phase, cut->group, job.panel_begin, job.panel_end, 0, (size_t)s->g.k,
                                    scratch->floats},
@@ -466,7 +468,7 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
 {
     const struct call *call = job;
     const struct direct_shape *s = &call->prepared->s;
-    if (phase == 0 && s->pack_cuts + s->dy_cuts > 0)
+    if (phase == 0 && call->pack_cuts + s->dy_cuts > 0)
         prepare(call, worker);
     else
         compute(call, worker);
@@ -479,10 +481,36 @@ void cincel_direct_run(const struct cincel_prepared *prepared, const struct cinc
     struct cincel_carver space = {tensors->workspace, 0};
     struct call call = {.prepared = prepared, .t = tensors, .out = s->forward ? tensors->y : tensors->dx};
 
-    assert(tensors->workspace && call.out && tensors->w);
-    call.weights = cincel_carve(&space, s->weight_floats * sizeof(float));
+    assert(tensors->workspace && call.out && (tensors->w || tensors->packed));
+    call.packing = cincel_carve(&space, s->weight_floats * sizeof(float));
+    call.weights = tensors->packed ? tensors->packed : s->fused ? NULL : call.packing;
+    call.pack_cuts = tensors->packed ? 0 : s->pack_cuts;
     call.dy = cincel_carve(&space, s->dy_floats * sizeof(float));
     call.private = space.base + space.used;
     call.source = s->forward ? tensors->x : s->dy_cuts ? call.dy : tensors->dy;
-    cincel_team_run(team, s->threads, s->pack_cuts + s->dy_cuts > 0 ? 2 : 1, body, &call);
+    cincel_team_run(team, s->threads, call.pack_cuts + s->dy_cuts > 0 ? 2 : 1, body, &call);
+}
+
+/* --------------------------------------------------------------------------- weights packed once -- */
+
+size_t cincel_direct_packed_bytes(const struct cincel_prepared *prepared)
+{
+    return prepared->s.packed_floats * sizeof(float);
+}
+
+static void pack_body(void *job, struct cincel_worker *worker, size_t phase)
+{
+    const struct call *call = job;
+    size_t cut;
+    (void)phase;
+    while ((cut = cincel_claim(worker)) < call->pack_cuts) pack_cut(call, cut);
+}
+
+void cincel_direct_pack_weights(const struct cincel_prepared *prepared, const float *w, void *packed,
+                                struct cincel_team *team)
+{
+    const struct cincel_tensors tensors = {.w = w};
+    struct call call = {
+        .prepared = prepared, .t = &tensors, .packing = packed, .pack_cuts = prepared->s.all_pack_cuts};
+    cincel_team_run(team, prepared->s.threads, 1, pack_body, &call);
 }

@@ -65,6 +65,23 @@ CINCEL_API cincel_status cincel_conv_backward_weights(const cincel_plan *plan, c
                                                       const float *dy, const float *y, float *dw, float *db,
                                                       void *ws);
 
+/*
+ * Weights packed once for many forward calls (inference), in the order the plan's kernels read them. The
+ * packed buffer (64-byte aligned, cincel_workspace_create; the caller's) belongs to the plan's choice: it
+ * serves every plan of the same problem and choice, and a call given another is refused. Needs no w after.
+ */
+
+/* Bytes of the buffer; 0 for a plan that is not a forward pass of a convolution or fully connected layer. */
+CINCEL_API size_t cincel_weights_packed_size(const cincel_plan *plan);
+
+/* Packs `w`, in the layout of the descriptor. May allocate for its duration (weights in OIHW). */
+CINCEL_API cincel_status cincel_weights_pack(const cincel_plan *plan, const float *w, void *packed);
+
+/* cincel_conv_forward with the same bits. The workspace is the plan's as ever. */
+CINCEL_API cincel_status cincel_conv_forward_packed(const cincel_plan *plan, const float *x,
+                                                    const void *packed, const float *bias, float *y,
+                                                    void *ws);
+
 /* ---------------------------------------------------------------------------- fully connected -- */
 
 /* y[n][out] = act(b[out] + Σ_in w[out][in] · x[n][in]);  w as PyTorch's nn.Linear. */
@@ -85,6 +102,10 @@ CINCEL_API cincel_status cincel_linear_plan(cincel_context *ctx, const cincel_li
                                             cincel_plan **out);
 CINCEL_API cincel_status cincel_linear_forward(const cincel_plan *plan, const float *x, const float *w,
                                                const float *bias, float *y, void *ws);
+/* Weights of cincel_weights_pack. */
+CINCEL_API cincel_status cincel_linear_forward_packed(const cincel_plan *plan, const float *x,
+                                                      const void *packed, const float *bias, float *y,
+                                                      void *ws);
 CINCEL_API cincel_status cincel_linear_backward_data(const cincel_plan *plan, const float *dy, const float *w,
                                                      const float *y, float *dx, void *ws);
 CINCEL_API cincel_status cincel_linear_backward_weights(const cincel_plan *plan, const float *x,
