@@ -283,6 +283,62 @@ struct cincel_dropout_row {
                 size_t count);
 };
 
+/* ------------------------------------------------------------------------------- normalisation -- */
+
+/*
+ * Columns of a matrix, for normalisation over rows (batch norm). With d = x[r][j] − shift[j]:
+ *   moments         sum0[j] += Σ_r d,  sum1[j] += Σ_r d²
+ *   scale           out[r][j] = d · a[j] + b[j]
+ *   gradient_sums   sum0[j] += Σ_r dy[r][j],  sum1[j] += Σ_r dy[r][j] · d,  sum2[j] += Σ_r d
+ *   gradient        out[r][j] = dy[r][j] · a[j] + (d · b[j] + c[j])
+ * Sums are taken over blocks of rows (16 in moments, 8 in gradient_sums), r ascending, and added block by
+ * block. out may be x or dy. The shift stands near the column's mean, so that nothing large cancels: x −
+ * shift is exact or nearly so where x lies close to it.
+ */
+struct cincel_norm_columns_args {
+    const float *x, *dy;
+    float *out;
+    size_t ld, rows, cols; /* x, dy and out alike */
+    const float *shift;
+    const float *a, *b, *c;
+    float *sum0, *sum1, *sum2;
+    int stream; /* 1: out goes past the caches, where its addresses and the ISA allow */
+};
+
+/*
+ * One row of `count` ≥ 1 elements, for normalisation over columns (layer norm). d = x[j] − shift, and g[j] =
+ * dy[j] · gamma[j]. gamma NULL: 1; beta NULL: 0.
+ *   row_scale           out[j] = (d · a + b) · gamma[j] + beta[j]
+ *   row_gradient_sums   sums = { Σ g, Σ g · d, Σ d }
+ *   row_gradient        out[j] = g[j] · a + (d · b + c),  dgamma[j] += dy[j] · (d · p + q),  dbeta[j] +=
+ * dy[j] out may be x or dy. Sums run in 32 logical lanes whatever the width of the registers, and are taken
+ * over into double every 1024 elements.
+ */
+struct cincel_norm_row_args {
+    const float *x, *dy;
+    float *out;
+    size_t count;
+    const float *gamma, *beta;
+    float *dgamma, *dbeta;
+    float shift, a, b, c, p, q;
+    size_t ahead; /* x[ahead …] and dy[ahead …] come next and are asked for early; 0: nothing */
+    int stream;
+};
+
+struct cincel_norm_row {
+    const char *name; /* "norm_avx2" */
+    void (*moments)(const struct cincel_norm_columns_args *args);
+    void (*scale)(const struct cincel_norm_columns_args *args);
+    void (*gradient_sums)(const struct cincel_norm_columns_args *args);
+    void (*gradient)(const struct cincel_norm_columns_args *args);
+    /* *mean = Σ x / count, *m2 = Σ (x − mean)², of blocks merged by Chan, Golub & LeVeque, 1983 */
+    void (*row_moments)(const float *x, size_t count, double *mean, double *m2);
+    void (*row_scale)(const struct cincel_norm_row_args *args);
+    void (*row_gradient_sums)(const struct cincel_norm_row_args *args, double sums[3]);
+    void (*row_gradient)(const struct cincel_norm_row_args *args);
+    void (*fence)(void); /* ends what `stream` began: before other threads may look */
+};
+
 /* ----------------------------------------------------------------------------------- measuring -- */
 
 struct cincel_probe_row {
@@ -315,6 +371,7 @@ struct cincel_isa {
     const struct cincel_softmax_row *softmax;
     const struct cincel_loss_row *loss;
     const struct cincel_dropout_row *dropout;
+    const struct cincel_norm_row *norm;
     const struct cincel_probe_row *probe;
 };
 

@@ -32,6 +32,7 @@
 #include "cincel/eltwise.h"
 #include "cincel/layout.h"
 #include "cincel/loss.h"
+#include "cincel/norm.h"
 #include "cincel/optim.h"
 #include "cincel/pool.h"
 

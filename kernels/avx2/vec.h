@@ -32,6 +32,12 @@ VEC_FN vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
 VEC_FN vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return _mm256_div_ps(a, b); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+VEC_FN float vec_sum(vec a)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
 /* maxps returns its second operand where either is NaN: the order matters */
 VEC_FN vec vec_relu(vec a) { return _mm256_max_ps(_mm256_setzero_ps(), a); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return _mm256_broadcast_ss(p); }

@@ -20,5 +20,6 @@ const struct cincel_isa cincel_isa_avx512 = {
     .softmax = &cincel_softmax_avx512,
     .loss = &cincel_loss_avx512,
     .dropout = &cincel_dropout_avx512,
+    .norm = &cincel_norm_avx512,
     .probe = &cincel_probe_avx512,
 };

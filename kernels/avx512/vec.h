@@ -27,6 +27,14 @@ VEC_FN vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 VEC_FN vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+VEC_FN float vec_sum(vec a)
+{
+    const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a), high);
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
 /* maxps returns its second operand where either is NaN: the order matters */
 VEC_FN vec vec_relu(vec a) { return _mm512_max_ps(_mm512_setzero_ps(), a); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return _mm512_set1_ps(*p); }

@@ -19,5 +19,6 @@ const struct cincel_isa cincel_isa_generic = {
     .softmax = &cincel_softmax_generic,
     .loss = &cincel_loss_generic,
     .dropout = &cincel_dropout_generic,
+    .norm = &cincel_norm_generic,
     .probe = &cincel_probe_generic,
 };

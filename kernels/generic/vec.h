@@ -14,6 +14,7 @@
  *   vec_relu(a)               max(a, 0), NaN stays NaN
  *   vec_min / vec_max(a, b)   a < b ? a : b and a > b ? a : b: exactly that, so b where either is NaN
  *                             and where the zeros differ in sign
+ *   vec_sum(a)                all lanes by the tree l + (l + VEC_LEN/2), then half as many, …
  *   vec_gt, vec_is_nan, vec_int_eq   lane masks; vec_gt is false where either is NaN
  *   vec_select(m, a, b)       m ? a : b, lane by lane; vec_keep(m, a) is m ? a : 0
  *   vec_bits / vec_from_bits  the same bits as 32-bit integer lanes and back
@@ -69,6 +70,7 @@ VEC_FN vec vec_sub(vec a, vec b) { return a - b; }
 VEC_FN vec vec_mul(vec a, vec b) { return a * b; }
 VEC_FN vec vec_div(vec a, vec b) { return a / b; }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+VEC_FN float vec_sum(vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 /* 0 > NaN is false: NaN passes */
 VEC_FN vec vec_relu(vec a) { return (vec)((vec_int)a & ~(vec_int)(vec_zero() > a)); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return *p; }

@@ -19,5 +19,6 @@ const struct cincel_isa cincel_isa_neon = {
     .softmax = &cincel_softmax_neon,
     .loss = &cincel_loss_neon,
     .dropout = &cincel_dropout_neon,
+    .norm = &cincel_norm_neon,
     .probe = &cincel_probe_neon,
 };

@@ -46,6 +46,11 @@ VEC_FN vec vec_sub(vec a, vec b) { return vsubq_f32(a, b); }
 VEC_FN vec vec_mul(vec a, vec b) { return vmulq_f32(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return vdivq_f32(a, b); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
+VEC_FN float vec_sum(vec a)
+{
+    const float32x2_t s = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+    return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
+}
 VEC_FN vec vec_relu(vec a) { return vmaxq_f32(a, vec_zero()); }
 VEC_FN vec_splat vec_splat_load(const float *p)
 {

@@ -1,0 +1,18 @@
+/* Normalisation: kernels/body/norm.inc on this ISA's registers. */
+#include "kernels/avx512/rows.h"
+#include "kernels/avx512/vec.h"
+
+#include "kernels/body/norm.inc"
+
+const struct cincel_norm_row cincel_norm_avx512 = {
+    .name = "norm_" CINCEL_ISA_STRING,
+    .moments = norm_moments,
+    .scale = norm_scale,
+    .gradient_sums = norm_gradient_sums,
+    .gradient = norm_gradient,
+    .fence = norm_fence,
+    .row_moments = norm_row_moments,
+    .row_scale = norm_row_scale,
+    .row_gradient_sums = norm_row_gradient_sums,
+    .row_gradient = norm_row_gradient,
+};
