@@ -9,6 +9,9 @@
 #include "core/status.h"
 #include "ops/pool.h"
 
+/* Below, an image is done within the time that a second phase costs. */
+enum { MIN_SLICES = 4 };
+
 struct cincel_prepared {
     cincel_pool_forward_kernel *kernel;
     size_t images, channels;
@@ -44,8 +47,8 @@ bool cincel_pool_is_sliced(const struct cincel_problem *p, char why[CINCEL_WHY])
                  d->iw);
         return false;
     }
-    if (image_slices(p) > 1) return true;
-    snprintf(why, CINCEL_WHY, "an image of %dx%dx%d is one slice", d->ih, d->iw, d->c);
+    if (image_slices(p) >= MIN_SLICES) return true;
+    snprintf(why, CINCEL_WHY, "an image of %dx%dx%d is less than %d slices", d->ih, d->iw, d->c, MIN_SLICES);
     return false;
 }
 

@@ -229,20 +229,34 @@ static float window_scale(const struct cincel_prepared *s, int oh, int ow)
                              cincel_pool_window_at(&s->width, ow).count);
 }
 
-/* Fills the lists; returns their length, 0 at the end. */
-static size_t next_cells(struct pool_cells *c)
+/* Cells w … w + count−1 of row h of the views, from entry `at` of the lists on. */
+static void list_cells(struct pool_cells *c, size_t at, int count)
 {
     const struct cincel_prepared *s = c->s;
     const struct cincel_pool_view *row = &c->line->view, *column = &c->run->view;
+    const size_t first = ((size_t)c->h * s->other_width + (size_t)c->w) * s->channels;
+    for (int i = 0; i < count; i++) c->offset[at + (size_t)i] = (ptrdiff_t)(first + (size_t)i * s->channels);
+    if (s->argmax_bytes > 0) {
+        const int cell = cincel_pool_cell(&s->height, c->line->row, row, c->h) * s->width.kernel;
+        for (int i = 0; i < count; i++)
+            c->index[at + (size_t)i] = cell + cincel_pool_cell(&s->width, c->run->first, column, c->w + i);
+    } else if (s->height.backward) {
+        for (int i = 0; i < count; i++)
+            c->scale[at + (size_t)i] = window_scale(s, row->other + c->h, column->other + c->w + i);
+    }
+}
+
+/* Fills the lists; returns their length, 0 at the end. */
+static size_t next_cells(struct pool_cells *c)
+{
+    const int columns = c->run->view.cells;
     const size_t count = cincel_min(c->left, CINCEL_POOL_GROUP);
-    for (size_t i = 0; i < count; i++) {
-        c->offset[i] = (ptrdiff_t)(((size_t)c->h * s->other_width + (size_t)c->w) * s->channels);
-        if (s->argmax_bytes > 0)
-            c->index[i] = cincel_pool_cell(&s->height, c->line->row, row, c->h) * s->width.kernel +
-                          cincel_pool_cell(&s->width, c->run->first, column, c->w);
-        else if (s->height.backward)
-            c->scale[i] = window_scale(s, row->other + c->h, column->other + c->w);
-        if (++c->w == column->cells) c->w = 0, c->h++;
+    for (size_t at = 0; at < count;) {
+        const int part = (int)cincel_min((size_t)(columns - c->w), count - at);
+        list_cells(c, at, part);
+        at += (size_t)part;
+        c->w += part;
+        if (c->w == columns) c->w = 0, c->h++;
     }
     c->left -= count;
     return count;

@@ -305,6 +305,7 @@ static void test_refusals(void **state)
 
     /* the bits of an average follow from the problem: one algorithm for it */
     d.kind = CINCEL_POOL_AVG_INCLUDE_PAD;
+    d.c = 64;
     d.oh = d.ow = 1;
     assert_int_equal(cincel_problem_pool(&d, CINCEL_FORWARD, &p), CINCEL_OK);
     assert_true(cincel_choice_check(&f->all.target, &p, &choice, 1e-3, why));

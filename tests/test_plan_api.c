@@ -151,6 +151,32 @@ static void extreme_fields_are_planned_or_refused(void **state)
     cincel_context_destroy(ctx);
 }
 
+static void extreme_poolings_are_planned_or_refused(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(2);
+    cincel_pool_desc d;
+    int *const fields[] = {&d.ih,       &d.iw,        &d.kh, &d.kw, &d.stride_h, &d.stride_w, &d.pad_top,
+                           &d.pad_left, &d.pad_right, &d.oh, &d.ow, &d.n,        &d.c};
+    /* INT_MAX not for widths: a plan looks at every column of an image */
+    const int extremes[] = {INT_MIN, -1, 0, 257, 46341, 65537, 1 << 22, INT_MAX};
+    enum { FIELDS = sizeof fields / sizeof *fields, EXTREMES = sizeof extremes / sizeof *extremes };
+    for (int i = 0; i < FIELDS * EXTREMES * 6; i++) {
+        cincel_plan *plan = NULL;
+        const int field = i / 6 % FIELDS, value = extremes[i / 6 / FIELDS];
+        d = (cincel_pool_desc)CINCEL_POOL_DESC_INIT;
+        d.kind = (cincel_pool_kind)(i / 2 % 3);
+        d.n = 2, d.c = 5, d.ih = 11, d.iw = 9;
+        if (fields[field] == &d.oh || fields[field] == &d.ow) d.oh = d.ow = 3;
+        if ((fields[field] == &d.iw || fields[field] == &d.ow) && value == INT_MAX) continue;
+        *fields[field] = value;
+        const cincel_status status = cincel_pool_plan(ctx, &d, (cincel_pass)(i % 2), NULL, &plan);
+        assert_true(status == CINCEL_OK ? plan != NULL : !plan && cincel_error_message()[0]);
+        cincel_plan_destroy(plan);
+    }
+    cincel_context_destroy(ctx);
+}
+
 static void workspace_limit_is_hard_and_names_what_it_takes(void **state)
 {
     (void)state;
@@ -231,6 +257,7 @@ int main(void)
         cmocka_unit_test(environment_is_read_and_can_be_ignored),
         cmocka_unit_test(plans_refuse_bad_arguments),
         cmocka_unit_test(extreme_fields_are_planned_or_refused),
+        cmocka_unit_test(extreme_poolings_are_planned_or_refused),
         cmocka_unit_test(workspace_limit_is_hard_and_names_what_it_takes),
         cmocka_unit_test(calls_check_plan_pass_pointers_and_workspace),
         cmocka_unit_test(measuring_gives_a_plan_that_agrees_with_the_estimate),
