@@ -69,11 +69,13 @@ std::vector<Team> make_teams(std::vector<int> sizes)
     return teams;
 }
 
-const char *pass_name(const Problem &problem, cincel_pass pass)
+// "" for an element-wise operation, whose own name says it.
+std::string pass_name(const Problem &problem, cincel_pass pass)
 {
-    if (pass == CINCEL_FORWARD) return "fwd";
-    if (problem.op == Operator::pool) return "bwd";
-    return pass == CINCEL_BACKWARD_DATA ? "bwd_data" : "bwd_weights";
+    if (problem.op == Operator::eltwise) return "";
+    if (pass == CINCEL_FORWARD) return "/fwd";
+    if (problem.op == Operator::pool) return "/bwd";
+    return pass == CINCEL_BACKWARD_DATA ? "/bwd_data" : "/bwd_weights";
 }
 
 const char *operator_name(Operator op)
@@ -82,13 +84,14 @@ const char *operator_name(Operator op)
     case Operator::conv: return "conv";
     case Operator::linear: return "linear";
     case Operator::pool: return "pool";
+    case Operator::eltwise: return "eltwise";
     }
     return "";
 }
 
 std::string benchmark_name(const Group &group, const Implementation &implementation)
 {
-    return std::string(operator_name(group.problem->op)) + "/" + group.problem->name + "/" +
+    return std::string(operator_name(group.problem->op)) + "/" + group.problem->name +
            pass_name(*group.problem, group.pass) + "/threads:" + std::to_string(group.team->threads) + "/" +
            implementation.name;
 }
@@ -120,6 +123,7 @@ std::vector<Group> make_groups(const std::vector<Problem> &problems, const std::
     for (const Problem &problem : problems) {
         for (const cincel_pass pass : options.passes) {
             if (problem.op == Operator::pool && pass == CINCEL_BACKWARD_WEIGHTS) continue;
+            if (problem.op == Operator::eltwise && pass != options.passes.front()) continue;
             for (const Team &team : teams) {
                 Group group = {&problem, pass, &team, {}, {}};
                 std::vector<Implementation> all = {
@@ -168,7 +172,7 @@ void report(benchmark::State &state, Group &group, std::size_t index, double sec
 
     const Problem &problem = *group.problem;
     const Team &team = *group.team;
-    if (problem.op != Operator::pool) {
+    if (problem.flops() > 0.0) {
         const double rate = problem.flops() / timing.min * 1e-9;
         const double peak = team.threads == 1 ? team.peaks.gflops_1 : team.peaks.gflops_team;
         state.counters["GFLOP/s"] = rate;

@@ -10,7 +10,7 @@ namespace bench
 namespace
 {
 
-constexpr std::size_t conv_columns = 15, pool_columns = 12, linear_columns = 4;
+constexpr std::size_t conv_columns = 15, pool_columns = 12, linear_columns = 4, eltwise_columns = 3;
 
 int number(const std::string &text, const char *column)
 {
@@ -82,14 +82,29 @@ Problem parse_pool(const std::vector<std::string> &cells)
     return p;
 }
 
+Problem parse_eltwise(const std::vector<std::string> &cells)
+{
+    Problem p;
+    p.op = Operator::eltwise;
+    p.name = cells[0] + "/" + cells[1] + "x" + cells[2];
+    p.eltwise = find_eltwise(cells[0]);
+    if (p.eltwise == nullptr) throw std::runtime_error("op is \"" + cells[0] + "\", no such operation");
+    const int rows = number(cells[1], "rows"), cols = number(cells[2], "cols");
+    if (rows < 1 || cols < 2) throw std::runtime_error("rows must be at least 1, cols 2");
+    p.rows = std::size_t(rows), p.cols = std::size_t(cols);
+    return p;
+}
+
 Problem parse_line(const std::vector<std::string> &cells)
 {
     if (cells.size() == conv_columns) return parse_conv(cells);
     if (cells.size() == pool_columns) return parse_pool(cells);
     if (cells.size() == linear_columns) return parse_linear(cells);
+    if (cells.size() == eltwise_columns) return parse_eltwise(cells);
     throw std::runtime_error(std::to_string(cells.size()) + " columns; a convolution has " +
                              std::to_string(conv_columns) + ", a pooling " + std::to_string(pool_columns) +
-                             ", a linear layer " + std::to_string(linear_columns));
+                             ", a linear layer " + std::to_string(linear_columns) +
+                             ", an element-wise operation " + std::to_string(eltwise_columns));
 }
 
 } // namespace
@@ -118,6 +133,7 @@ std::vector<Problem> read_problems(const std::string &path)
 
 std::size_t Problem::x_count() const
 {
+    if (op == Operator::eltwise) return rows * cols;
     if (op == Operator::conv) return std::size_t(conv.n) * conv.ih * conv.iw * conv.ic;
     if (op == Operator::linear) return std::size_t(linear.n) * linear.in;
     return std::size_t(pool.n) * pool.ih * pool.iw * pool.c;
@@ -125,6 +141,7 @@ std::size_t Problem::x_count() const
 
 std::size_t Problem::y_count() const
 {
+    if (op == Operator::eltwise) return rows * cols;
     if (op == Operator::conv) return std::size_t(conv.n) * oh * ow * conv.oc;
     if (op == Operator::linear) return std::size_t(linear.n) * linear.out;
     return std::size_t(pool.n) * oh * ow * pool.c;
@@ -132,20 +149,22 @@ std::size_t Problem::y_count() const
 
 std::size_t Problem::w_count() const
 {
-    if (op == Operator::pool) return 0;
+    if (op == Operator::pool || op == Operator::eltwise) return 0;
     if (op == Operator::linear) return std::size_t(linear.out) * linear.in;
     return std::size_t(conv.oc) * conv.kh * conv.kw * (conv.ic / conv.groups);
 }
 
 double Problem::flops() const
 {
-    if (op == Operator::pool) return 0.0;
+    if (op == Operator::pool || op == Operator::eltwise) return 0.0;
     if (op == Operator::linear) return 2.0 * linear.n * linear.in * linear.out;
     return 2.0 * double(y_count()) * conv.kh * conv.kw * (conv.ic / conv.groups);
 }
 
 double Problem::bytes() const
 {
+    if (op == Operator::eltwise)
+        return double(sizeof(float)) * (eltwise->reads + eltwise->writes) * double(rows * cols);
     const double floats = double(x_count()) + double(y_count()) + double(w_count());
     return sizeof(float) * floats +
            (op == Operator::pool && pool.kind == CINCEL_POOL_MAX ? double(y_count()) : 0);

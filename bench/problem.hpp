@@ -2,6 +2,8 @@
 #ifndef CINCEL_BENCH_PROBLEM_HPP
 #define CINCEL_BENCH_PROBLEM_HPP
 
+#include "eltwise.hpp"
+
 #include <cincel/cincel.h>
 #include <string>
 #include <vector>
@@ -9,7 +11,7 @@
 namespace bench
 {
 
-enum class Operator { conv, linear, pool };
+enum class Operator { conv, linear, pool, eltwise };
 
 struct Problem {
     Operator op = Operator::conv;
@@ -17,19 +19,23 @@ struct Problem {
     cincel_conv_desc conv = CINCEL_CONV_DESC_INIT;       // op == conv
     cincel_linear_desc linear = CINCEL_LINEAR_DESC_INIT; // op == linear
     cincel_pool_desc pool = CINCEL_POOL_DESC_INIT;       // op == pool
+    const Eltwise *eltwise = nullptr;                    // op == eltwise
+    std::size_t rows = 0, cols = 0;                      // of that
     int oh = 0, ow = 0;
 
     std::size_t x_count() const;
     std::size_t y_count() const;
-    std::size_t w_count() const; // 0 for pooling
-    // As published figures count: padded taps included, a multiply-add is two. 0 for pooling.
+    std::size_t w_count() const; // of conv and linear
+    // As published figures count: padded taps included, a multiply-add is two. 0 for pooling and
+    // element-wise operations: bandwidth is their limit.
     double flops() const;
     // Every tensor of the call once; max pooling's record of where the maxima were as one byte each.
     double bytes() const;
 };
 
-// A file's problems: lines of 15 columns are convolutions, of 12 poolings, of 4 linear layers; the columns
-// are explained in the files. Throws std::runtime_error "FILE:LINE: what is wrong".
+// A file's problems: lines of 15 columns are convolutions, of 12 poolings, of 4 linear layers, of 3
+// element-wise operations; the columns are explained in the files. Throws std::runtime_error "FILE:LINE: what
+// is wrong".
 std::vector<Problem> read_problems(const std::string &path);
 
 } // namespace bench

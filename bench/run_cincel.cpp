@@ -140,6 +140,27 @@ class PoolRunner : public Runner
     Memory ws_;
 };
 
+class EltwiseRunner : public Runner
+{
+  public:
+    EltwiseRunner(cincel_context *ctx, const Problem &p)
+        : ctx_(ctx), op_(*p.eltwise), a_(p.x_count()), b_(p.x_count()), out_(p.x_count()), labels_(p.rows)
+    {
+        for (std::size_t r = 0; r < p.rows; r++) labels_[r] = std::int32_t(r * 7 % p.cols);
+        tensors_ = {p.rows, p.cols, a_, b_, out_, labels_.data()};
+    }
+
+    void run() override { check(op_.run(ctx_, op_, tensors_)); }
+    std::string describe() const override { return op_.name; }
+
+  private:
+    cincel_context *ctx_;
+    const Eltwise &op_;
+    Tensor a_, b_, out_;
+    std::vector<std::int32_t> labels_;
+    EltwiseTensors tensors_;
+};
+
 } // namespace
 
 void fill_random(float *data, std::size_t count)
@@ -161,6 +182,7 @@ Implementation cincel_implementation(cincel_context *ctx, const Problem &problem
                     return std::make_unique<ConvRunner>(ctx, problem, pass, options);
                 if (problem.op == Operator::linear)
                     return std::make_unique<LinearRunner>(ctx, problem, pass, options);
+                if (problem.op == Operator::eltwise) return std::make_unique<EltwiseRunner>(ctx, problem);
                 return std::make_unique<PoolRunner>(ctx, problem, pass, options);
             }};
 }

@@ -315,6 +315,7 @@ template <typename Make> Implementation implementation(const char *name, const M
 std::vector<Implementation> onednn_implementations(const Problem &problem, cincel_pass pass)
 {
     std::vector<Implementation> list;
+    if (problem.op == Operator::eltwise) return list;
     if (problem.op == Operator::linear) {
         for (const bool any_weights : {true, false})
             list.push_back(implementation(any_weights ? "onednn_any" : "onednn_plain", [=] {
