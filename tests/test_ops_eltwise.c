@@ -53,6 +53,12 @@ static void stream_all(const struct cincel_crew *crew, const float *x, size_t co
     cincel_eltwise_sgd(crew, w, y, NULL, count, 0.1f, 0.0f, 0.0f);
     cincel_eltwise_act_forward(crew, CINCEL_ACT_RELU, 0.0f, w, y, count);
     cincel_eltwise_act_backward(crew, CINCEL_ACT_RELU, 0.0f, y, v, v, count);
+    for (int act = CINCEL_ACT_LEAKY_RELU; act <= CINCEL_ACT_SILU; act++) {
+        cincel_eltwise_act_forward(crew, (cincel_activation)act, 0.5f, y, y, count);
+        cincel_eltwise_act_backward(crew, (cincel_activation)act, 0.5f, y, v, v, count);
+    }
+    cincel_eltwise_math(crew, CINCEL_MATH_EXPM1, y, y, count);
+    cincel_eltwise_math(crew, CINCEL_MATH_PHI, y, y, count);
     cincel_eltwise_act_forward(crew, CINCEL_ACT_NONE, 0.0f, y, w, count);
     free(y);
 }

@@ -2,6 +2,7 @@
    limit and option does what the header says. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -250,6 +251,37 @@ static void measuring_gives_a_plan_that_agrees_with_the_estimate(void **state)
     cincel_context_destroy(ctx);
 }
 
+/* Each activation reads x or y on the way back, and does without the other. */
+static void activations_check_their_arguments(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(2);
+    float x[3] = {-1.0f, 0.5f, 2.0f}, y[3], dx[3];
+    says(cincel_activation_forward(NULL, CINCEL_ACT_TANH, 0.0f, x, y, 3), CINCEL_INVALID_ARGUMENT,
+         "activation: ctx is NULL");
+    says(cincel_activation_forward(ctx, CINCEL_ACT_TANH, 0.0f, NULL, y, 3), CINCEL_INVALID_ARGUMENT,
+         "activation: x is NULL");
+    says(cincel_activation_forward(ctx, (cincel_activation)9, 0.0f, x, y, 3), CINCEL_INVALID_ARGUMENT,
+         "activation: activation 9 does not exist");
+    says(cincel_activation_backward(ctx, (cincel_activation)-1, 0.0f, x, y, x, dx, 3),
+         CINCEL_INVALID_ARGUMENT, "activation: activation -1 does not exist");
+    says(cincel_activation_forward(ctx, CINCEL_ACT_ELU, 0.0f, x, y, 3), CINCEL_INVALID_ARGUMENT,
+         "activation: alpha is 0, must be finite and > 0");
+    says(cincel_math_apply(ctx, (cincel_math)6, x, y, 3), CINCEL_INVALID_ARGUMENT, "math: f is 6");
+    for (int a = CINCEL_ACT_NONE; a <= CINCEL_ACT_SILU; a++) {
+        const cincel_activation act = (cincel_activation)a;
+        const bool from_x = a >= CINCEL_ACT_GELU;
+        assert_int_equal(cincel_activation_forward(ctx, act, 0.5f, x, y, 3), CINCEL_OK);
+        assert_int_equal(
+            cincel_activation_backward(ctx, act, 0.5f, from_x ? x : NULL, from_x ? NULL : y, x, dx, 3),
+            CINCEL_OK);
+        if (act == CINCEL_ACT_NONE) continue;
+        says(cincel_activation_backward(ctx, act, 0.5f, from_x ? NULL : x, from_x ? y : NULL, x, dx, 3),
+             CINCEL_INVALID_ARGUMENT, from_x ? "activation: x is NULL" : "activation: y is NULL");
+    }
+    cincel_context_destroy(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +292,7 @@ int main(void)
         cmocka_unit_test(extreme_poolings_are_planned_or_refused),
         cmocka_unit_test(workspace_limit_is_hard_and_names_what_it_takes),
         cmocka_unit_test(calls_check_plan_pass_pointers_and_workspace),
+        cmocka_unit_test(activations_check_their_arguments),
         cmocka_unit_test(measuring_gives_a_plan_that_agrees_with_the_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
