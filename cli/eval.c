@@ -1,18 +1,42 @@
-/* cincel eval: the accuracy of a run's weights on a test set. */
+/* cincel eval: how good a run's weights are on a test set. */
 #include <stdio.h>
 
 #include "cli/commands.h"
 #include "cli/digits.h"
 #include "cli/options.h"
 #include "cli/run_dir.h"
-
-enum { EVAL_BATCH = 64 };
+#include "core/status.h"
 
 struct eval_request {
     const char *dir, *data;
     int64_t threads;
     bool json;
 };
+
+/* A run on a table is measured on one, a run on pictures on pictures. */
+static cincel_status open_data(const struct eval_request *request, const struct run_model *facts,
+                               cincel_dataset **test)
+{
+    if (!facts->table.inputs) return digits_open(request->data, NULL, test);
+    if (request->data) return table_open(request->data, &facts->table, test);
+    return cincel_fail(CINCEL_INVALID_ARGUMENT, "eval: --data FILE.csv is needed: %s was trained on a table",
+                       request->dir);
+}
+
+static void print_figures(const struct run_model *facts, const cincel_dataset_info *info,
+                          const cincel_evaluation *found, bool json)
+{
+    const bool hits = run_counts_hits(facts);
+    const char *name = hits ? "test_accuracy" : "r2";
+    const double value = hits ? found->accuracy : found->r2;
+    if (json) {
+        printf("{\"%s\": %.9g, \"test_loss\": %.9g, \"test_samples\": %zu, \"dataset\": \"%s\", "
+               "\"model\": \"%s\"}\n",
+               name, value, found->loss, info->count, info->name, facts->model);
+    } else {
+        printf("%s %.4f\ntest_loss %.4g\ndataset %s\n", name, value, found->loss, info->name);
+    }
+}
 
 static cincel_status evaluate(const struct eval_request *request)
 {
@@ -23,22 +47,20 @@ static cincel_status evaluate(const struct eval_request *request)
     cincel_dataset *test = NULL;
     struct run_model facts;
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
-    double loss = 0.0, accuracy = 0.0;
+    cincel_evaluation found = CINCEL_EVALUATION_INIT;
+    cincel_evaluate_options o = CINCEL_EVALUATE_OPTIONS_INIT;
     cincel_status status = run_open(request->dir, &facts, &model);
-    if (status == CINCEL_OK) status = digits_open(request->data, NULL, &test);
+    if (status != CINCEL_OK) return status;
+    o.objective = &facts.objective;
+    status = open_data(request, &facts, &test);
     if (status == CINCEL_OK) status = cincel_dataset_describe(test, &info);
     if (status == CINCEL_OK) status = cincel_context_create(&config, &ctx);
-    if (status == CINCEL_OK) status = cincel_evaluate(ctx, model, test, EVAL_BATCH, &loss, &accuracy);
-    if (status == CINCEL_OK && request->json) {
-        printf("{\"test_accuracy\": %.9g, \"test_loss\": %.9g, \"test_samples\": %zu, \"dataset\": \"%s\", "
-               "\"model\": \"%s\"}\n",
-               accuracy, loss, info.count, info.name, facts.model);
-    } else if (status == CINCEL_OK) {
-        printf("test_accuracy %.4f\ntest_loss %.4g\ndataset %s\n", accuracy, loss, info.name);
-    }
+    if (status == CINCEL_OK) status = cincel_evaluate(ctx, model, test, &o, &found);
+    if (status == CINCEL_OK) print_figures(&facts, &info, &found, request->json);
     cincel_dataset_destroy(test);
     cincel_model_destroy(model);
     cincel_context_destroy(ctx);
+    run_model_release(&facts);
     return status;
 }
 
@@ -49,8 +71,8 @@ int cli_eval(int argc, char **argv)
         {.name = "data",
          .kind = CLI_TEXT,
          .value = &request.data,
-         .argument = "DIR",
-         .help = "folder with MNIST's IDX files (none: synthetic digits)"},
+         .argument = "PATH",
+         .help = "folder with MNIST's IDX files, or a CSV file (none: synthetic digits)"},
         {.name = "threads",
          .kind = CLI_INTEGER,
          .value = &request.threads,
@@ -62,7 +84,7 @@ int cli_eval(int argc, char **argv)
     const struct cli_syntax syntax = {
         .command = "eval",
         .operands = "RUN_DIR",
-        .about = "Prints the accuracy of a training run's weights on a test set.",
+        .about = "Prints the accuracy, or R², of a training run's weights on a test set.",
         .min_operands = 1,
         .max_operands = 1,
         .options = options,

@@ -19,8 +19,8 @@ static const struct {
     {"info", "what this machine is and what it can reach", cli_info},
     {"summary", "a built-in model: layers, shapes, parameters, FLOPs, memory", cli_summary},
     {"train", "train a model; leaves weights, metrics and a summary", cli_train},
-    {"eval", "accuracy of a run's weights on a test set", cli_eval},
-    {"predict", "what a trained model takes pictures for", cli_predict},
+    {"eval", "how good a run's weights are on a test set", cli_eval},
+    {"predict", "what a trained model takes pictures or rows of a table for", cli_predict},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 

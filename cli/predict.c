@@ -1,4 +1,4 @@
-/* cincel predict: what a run's model takes pictures for. */
+/* cincel predict: what a run's model takes pictures, or rows of a table, for. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ enum { BATCH = 64 };
 struct pending {
     const char *file;
     size_t index;
-    bool in_idx; /* one of many: named FILE[INDEX] */
+    bool many; /* one of many: named FILE[INDEX] */
 };
 
 struct predictor {
@@ -27,21 +27,18 @@ struct predictor {
     enum image_invert invert;
     size_t waiting;
     struct pending pending[BATCH];
-    float *x;             /* [BATCH][height][width] */
-    float *probabilities; /* [BATCH][classes] */
-    json_t *json;         /* array of results; NULL: lines of text */
+    float *x;           /* [BATCH][height][width][channels] */
+    float *predictions; /* [BATCH][outputs] */
+    json_t *json;       /* array of results; NULL: lines of text */
 };
 
 /* ------------------------------------------------------------------------------------- answers -- */
 
-static cincel_status add_json(struct predictor *p, const struct pending *sample, size_t best, const float *q)
+static cincel_status add_json(struct predictor *p, const struct pending *sample, json_t *entry)
 {
-    json_t *all = json_array();
-    for (int c = 0; c < p->facts.classes; c++) json_array_append_new(all, json_real((double)q[c]));
-    json_t *entry = json_pack("{s:s, s:I, s:f, s:o}", "image", sample->file, "class", (json_int_t)best,
-                              "probability", (double)q[best], "probabilities", all);
-    int failed = !entry;
-    if (entry && sample->in_idx)
+    int failed = !entry || json_object_set_new(entry, p->facts.table.inputs ? "file" : "image",
+                                               json_string(sample->file));
+    if (entry && sample->many)
         failed |= json_object_set_new(entry, "index", json_integer((json_int_t)sample->index));
     failed |= json_array_append_new(p->json, entry);
     return failed
@@ -49,20 +46,52 @@ static cincel_status add_json(struct predictor *p, const struct pending *sample,
                : CINCEL_OK;
 }
 
-static cincel_status answer(struct predictor *p, const struct pending *sample, const float *q)
+static void print_name(const struct pending *sample)
+{
+    printf("%s", sample->file);
+    if (sample->many) printf("[%zu]", sample->index);
+}
+
+/* The most probable class. */
+static cincel_status answer_class(struct predictor *p, const struct pending *sample, const float *q)
 {
     size_t best = 0;
-    for (int c = 0; c < p->facts.classes; c++) {
+    for (int c = 1; c < p->facts.classes; c++) {
+        if (q[c] > q[best]) best = (size_t)c;
+    }
+    if (p->json) {
+        json_t *all = json_array();
+        for (int c = 0; c < p->facts.classes; c++) json_array_append_new(all, json_real((double)q[c]));
+        return add_json(p, sample,
+                        json_pack("{s:I, s:f, s:o}", "class", (json_int_t)best, "probability",
+                                  (double)q[best], "probabilities", all));
+    }
+    print_name(sample);
+    printf("  %zu  %.4f\n", best, (double)q[best]);
+    return CINCEL_OK;
+}
+
+/* The target, in the units of the table. */
+static cincel_status answer_number(struct predictor *p, const struct pending *sample, const float *q)
+{
+    const struct run_table *table = &p->facts.table;
+    const float deviation = table->deviation[table->inputs];
+    const double value =
+        (double)q[0] * (deviation > 0.0f ? (double)deviation : 1.0) + (double)table->mean[table->inputs];
+    if (p->json) return add_json(p, sample, json_pack("{s:f}", "prediction", value));
+    print_name(sample);
+    printf("  %.6g\n", value);
+    return CINCEL_OK;
+}
+
+static cincel_status answer(struct predictor *p, const struct pending *sample, const float *q)
+{
+    for (int c = 0; c < run_outputs(&p->facts); c++) {
         if (!isfinite(q[c]))
             return cincel_fail(CINCEL_FORMAT_ERROR,
                                "%s: the model answers no number: its weights are damaged", sample->file);
-        if (q[c] > q[best]) best = (size_t)c;
     }
-    if (p->json) return add_json(p, sample, best, q);
-    printf("%s", sample->file);
-    if (sample->in_idx) printf("[%zu]", sample->index);
-    printf("  %zu  %.4f\n", best, (double)q[best]);
-    return CINCEL_OK;
+    return p->facts.classes ? answer_class(p, sample, q) : answer_number(p, sample, q);
 }
 
 /* Answers for all that wait. Every sample that fails is reported; returns whether none did. */
@@ -71,29 +100,61 @@ static bool flush(struct predictor *p)
     if (!p->waiting) return true;
     const size_t count = p->waiting;
     p->waiting = 0;
-    if (cli_report(cincel_predict(p->ctx, p->model, p->x, (int)count, p->probabilities)) != CLI_SUCCESS)
+    if (cli_report(cincel_predict(p->ctx, p->model, &p->facts.objective, p->x, (int)count, p->predictions)) !=
+        CLI_SUCCESS)
         return false;
     bool fine = true;
     for (size_t i = 0; i < count; i++) {
-        const float *q = p->probabilities + i * (size_t)p->facts.classes;
+        const float *q = p->predictions + i * (size_t)run_outputs(&p->facts);
         if (cli_report(answer(p, &p->pending[i], q)) != CLI_SUCCESS) fine = false;
     }
     return fine;
 }
 
-static bool predict_file(struct predictor *p, const char *file)
+static size_t sample_size(const struct predictor *p)
+{
+    return (size_t)p->facts.height * (size_t)p->facts.width * (size_t)p->facts.channels;
+}
+
+/* The sample at x + waiting · sample_size is complete. */
+static bool add_sample(struct predictor *p, const struct pending *sample)
+{
+    p->pending[p->waiting++] = *sample;
+    return p->waiting < BATCH || flush(p);
+}
+
+static bool predict_picture(struct predictor *p, const char *file)
 {
     struct image image;
     if (cli_report(image_read(file, &image)) != CLI_SUCCESS) return false;
-    const size_t pixels = (size_t)p->facts.height * (size_t)p->facts.width;
     bool fine = true;
     for (size_t i = 0; i < image.count && fine; i++) {
-        image_sample(&image, i, p->invert, p->facts.height, p->facts.width, p->x + p->waiting * pixels);
-        p->pending[p->waiting++] = (struct pending){file, i, image.is_idx};
-        if (p->waiting == BATCH) fine = flush(p);
+        float *x = p->x + p->waiting * sample_size(p);
+        image_sample(&image, i, p->invert, p->facts.height, p->facts.width, x);
+        fine = add_sample(p, &(const struct pending){file, i, image.is_idx});
     }
     image_free(&image);
     return fine;
+}
+
+static bool predict_table(struct predictor *p, const char *file)
+{
+    size_t rows;
+    float *x;
+    if (cli_report(table_read_inputs(file, &p->facts.table, &rows, &x)) != CLI_SUCCESS) return false;
+    const size_t sample = sample_size(p);
+    bool fine = true;
+    for (size_t i = 0; i < rows && fine; i++) {
+        memcpy(p->x + p->waiting * sample, x + i * sample, sample * sizeof *x);
+        fine = add_sample(p, &(const struct pending){file, i, true});
+    }
+    free(x);
+    return fine;
+}
+
+static bool predict_file(struct predictor *p, const char *file)
+{
+    return p->facts.table.inputs ? predict_table(p, file) : predict_picture(p, file);
 }
 
 /* -------------------------------------------------------------------------------------- set-up -- */
@@ -103,15 +164,15 @@ static cincel_status open_predictor(const char *dir, int threads, struct predict
     cincel_config config = CINCEL_CONFIG_INIT;
     config.threads = threads;
     cincel_status status = run_open(dir, &p->facts, &p->model);
-    if (status == CINCEL_OK && p->facts.channels != 1)
+    if (status == CINCEL_OK && p->facts.channels != 1 && !p->facts.table.inputs)
         status =
             cincel_fail(CINCEL_UNSUPPORTED, "%s: channels is %d: pictures are read as grey, for models of 1",
                         dir, p->facts.channels);
     if (status == CINCEL_OK) status = cincel_context_create(&config, &p->ctx);
     if (status != CINCEL_OK) return status;
-    p->x = calloc(BATCH, (size_t)p->facts.height * (size_t)p->facts.width * sizeof *p->x);
-    p->probabilities = calloc(BATCH, (size_t)p->facts.classes * sizeof *p->probabilities);
-    return p->x && p->probabilities
+    p->x = calloc(BATCH, sample_size(p) * sizeof *p->x);
+    p->predictions = calloc(BATCH, (size_t)run_outputs(&p->facts) * sizeof *p->predictions);
+    return p->x && p->predictions
                ? CINCEL_OK
                : cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for %d samples", dir, BATCH);
 }
@@ -119,7 +180,8 @@ static cincel_status open_predictor(const char *dir, int threads, struct predict
 static void close_predictor(struct predictor *p)
 {
     free(p->x);
-    free(p->probabilities);
+    free(p->predictions);
+    run_model_release(&p->facts);
     json_decref(p->json);
     cincel_context_destroy(p->ctx);
     cincel_model_destroy(p->model);
@@ -179,13 +241,16 @@ int cli_predict(int argc, char **argv)
     };
     const struct cli_syntax syntax = {
         .command = "predict",
-        .operands = "RUN_DIR IMAGE…",
+        .operands = "RUN_DIR FILE…",
         .about =
             "Prints for each picture its name, the class the run's model takes it for, and the probability.\n"
             "Pictures are PNG or JPEG files of any size and colour, or IDX files (plain or .gz), which give\n"
             "one line an image. They are made grey and scaled to the model's input, sides in proportion.\n"
             "Models trained on MNIST know white digits on black: dark ink on bright paper is inverted.\n"
-            "A picture that cannot be read is reported, the others are still predicted; exit code 1.",
+            "For a run on a table the files are CSV files with the same columns, the target or none; each "
+            "row\n"
+            "gets a line with its number, from 0, and what is predicted.\n"
+            "A file that cannot be read is reported, the others are still predicted; exit code 1.",
         .min_operands = 2,
         .max_operands = 1 << 24,
         .options = options,

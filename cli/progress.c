@@ -41,6 +41,8 @@ static void print_duration(FILE *stream, double seconds)
     }
 }
 
+static const char *unit(const struct progress *progress) { return progress->r2 ? "rows" : "img"; }
+
 static void draw_bar(struct progress *progress, const cincel_train_progress *p)
 {
     const double time = now();
@@ -52,8 +54,9 @@ static void draw_bar(struct progress *progress, const cincel_train_progress *p)
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)filled);
     bar[BAR] = '\0';
-    fprintf(progress->stream, "\repoch %d/%d [%s] loss %.4g acc %.4f %.0f img/s, ", p->epoch, p->epochs, bar,
-            p->loss, p->accuracy, p->items_per_second);
+    fprintf(progress->stream, "\repoch %d/%d [%s] loss %.4g ", p->epoch, p->epochs, bar, p->loss);
+    if (!progress->r2) fprintf(progress->stream, "acc %.4f ", p->accuracy);
+    fprintf(progress->stream, "%.0f %s/s, ", p->items_per_second, unit(progress));
     print_duration(progress->stream, p->seconds_left);
     fputs(" left\033[K", progress->stream);
     fflush(progress->stream);
@@ -66,10 +69,11 @@ void progress_show(struct progress *progress, const cincel_train_progress *p)
         return;
     }
     progress_clear(progress);
-    fprintf(progress->stream,
-            "epoch %d/%d: loss %.4g, accuracy %.4f, validation loss %.4g, accuracy %.4f%s, %.0f img/s, ",
-            p->epoch, p->epochs, p->loss, p->accuracy, p->validation_loss, p->validation_accuracy,
-            p->best ? " (best)" : "", p->items_per_second);
+    fprintf(progress->stream, "epoch %d/%d: loss %.4g, ", p->epoch, p->epochs, p->loss);
+    if (!progress->r2) fprintf(progress->stream, "accuracy %.4f, ", p->accuracy);
+    fprintf(progress->stream, "validation loss %.4g, %s %.4f%s, %.0f %s/s, ", p->validation_loss,
+            progress->r2 ? "R2" : "accuracy", progress->r2 ? p->validation_r2 : p->validation_accuracy,
+            p->best ? " (best)" : "", p->items_per_second, unit(progress));
     print_duration(progress->stream, p->seconds_left);
     fputs(" left\n", progress->stream);
     fflush(progress->stream);

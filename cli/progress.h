@@ -13,6 +13,7 @@
 struct progress {
     FILE *stream;
     bool terminal;
+    bool r2;      /* shown instead of the accuracy */
     double drawn; /* when, so as not to redraw at every step */
     bool showing; /* a bar is on the screen */
 };

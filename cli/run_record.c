@@ -65,13 +65,16 @@ cincel_status run_write_metrics(const struct run_record *record)
     cincel_status status = cincel_atomic_file_create(path, &file);
     free(path);
     if (status != CINCEL_OK) return status;
-    cincel_atomic_file_printf(
-        file, "epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,items_per_second\n");
+    const bool right = run_counts_hits(&record->model);
+    cincel_atomic_file_printf(file, "epoch,train_loss,%svalidation_loss,%s,items_per_second\n",
+                              right ? "train_accuracy," : "",
+                              right ? "validation_accuracy" : "validation_r2");
     for (size_t i = 0; i < record->epochs; i++) {
         const struct run_metrics *m = &record->metrics[i];
-        cincel_atomic_file_printf(file, "%d,%.6g,%.6g,%.6g,%.6g,%.6g\n", m->epoch, m->train_loss,
-                                  m->train_accuracy, m->validation_loss, m->validation_accuracy,
-                                  m->items_per_second);
+        cincel_atomic_file_printf(file, "%d,%.6g,", m->epoch, m->train_loss);
+        if (right) cincel_atomic_file_printf(file, "%.6g,", m->train_accuracy);
+        cincel_atomic_file_printf(file, "%.6g,%.6g,%.6g\n", m->validation_loss,
+                                  right ? m->validation_accuracy : m->validation_r2, m->items_per_second);
     }
     return cincel_atomic_file_commit(file);
 }
@@ -99,6 +102,34 @@ static json_t *plans_json(const cincel_session *session)
     return plans;
 }
 
+/* What the run was towards, and how near it came: accuracy or R², by the objective. */
+static json_t *figures_json(const struct run_record *r)
+{
+    const cincel_train_report *t = &r->report;
+    const struct run_model *m = &r->model;
+    json_t *json =
+        json_pack("{s:s, s:f, s:f, s:f}", "loss", run_objective_name((int)m->objective.kind), "test_loss",
+                  r->test.loss, "train_loss", t->train_loss, "validation_loss", t->validation_loss);
+    if (m->objective.kind == CINCEL_OBJECTIVE_HUBER)
+        json_object_set_new(json, "delta", json_real((double)m->objective.delta));
+    if (m->objective.label_smoothing > 0.0f)
+        json_object_set_new(json, "label_smoothing", json_real((double)m->objective.label_smoothing));
+    if (m->classes)
+        json_object_set_new(json, "classes", json_integer(m->classes));
+    else
+        json_object_set_new(json, "targets", json_integer(m->targets));
+    if (run_counts_hits(m)) {
+        json_object_set_new(json, "test_accuracy", json_real(r->test.accuracy));
+        json_object_set_new(json, "train_accuracy", json_real(t->train_accuracy));
+        json_object_set_new(json, "validation_accuracy", json_real(t->validation_accuracy));
+    } else {
+        json_object_set_new(json, "r2", json_real(r->test.r2));
+        json_object_set_new(json, "validation_r2", json_real(t->validation_r2));
+    }
+    if (m->table.inputs) json_object_set_new(json, "table", table_to_json(&m->table));
+    return json;
+}
+
 static json_t *summary_json(const struct run_record *r)
 {
     cincel_machine_info machine = CINCEL_MACHINE_INFO_INIT;
@@ -106,17 +137,14 @@ static json_t *summary_json(const struct run_record *r)
     const cincel_train_report *t = &r->report;
     json_t *json = json_object();
     json_t *const parts[] = {
-        json_pack("{s:s, s:i, s:i, s:i, s:i, s:I}", "model", r->model.model, "height", r->model.height,
-                  "width", r->model.width, "channels", r->model.channels, "classes", r->model.classes,
-                  "parameters", (json_int_t)r->parameters),
+        json_pack("{s:s, s:i, s:i, s:i, s:I}", "model", r->model.model, "height", r->model.height, "width",
+                  r->model.width, "channels", r->model.channels, "parameters", (json_int_t)r->parameters),
         json_pack("{s:s, s:I, s:I}", "dataset", r->dataset, "train_samples", (json_int_t)r->train_samples,
                   "test_samples", (json_int_t)r->test_samples),
-        json_pack("{s:f, s:f, s:f}", "test_accuracy", r->test_accuracy, "test_loss", r->test_loss,
-                  "items_per_second", t->items_per_second),
+        figures_json(r),
+        json_pack("{s:f}", "items_per_second", t->items_per_second),
         json_pack("{s:i, s:i, s:i, s:b, s:b}", "epochs", t->epochs, "epochs_wanted", r->epochs_wanted,
                   "best_epoch", t->best_epoch, "stopped_early", t->stopped_early, "cancelled", t->cancelled),
-        json_pack("{s:f, s:f, s:f, s:f}", "train_loss", t->train_loss, "train_accuracy", t->train_accuracy,
-                  "validation_loss", t->validation_loss, "validation_accuracy", t->validation_accuracy),
         json_pack("{s:i, s:f, s:s, s:f, s:f, s:i, s:I}", "batch", r->batch, "lr", r->lr, "lr_schedule",
                   r->lr_schedule, "momentum", r->momentum, "weight_decay", r->weight_decay, "patience",
                   r->patience, "seed", (json_int_t)r->seed),
@@ -157,6 +185,7 @@ cincel_status run_write_summary(const struct run_record *record)
 void run_record_release(struct run_record *record)
 {
     free(record->metrics);
+    run_model_release(&record->model);
     record->metrics = NULL;
     record->epochs = 0;
 }

@@ -13,7 +13,7 @@
 
 struct run_metrics { /* a line of metrics.csv */
     int epoch;
-    double train_loss, train_accuracy, validation_loss, validation_accuracy, items_per_second;
+    double train_loss, train_accuracy, validation_loss, validation_accuracy, validation_r2, items_per_second;
 };
 
 struct run_record {
@@ -33,7 +33,7 @@ struct run_record {
     size_t epochs;
 
     cincel_train_report report;
-    double test_loss, test_accuracy;
+    cincel_evaluation test;
 };
 
 /* Makes the directory and its parents, and finds out whether files can be made in it. *used: it holds the

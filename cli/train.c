@@ -11,10 +11,12 @@
 #include "cli/run_record.h"
 
 struct request {
-    const char *model, *data, *out, *schedule;
+    const char *model, *data, *test, *target, *out, *schedule, *loss;
     int64_t epochs, batch, patience, seed, threads;
-    double lr, momentum, weight_decay;
+    double lr, momentum, weight_decay, delta, label_smoothing;
     cincel_lr_schedule lr_schedule;
+    cincel_objective objective;
+    bool table; /* data is a CSV file */
 };
 
 struct run {
@@ -54,6 +56,17 @@ static void catch_signals(void)
 
 /* ----------------------------------------------------------------------------------------- set-up -- */
 
+/* Of a table, by the same seed and part as cincel_train's own. */
+static cincel_status open_data(struct run *run)
+{
+    static const cincel_train_options training = CINCEL_TRAIN_OPTIONS_INIT;
+    const struct request *r = run->request;
+    if (!r->table) return digits_open(r->data, &run->train, &run->test);
+    return table_open_training(r->data, r->test, r->target, r->objective.kind, (uint64_t)r->seed,
+                               training.validation_fraction, &run->record.model.table, &run->train,
+                               &run->test);
+}
+
 static cincel_status make_model(struct run *run)
 {
     cincel_dataset_info train = CINCEL_DATASET_INFO_INIT, test = CINCEL_DATASET_INFO_INIT;
@@ -61,8 +74,9 @@ static cincel_status make_model(struct run *run)
     cincel_status status = cincel_dataset_describe(run->train, &train);
     if (status == CINCEL_OK) status = cincel_dataset_describe(run->test, &test);
     if (status == CINCEL_OK) {
-        status = cincel_model_builtin(r->model, train.height, train.width, train.channels, train.classes,
-                                      &run->model);
+        const int outputs = train.classes ? train.classes : train.targets;
+        status =
+            cincel_model_builtin(r->model, train.height, train.width, train.channels, outputs, &run->model);
     }
     if (status == CINCEL_OK) status = cincel_model_init(run->model, CINCEL_INIT_KAIMING, (uint64_t)r->seed);
     if (status != CINCEL_OK) return status;
@@ -72,6 +86,8 @@ static cincel_status make_model(struct run *run)
     record->model.width = train.width;
     record->model.channels = train.channels;
     record->model.classes = train.classes;
+    record->model.targets = train.targets;
+    record->model.objective = r->objective;
     record->parameters = cincel_model_parameters(run->model);
     record->dataset = train.name;
     record->train_samples = train.count;
@@ -85,6 +101,7 @@ static cincel_status make_plans(struct run *run)
     o.batch = (int)run->request->batch;
     if ((size_t)o.batch > run->record.train_samples) o.batch = (int)run->record.train_samples;
     o.training = 1;
+    o.objective = &run->request->objective;
     const cincel_status status = cincel_session_create(run->ctx, run->model, &o, &run->plans);
     run->record.plans = run->plans;
     return status;
@@ -104,8 +121,9 @@ static cincel_status set_up(struct run *run)
                                       .momentum = r->momentum,
                                       .weight_decay = r->weight_decay,
                                       .seed = (uint64_t)r->seed,
-                                      .report = CINCEL_TRAIN_REPORT_INIT};
-    cincel_status status = digits_open(r->data, &run->train, &run->test);
+                                      .report = CINCEL_TRAIN_REPORT_INIT,
+                                      .test = CINCEL_EVALUATION_INIT};
+    cincel_status status = open_data(run);
     if (status == CINCEL_OK) status = make_model(run);
     if (status == CINCEL_OK) status = run_prepare(r->out, &run->used);
     if (status == CINCEL_OK) status = cincel_context_create(&config, &run->ctx);
@@ -136,8 +154,13 @@ static void tear_down(struct run *run)
    full ends the run now, not after the last epoch. */
 static void keep_epoch(struct run *run, const cincel_train_progress *p)
 {
-    const struct run_metrics line = {
-        p->epoch, p->loss, p->accuracy, p->validation_loss, p->validation_accuracy, p->items_per_second};
+    const struct run_metrics line = {p->epoch,
+                                     p->loss,
+                                     p->accuracy,
+                                     p->validation_loss,
+                                     p->validation_accuracy,
+                                     p->validation_r2,
+                                     p->items_per_second};
     cincel_status status = run_add_metrics(&run->record, &line);
     if (status == CINCEL_OK && p->best) status = run_write_weights(&run->record, run->model);
     if (status == CINCEL_OK && p->best) run->kept_epoch = p->epoch;
@@ -168,10 +191,12 @@ static cincel_status train(struct run *run)
     o.weight_decay = (float)r->weight_decay;
     o.patience = (int)r->patience;
     o.seed = (uint64_t)r->seed;
+    o.objective = &r->objective;
     o.progress = on_progress;
     o.user = run;
     o.cancel = &stop;
     run->progress = progress_on(stderr);
+    run->progress.r2 = !run_counts_hits(&run->record.model);
     catch_signals();
     const cincel_status status = cincel_train(run->ctx, run->model, run->train, &o, &run->record.report);
     progress_clear(&run->progress);
@@ -185,12 +210,13 @@ static void tell_result(const struct run_record *record)
         fprintf(stderr, "cincel: stopped after %d of %d epochs; the %s weights are saved\n", report->epochs,
                 record->epochs_wanted, report->best_epoch ? "best" : "present");
     } else if (report->stopped_early) {
-        fprintf(stderr, "no better validation accuracy for %d epochs: stopped after epoch %d\n",
-                record->patience, report->epochs);
+        fprintf(stderr, "no better validation %s for %d epochs: stopped after epoch %d\n",
+                run_counts_hits(&record->model) ? "accuracy" : "loss", record->patience, report->epochs);
     }
-    printf("test_accuracy %.4f\ntest_loss %.4g\nitems_per_second %.0f\nepochs %d\ndataset %s\nrun_dir %s\n",
-           record->test_accuracy, record->test_loss, report->items_per_second, report->epochs,
-           record->dataset, record->dir);
+    const bool hits = run_counts_hits(&record->model);
+    printf("%s %.4f\ntest_loss %.4g\nitems_per_second %.0f\nepochs %d\ndataset %s\nrun_dir %s\n",
+           hits ? "test_accuracy" : "r2", hits ? record->test.accuracy : record->test.r2, record->test.loss,
+           report->items_per_second, report->epochs, record->dataset, record->dir);
 }
 
 /* The test set is looked at here, for the first and only time. */
@@ -202,8 +228,10 @@ static cincel_status finish(struct run *run)
                 record->dir);
         return CINCEL_OK;
     }
-    cincel_status status = cincel_evaluate(run->ctx, run->model, run->test, record->batch, &record->test_loss,
-                                           &record->test_accuracy);
+    cincel_evaluate_options o = CINCEL_EVALUATE_OPTIONS_INIT;
+    o.batch = record->batch;
+    o.objective = &record->model.objective;
+    cincel_status status = cincel_evaluate(run->ctx, run->model, run->test, &o, &record->test);
     if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_weights(record, run->model);
     if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_metrics(record);
     if (status == CINCEL_OK) status = run_write_summary(record);
@@ -234,14 +262,42 @@ static int run_training(const struct request *request)
 
 /* The defaults, and what the command line makes of them. */
 static struct request given = {
-    .epochs = 10, .batch = 64, .seed = 1, .lr = 0.05, .momentum = 0.9, .schedule = "cosine"};
+    .epochs = 10, .batch = 64, .seed = 1, .lr = 0.05, .momentum = 0.9, .delta = 1.0, .schedule = "cosine"};
 
 static const struct cli_option options[] = {
     {.name = "data",
      .kind = CLI_TEXT,
      .value = &given.data,
-     .argument = "DIR",
-     .help = "folder with MNIST's IDX files (none: synthetic digits)"},
+     .argument = "PATH",
+     .help = "folder with MNIST's IDX files, or a CSV file (none: synthetic digits)"},
+    {.name = "target",
+     .kind = CLI_TEXT,
+     .value = &given.target,
+     .argument = "COLUMN",
+     .help = "of a CSV file: what to predict, by name or number from 1 (the last column)"},
+    {.name = "test",
+     .kind = CLI_TEXT,
+     .value = &given.test,
+     .argument = "FILE",
+     .help = "CSV file to test on (none: every tenth row of --data, by the seed)"},
+    {.name = "loss",
+     .kind = CLI_TEXT,
+     .value = &given.loss,
+     .argument = "NAME",
+     .help = "cross-entropy, bce, mse, l1 or huber (mse for CSV files, else cross-entropy)"},
+    {.name = "delta",
+     .kind = CLI_NUMBER,
+     .value = &given.delta,
+     .argument = "X",
+     .min = 1e-6,
+     .max = 1e6,
+     .help = "where huber turns from squares to distances, in deviations of the target (1)"},
+    {.name = "label-smoothing",
+     .kind = CLI_NUMBER,
+     .value = &given.label_smoothing,
+     .argument = "X",
+     .max = 1,
+     .help = "of cross-entropy (0)"},
     {.name = "epochs",
      .kind = CLI_INTEGER,
      .value = &given.epochs,
@@ -335,6 +391,22 @@ int cli_train(int argc, char **argv)
     given.model = argv[1];
     if (!find_schedule(given.schedule, &given.lr_schedule)) {
         return cli_usage_error("train: --lr-schedule is \"%s\", must be cosine or constant", given.schedule);
+    }
+    given.table = table_is_file(given.data);
+    given.objective = (cincel_objective)CINCEL_OBJECTIVE_INIT;
+    given.objective.kind = given.table ? CINCEL_OBJECTIVE_MSE : CINCEL_OBJECTIVE_CROSS_ENTROPY;
+    given.objective.delta = (float)given.delta;
+    given.objective.label_smoothing = (float)given.label_smoothing;
+    if (given.loss && !run_objective_find(given.loss, &given.objective.kind)) {
+        return cli_usage_error("train: --loss is \"%s\", must be cross-entropy, bce, mse, l1 or huber",
+                               given.loss);
+    }
+    if (!given.table && given.objective.kind != CINCEL_OBJECTIVE_CROSS_ENTROPY) {
+        return cli_usage_error("train: --loss is \"%s\", but pictures have classes: cross-entropy",
+                               given.loss);
+    }
+    if (!given.table && (given.target || given.test)) {
+        return cli_usage_error("train: --%s is for a CSV file in --data", given.target ? "target" : "test");
     }
     char dir[256];
     if (!given.out) {

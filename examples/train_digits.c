@@ -43,12 +43,12 @@ int main(void)
 
     cincel_train_options options = CINCEL_TRAIN_OPTIONS_INIT;
     cincel_train_report report = CINCEL_TRAIN_REPORT_INIT;
-    double loss, accuracy;
+    cincel_evaluation found = CINCEL_EVALUATION_INIT;
     options.epochs = 3;
     options.progress = on_progress;
     must(cincel_train(ctx, model, train, &options, &report));
-    must(cincel_evaluate(ctx, model, test, 64, &loss, &accuracy));
-    printf("test accuracy %.4f on synthetic digits\n", accuracy);
+    must(cincel_evaluate(ctx, model, test, NULL, &found));
+    printf("test accuracy %.4f on synthetic digits\n", found.accuracy);
 
     cincel_dataset_destroy(test);
     cincel_dataset_destroy(train);

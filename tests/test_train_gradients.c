@@ -19,8 +19,11 @@
 #include "core/philox.h"
 #include "tests/support/cases.h"
 #include "train/model.h"
+#include "train/random.h"
 
 static const double TOLERANCE = 1e-3;
+
+enum { SEED = 99 }; /* of dropout */
 
 /* ------------------------------------------------------------------------- double-precision model -- */
 
@@ -65,24 +68,61 @@ static double *reference_linear(const struct layer *layer, const double *w, cons
     return y;
 }
 
+/* Where window `i` of an axis begins and ends. */
+static void window(int i, int in, int out, bool adaptive, int kernel, int stride, int pad, int *begin,
+                   int *end)
+{
+    *begin = adaptive ? (int)((long)i * in / out) : i * stride - pad;
+    *end = adaptive ? (int)(((long)(i + 1) * in + out - 1) / out) : *begin + kernel;
+}
+
 static double *reference_pool(const struct layer *layer, const double *x, int n)
 {
     const struct layer_shape in = layer->in, out = layer->out;
-    const int k = layer->as.pool.kernel, stride = layer->as.pool.stride, pad = layer->as.pool.pad;
+    const cincel_pool2d_options *o = &layer->as.pool;
+    const bool adaptive = o->out_h > 0;
     double *y = calloc((size_t)n * layer_shape_count(out), sizeof *y), *to = y;
     for (int i = 0; i < n; i++)
         for (int oh = 0; oh < out.h; oh++)
             for (int ow = 0; ow < out.w; ow++)
                 for (int c = 0; c < out.c; c++) {
-                    double max = -INFINITY;
-                    for (int a = 0; a < k * k; a++) {
-                        const int ih = oh * stride - pad + a / k, iw = ow * stride - pad + a % k;
-                        if (ih < 0 || ih >= in.h || iw < 0 || iw >= in.w) continue;
-                        max = fmax(max, x[(((size_t)i * in.h + ih) * in.w + iw) * in.c + c]);
-                    }
-                    *to++ = max;
+                    int top, bottom, left, right, inside = 0;
+                    double max = -INFINITY, sum = 0.0;
+                    window(oh, in.h, out.h, adaptive, o->kernel_h, o->stride_h, o->pad_top, &top, &bottom);
+                    window(ow, in.w, out.w, adaptive, o->kernel_w, o->stride_w, o->pad_left, &left, &right);
+                    for (int ih = top; ih < bottom; ih++)
+                        for (int iw = left; iw < right; iw++) {
+                            if (ih < 0 || ih >= in.h || iw < 0 || iw >= in.w) continue;
+                            const double value = x[(((size_t)i * in.h + ih) * in.w + iw) * in.c + c];
+                            max = fmax(max, value);
+                            sum += value;
+                            inside++;
+                        }
+                    const int area = (bottom - top) * (right - left);
+                    *to++ = o->kind == CINCEL_POOL_MAX               ? max
+                            : o->kind == CINCEL_POOL_AVG_INCLUDE_PAD ? sum / area
+                                                                     : sum / inside;
                 }
     return y;
+}
+
+static double reference_activation(cincel_activation act, double alpha, double z)
+{
+    switch (act) {
+    case CINCEL_ACT_NONE: return z;
+    case CINCEL_ACT_RELU: return fmax(z, 0.0);
+    case CINCEL_ACT_LEAKY_RELU: return z > 0.0 ? z : alpha * z;
+    case CINCEL_ACT_ELU: return z > 0.0 ? z : alpha * expm1(z);
+    case CINCEL_ACT_SIGMOID: return 1.0 / (1.0 + exp(-z));
+    case CINCEL_ACT_TANH: return tanh(z);
+    case CINCEL_ACT_GELU: return 0.5 * z * erfc(-z * sqrt(0.5));
+    case CINCEL_ACT_GELU_TANH: {
+        static const double PI = 3.14159265358979323846;
+        return 0.5 * z * (1.0 + tanh(sqrt(2.0 / PI) * (z + 0.044715 * z * z * z)));
+    }
+    case CINCEL_ACT_SILU: return z / (1.0 + exp(-z));
+    }
+    return NAN;
 }
 
 /* Parameters of the model, in its arrangement, as doubles. */
@@ -91,6 +131,21 @@ static double *reference_parameters(const cincel_model *model)
     double *p = calloc(model->block, sizeof *p);
     for (size_t i = 0; i < model->block; i++) p[i] = model->parameters[i];
     return p;
+}
+
+/* Multiplies by what cincel_dropout makes of ones in a session's step number `steps`: 0 or 1 / (1 − p). */
+static void reference_dropout(const cincel_model *model, size_t l, double *values, size_t count)
+{
+    cincel_context *ctx;
+    float *mask = malloc(count * sizeof *mask);
+    for (size_t i = 0; i < count; i++) mask[i] = 1.0f;
+    const uint64_t stream = (uint64_t)(RANDOM_DROPOUT + l) << 32;
+    assert_int_equal(cincel_context_create(NULL, &ctx), CINCEL_OK);
+    assert_int_equal(cincel_dropout(ctx, model->layer[l].as.drop, SEED, stream, mask, mask, count),
+                     CINCEL_OK);
+    cincel_context_destroy(ctx);
+    for (size_t i = 0; i < count; i++) values[i] *= mask[i];
+    free(mask);
 }
 
 static double reference_loss(const cincel_model *model, const double *parameters, const float *x,
@@ -106,10 +161,14 @@ static double reference_loss(const cincel_model *model, const double *parameters
         double *next = NULL;
         if (layer->kind == &cincel_layer_conv2d) next = reference_conv(layer, w, b, now, n);
         if (layer->kind == &cincel_layer_linear) next = reference_linear(layer, w, b, now, n);
-        if (layer->kind == &cincel_layer_max_pool2d) next = reference_pool(layer, now, n);
-        if (layer->kind == &cincel_layer_relu) {
-            for (size_t i = 0; i < (size_t)n * layer_shape_count(layer->out); i++) now[i] = fmax(now[i], 0.0);
+        if (layer->kind == &cincel_layer_max_pool2d || layer->kind == &cincel_layer_avg_pool2d)
+            next = reference_pool(layer, now, n);
+        if (layer->kind->activation != CINCEL_ACT_NONE) {
+            for (size_t i = 0; i < (size_t)n * layer_shape_count(layer->out); i++)
+                now[i] = reference_activation(layer->kind->activation, layer->alpha, now[i]);
         }
+        if (layer->kind == &cincel_layer_dropout)
+            reference_dropout(model, l, now, (size_t)n * layer_shape_count(layer->out));
         if (next) {
             free(now);
             now = next;
@@ -219,9 +278,12 @@ static void check_model(cincel_model *model, int n, long probes, uint64_t seed)
     cincel_options plan = CINCEL_OPTIONS_INIT;
     plan.effort = CINCEL_ESTIMATE;
     o.plan = &plan;
+    o.seed = SEED;
     assert_int_equal(cincel_session_create(ctx, model, &o, &session), CINCEL_OK);
     struct sample s = make_sample(model, n, seed);
 
+    bool drops = false;
+    for (size_t l = 0; l < model->layers; l++) drops = drops || model->layer[l].kind == &cincel_layer_dropout;
     double loss;
     assert_int_equal(cincel_session_gradients(session, s.x, s.labels, n, &loss, NULL), CINCEL_OK);
     double *p = reference_parameters(model);
@@ -229,7 +291,7 @@ static void check_model(cincel_model *model, int n, long probes, uint64_t seed)
     if (fabs(loss - expected) > 1e-5 * fabs(expected)) fail_msg("loss %.9g, expected %.9g", loss, expected);
     free(p);
     check_elements(model, session, &s, probes, seed);
-    check_direction(model, session, &s);
+    if (!drops) check_direction(model, session, &s); /* every step drops others */
 
     free(s.x);
     free(s.labels);
@@ -290,12 +352,85 @@ static void test_unusual_order(void **state)
     check_model(model, 4, test_cases(20), 3);
 }
 
+/* Each activation behind a convolution (fused, but for those that need what went into them), behind a max
+   pool that moves its mask, alone behind an average pool, and at the end. */
+static void test_activations(void **state)
+{
+    (void)state;
+    for (int act = CINCEL_ACT_RELU; act <= CINCEL_ACT_SILU; act++) {
+        cincel_model *model;
+        cincel_conv2d_options o = CINCEL_CONV2D_OPTIONS_INIT;
+        cincel_pool2d_options p = CINCEL_POOL2D_OPTIONS_INIT;
+        o.out_channels = 5;
+        p.kind = CINCEL_POOL_AVG_EXCLUDE_PAD;
+        p.pad_top = 1;
+        assert_int_equal(cincel_model_create(9, 11, 2, &model), CINCEL_OK);
+        assert_int_equal(cincel_model_add_conv2d(model, &o), CINCEL_OK);
+        assert_int_equal(cincel_model_add_activation(model, (cincel_activation)act, 0.3f), CINCEL_OK);
+        assert_int_equal(cincel_model_add_max_pool2d(model, 2, 1, 0), CINCEL_OK);
+        assert_int_equal(cincel_model_add_pool2d(model, &p), CINCEL_OK);
+        assert_int_equal(cincel_model_add_activation(model, (cincel_activation)act, 0.7f), CINCEL_OK);
+        assert_int_equal(cincel_model_add_flatten(model), CINCEL_OK);
+        assert_int_equal(cincel_model_add_linear(model, 6, 1), CINCEL_OK);
+        assert_int_equal(cincel_model_add_activation(model, (cincel_activation)act, 0.1f), CINCEL_OK);
+        check_model(model, 3, test_cases(8), 40 + (uint64_t)act);
+    }
+}
+
+/* All kinds of windows, between convolutions so that gradients pass through them. */
+static void test_pools(void **state)
+{
+    (void)state;
+    static const cincel_pool2d_options pools[] = {
+        {sizeof(cincel_pool2d_options), CINCEL_POOL_AVG_INCLUDE_PAD, 3, 2, 2, 1, 1, 0, 0, 1, 0, 0},
+        {sizeof(cincel_pool2d_options), CINCEL_POOL_AVG_EXCLUDE_PAD, 3, 2, 2, 1, 1, 2, 1, 0, 0, 0},
+        {sizeof(cincel_pool2d_options), CINCEL_POOL_MAX, 2, 3, 1, 2, 1, 0, 0, 1, 0, 0},
+        {sizeof(cincel_pool2d_options), CINCEL_POOL_AVG_INCLUDE_PAD, 2, 2, 2, 2, 0, 0, 0, 0, 4, 3},
+        {sizeof(cincel_pool2d_options), CINCEL_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 3, 5},
+        {sizeof(cincel_pool2d_options), CINCEL_POOL_AVG_EXCLUDE_PAD, 2, 2, 2, 2, 0, 0, 0, 0, 1, 1},
+        {sizeof(cincel_pool2d_options), CINCEL_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) {
+        cincel_model *model;
+        cincel_conv2d_options o = CINCEL_CONV2D_OPTIONS_INIT;
+        o.out_channels = 6;
+        assert_int_equal(cincel_model_create(10, 13, 2, &model), CINCEL_OK);
+        assert_int_equal(cincel_model_add_conv2d(model, &o), CINCEL_OK);
+        assert_int_equal(cincel_model_add_activation(model, CINCEL_ACT_ELU, 0.5f), CINCEL_OK);
+        assert_int_equal(cincel_model_add_pool2d(model, &pools[i]), CINCEL_OK);
+        o.kernel_h = o.kernel_w = 1;
+        assert_int_equal(cincel_model_add_conv2d(model, &o), CINCEL_OK);
+        assert_int_equal(cincel_model_add_flatten(model), CINCEL_OK);
+        assert_int_equal(cincel_model_add_linear(model, 4, 1), CINCEL_OK);
+        check_model(model, 3, test_cases(8), 60 + i);
+    }
+}
+
+/* Before the first parameters, behind a fused activation, and alone. */
+static void test_dropout(void **state)
+{
+    (void)state;
+    cincel_model *model;
+    cincel_conv2d_options o = CINCEL_CONV2D_OPTIONS_INIT;
+    o.out_channels = 5;
+    assert_int_equal(cincel_model_create(8, 7, 2, &model), CINCEL_OK);
+    assert_int_equal(cincel_model_add_dropout(model, 0.1f), CINCEL_OK);
+    assert_int_equal(cincel_model_add_conv2d(model, &o), CINCEL_OK);
+    assert_int_equal(cincel_model_add_relu(model), CINCEL_OK);
+    assert_int_equal(cincel_model_add_dropout(model, 0.5f), CINCEL_OK);
+    assert_int_equal(cincel_model_add_flatten(model), CINCEL_OK);
+    assert_int_equal(cincel_model_add_linear(model, 30, 1), CINCEL_OK);
+    assert_int_equal(cincel_model_add_dropout(model, 0.25f), CINCEL_OK);
+    assert_int_equal(cincel_model_add_linear(model, 4, 1), CINCEL_OK);
+    check_model(model, 4, test_cases(20), 71);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simplecnn),
-        cmocka_unit_test(test_small_simplecnn),
-        cmocka_unit_test(test_unusual_order),
+        cmocka_unit_test(test_simplecnn),     cmocka_unit_test(test_small_simplecnn),
+        cmocka_unit_test(test_unusual_order), cmocka_unit_test(test_activations),
+        cmocka_unit_test(test_pools),         cmocka_unit_test(test_dropout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

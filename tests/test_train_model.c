@@ -152,6 +152,26 @@ static void layers_refuse_what_does_not_fit(void **state)
     says(cincel_model_add_conv2d(model, &o), CINCEL_INVALID_ARGUMENT, "size");
     says(cincel_model_add_max_pool2d(model, 7, 1, 0), CINCEL_INVALID_ARGUMENT, "pool");
     says(cincel_model_add_max_pool2d(model, 2, 0, 0), CINCEL_INVALID_ARGUMENT, "stride");
+    says(cincel_model_add_pool2d(model, NULL), CINCEL_INVALID_ARGUMENT, "options");
+    cincel_pool2d_options p = CINCEL_POOL2D_OPTIONS_INIT;
+    p.kind = (cincel_pool_kind)9;
+    says(cincel_model_add_pool2d(model, &p), CINCEL_INVALID_ARGUMENT, "kind");
+    p.kind = CINCEL_POOL_AVG_INCLUDE_PAD;
+    p.out_h = 3;
+    says(cincel_model_add_pool2d(model, &p), CINCEL_INVALID_ARGUMENT, "ow");
+    p.out_h = -1;
+    says(cincel_model_add_pool2d(model, &p), CINCEL_INVALID_ARGUMENT, "oh");
+    p.size = 3;
+    says(cincel_model_add_pool2d(model, &p), CINCEL_INVALID_ARGUMENT, "size");
+    says(cincel_model_add_activation(model, CINCEL_ACT_NONE, 1), CINCEL_INVALID_ARGUMENT, "act is 0");
+    says(cincel_model_add_activation(model, (cincel_activation)99, 1), CINCEL_INVALID_ARGUMENT, "act is 99");
+    says(cincel_model_add_activation(model, (cincel_activation)-1, 1), CINCEL_INVALID_ARGUMENT, "act is -1");
+    says(cincel_model_add_activation(model, CINCEL_ACT_ELU, 0), CINCEL_INVALID_ARGUMENT, "elu: alpha is 0");
+    says(cincel_model_add_activation(model, CINCEL_ACT_LEAKY_RELU, NAN), CINCEL_INVALID_ARGUMENT,
+         "leaky_relu: alpha is nan");
+    says(cincel_model_add_dropout(model, 1), CINCEL_INVALID_ARGUMENT, "p is 1");
+    says(cincel_model_add_dropout(model, -0.5f), CINCEL_INVALID_ARGUMENT, "p is -0.5");
+    says(cincel_model_add_dropout(model, NAN), CINCEL_INVALID_ARGUMENT, "p is nan");
     says(cincel_model_add_linear(model, 3, 1), CINCEL_INVALID_ARGUMENT, "flatten");
     says(cincel_model_add_relu(NULL), CINCEL_INVALID_ARGUMENT, "model is NULL");
     says(cincel_model_name(model, "first"), CINCEL_INVALID_ARGUMENT, "no layer");
@@ -203,8 +223,8 @@ static void initialisation_has_the_stated_distribution(void **state)
             const struct layer_tensor *t = cincel_model_tensor(model, i);
             const double in = (double)t->fan_in, out = (double)t->fan_out;
             const bool kaiming = init == CINCEL_INIT_KAIMING;
-            const double bound =
-                t->is_bias ? (kaiming ? 1 / sqrt(in) : 0.0) : sqrt(6 / (kaiming ? in : in + out));
+            const double bound = (t->role == TENSOR_BIAS) ? (kaiming ? 1 / sqrt(in) : 0.0)
+                                                          : sqrt(6 / (kaiming ? in : in + out));
             double sum = 0.0, square = 0.0, largest = 0.0;
             for (size_t e = 0; e < t->count; e++) {
                 const double v = layer_tensor_in(model->parameters, t)[e];

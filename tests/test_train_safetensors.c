@@ -26,10 +26,10 @@ static void fill_squares(void *user, float *out)
 static const float weights[6] = {1, -2, 3.5f, 4, 5, 1e-40f};
 static size_t squares = 4;
 static const struct cincel_tensor_source sources[] = {
-    {"conv1.weight", 4, {2, 1, 3, 1}, weights, NULL, NULL},
-    {"empty", 2, {0, 7}, weights, NULL, NULL},
-    {"made", 1, {4}, NULL, fill_squares, &squares},
-    {"scalar \"\\\xc3\xa9", 0, {0}, weights + 2, NULL, NULL},
+    {"conv1.weight", CINCEL_TENSOR_F32, 4, {2, 1, 3, 1}, weights, NULL, NULL},
+    {"empty", CINCEL_TENSOR_F32, 2, {0, 7}, weights, NULL, NULL},
+    {"made", CINCEL_TENSOR_F32, 1, {4}, NULL, fill_squares, &squares},
+    {"scalar \"\\\xc3\xa9", CINCEL_TENSOR_F32, 0, {0}, weights + 2, NULL, NULL},
 };
 static const struct cincel_tensor_metadata metadata[] = {{"format", "pt"}, {"choice", "a \"b\"\nc"}};
 
@@ -75,7 +75,7 @@ static void test_bytes(void **state)
 {
     struct scratch *s = *state;
     static const float data[2] = {1, -2};
-    const struct cincel_tensor_source one = {"a", 1, {2}, data, NULL, NULL};
+    const struct cincel_tensor_source one = {"a", CINCEL_TENSOR_F32, 1, {2}, data, NULL, NULL};
     assert_int_equal(cincel_tensor_file_write(scratch_path(s, "w"), &one, 1, NULL, 0), CINCEL_OK);
     static const char text[] = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}  ";
     size_t size;
@@ -318,6 +318,43 @@ static int teardown(void **state)
 
 #define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/* Whole numbers of 8 bytes come in and go out as floats, wherever they lie. */
+static void test_whole_numbers(void **state)
+{
+    struct scratch *s = *state;
+    static const float counts[2] = {3, 16777216}, one = 0.5f;
+    const struct cincel_tensor_source mixed[] = {{"n", CINCEL_TENSOR_I64, 1, {2}, counts, NULL, NULL},
+                                                 {"x", CINCEL_TENSOR_F32, 0, {0}, &one, NULL, NULL}};
+    assert_int_equal(cincel_tensor_file_write(scratch_path(s, "w"), mixed, 2, NULL, 0), CINCEL_OK);
+    size_t size;
+    uint8_t *bytes = scratch_read(s, "w", &size);
+    const int64_t expected[2] = {3, 16777216};
+    assert_memory_equal(bytes + size - 4 - sizeof expected, expected, sizeof expected);
+    free(bytes);
+    struct cincel_tensor_file *file;
+    assert_int_equal(cincel_tensor_file_open(scratch_path(s, "w"), &file), CINCEL_OK);
+    assert_int_equal(cincel_tensor_file_entry(file, 0)->type, CINCEL_TENSOR_I64);
+    assert_int_equal(cincel_tensor_file_entry(file, 1)->type, CINCEL_TENSOR_F32);
+    float got[2];
+    cincel_tensor_file_read(file, cincel_tensor_file_entry(file, 0), got);
+    assert_memory_equal(got, counts, sizeof got);
+    cincel_tensor_file_close(file);
+
+    /* behind 4 bytes, and negative */
+    static const char header[] = "{\"x\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},"
+                                 "\"n\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[4,12]}}";
+    uint8_t raw[8 + sizeof header - 1 + 12] = {0};
+    const uint64_t length = sizeof header - 1;
+    const int64_t number = -7;
+    memcpy(raw, &length, 8);
+    memcpy(raw + 8, header, sizeof header - 1);
+    memcpy(raw + 8 + length + 4, &number, 8);
+    assert_int_equal(cincel_tensor_file_parse(raw, sizeof raw, "raw", &file), CINCEL_OK);
+    cincel_tensor_file_read(file, cincel_tensor_file_entry(file, 1), got);
+    assert_true(got[0] == -7.0f);
+    cincel_tensor_file_close(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +364,7 @@ int main(void)
         IN_SCRATCH(test_bit_flips),
         cmocka_unit_test(test_hostile_headers),
         cmocka_unit_test(test_hostile_sizes),
+        IN_SCRATCH(test_whole_numbers),
         IN_SCRATCH(test_not_gzip),
         IN_SCRATCH(test_bad_sources),
         IN_SCRATCH(test_disk_full),

@@ -121,10 +121,10 @@ static void it_learns_the_same_for_any_team(void **state)
         struct diary d = {0};
         const cincel_train_options o = options(&d);
         cincel_train_report r = CINCEL_TRAIN_REPORT_INIT;
-        double loss, accuracy;
+        cincel_evaluation found = CINCEL_EVALUATION_INIT;
         must(cincel_train(ctx, model, data, &o, &r));
-        must(cincel_evaluate(ctx, model, test, 64, &loss, &accuracy));
-        assert_true(accuracy > 0.95 && loss < 0.2);
+        must(cincel_evaluate(ctx, model, test, NULL, &found));
+        assert_true(found.accuracy > 0.95 && found.loss < 0.2 && found.samples == COUNT);
         /* 203 samples, 20 of them for validation: 12 steps, the last with 7 samples */
         assert_int_equal(d.steps, 10 * 12);
         assert_int_equal(d.epochs, 10);
@@ -298,7 +298,7 @@ static void misuse_is_answered(void **state)
     cincel_context *ctx = context(1);
     cincel_model *model = classifier(), *narrow;
     cincel_train_options o;
-    double loss, accuracy;
+    cincel_evaluation found = CINCEL_EVALUATION_INIT;
     float x[FEATURES] = {0}, probabilities[CLASSES];
     must(cincel_model_create(1, 1, FEATURES, &narrow));
     must(cincel_model_add_linear(narrow, CLASSES - 1, 1));
@@ -345,15 +345,104 @@ static void misuse_is_answered(void **state)
     says(cincel_train(ctx, NULL, data, NULL, NULL), CINCEL_INVALID_ARGUMENT, "model is NULL");
     says(cincel_train(ctx, model, NULL, NULL, NULL), CINCEL_INVALID_ARGUMENT, "data is NULL");
     says(cincel_train(ctx, narrow, data, NULL, NULL), CINCEL_INVALID_ARGUMENT, "3 classes, the model 2");
-    says(cincel_evaluate(ctx, narrow, data, 4, &loss, &accuracy), CINCEL_INVALID_ARGUMENT, "3 classes");
-    says(cincel_evaluate(ctx, model, data, 0, &loss, &accuracy), CINCEL_INVALID_ARGUMENT, "batch is 0");
-    says(cincel_predict(ctx, model, x, 0, probabilities), CINCEL_INVALID_ARGUMENT, "n is 0");
-    says(cincel_predict(ctx, model, NULL, 1, probabilities), CINCEL_INVALID_ARGUMENT, "x is NULL");
-    says(cincel_predict(ctx, model, x, 1, NULL), CINCEL_INVALID_ARGUMENT, "probabilities is NULL");
+    cincel_evaluate_options eo = CINCEL_EVALUATE_OPTIONS_INIT;
+    cincel_objective objective = CINCEL_OBJECTIVE_INIT;
+    says(cincel_evaluate(ctx, narrow, data, NULL, &found), CINCEL_INVALID_ARGUMENT, "3 classes");
+    says(cincel_evaluate(ctx, model, data, NULL, NULL), CINCEL_INVALID_ARGUMENT, "out is NULL");
+    eo.batch = 0;
+    says(cincel_evaluate(ctx, model, data, &eo, &found), CINCEL_INVALID_ARGUMENT, "batch is 0");
+    eo.batch = 4;
+    eo.objective = &objective;
+    objective.kind = CINCEL_OBJECTIVE_MSE;
+    says(cincel_evaluate(ctx, model, data, &eo, &found), CINCEL_INVALID_ARGUMENT, "0 targets, the model 3");
+    objective.kind = (cincel_objective_kind)9;
+    says(cincel_evaluate(ctx, model, data, &eo, &found), CINCEL_INVALID_ARGUMENT, "objective.kind is 9");
+    says(cincel_predict(ctx, model, &objective, x, 1, probabilities), CINCEL_INVALID_ARGUMENT, "kind is 9");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    o.objective = &objective;
+    objective.kind = CINCEL_OBJECTIVE_HUBER;
+    objective.delta = 0.0f;
+    refuses(ctx, model, data, &o, "train: objective.delta is 0");
+    objective = (cincel_objective)CINCEL_OBJECTIVE_INIT;
+    objective.label_smoothing = NAN;
+    refuses(ctx, model, data, &o, "train: objective.label_smoothing is nan");
+    says(cincel_predict(ctx, model, NULL, x, 0, probabilities), CINCEL_INVALID_ARGUMENT, "n is 0");
+    says(cincel_predict(ctx, model, NULL, NULL, 1, probabilities), CINCEL_INVALID_ARGUMENT, "x is NULL");
+    says(cincel_predict(ctx, model, NULL, x, 1, NULL), CINCEL_INVALID_ARGUMENT, "predictions is NULL");
     cincel_model_destroy(narrow);
     cincel_model_destroy(model);
     cincel_context_destroy(ctx);
     cincel_dataset_destroy(data);
+}
+
+/* y = a − 2 b and y = a b, by every objective for numbers; and one yes-or-no question. */
+static void it_learns_numbers(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 500 };
+    float x[SAMPLES][2], y[SAMPLES][2];
+    const struct cincel_random random = {11, 1, 0};
+    cincel_random_fill_normal(&random, 0, &x[0][0], 2 * SAMPLES);
+    for (int i = 0; i < SAMPLES; i++) {
+        y[i][0] = x[i][0] - 2 * x[i][1];
+        y[i][1] = x[i][0] * x[i][1];
+    }
+    for (int kind = CINCEL_OBJECTIVE_BCE; kind <= CINCEL_OBJECTIVE_HUBER; kind++) {
+        const bool binary = kind == CINCEL_OBJECTIVE_BCE;
+        for (int i = 0; i < SAMPLES && binary; i++) {
+            for (int t = 0; t < 2; t++) y[i][t] = y[i][t] > 0 ? 1.0f : 0.0f;
+        }
+        cincel_dataset *data;
+        must(cincel_dataset_regression(&x[0][0], &y[0][0], SAMPLES, 1, 1, 2, 2, &data));
+        cincel_context *ctx = context(2);
+        cincel_model *model;
+        must(cincel_model_builtin("mlp", 1, 1, 2, 2, &model));
+        must(cincel_model_init(model, CINCEL_INIT_KAIMING, 3));
+        struct diary d = {0};
+        cincel_train_options o = options(&d);
+        cincel_objective objective = CINCEL_OBJECTIVE_INIT;
+        objective.kind = (cincel_objective_kind)kind;
+        o.objective = &objective;
+        o.epochs = 30;
+        o.lr = 0.02f;
+        o.lr_schedule = CINCEL_LR_COSINE;
+        cincel_train_report r = CINCEL_TRAIN_REPORT_INIT;
+        must(cincel_train(ctx, model, data, &o, &r));
+        cincel_evaluation found = CINCEL_EVALUATION_INIT;
+        cincel_evaluate_options eo = CINCEL_EVALUATE_OPTIONS_INIT;
+        eo.objective = &objective;
+        must(cincel_evaluate(ctx, model, data, &eo, &found));
+
+        float predictions[SAMPLES][2];
+        must(cincel_predict(ctx, model, &objective, &x[0][0], SAMPLES, &predictions[0][0]));
+        double residual = 0.0, total = 0.0, right = 0.0, sum[2] = {0.0, 0.0};
+        for (int i = 0; i < SAMPLES; i++) {
+            for (int t = 0; t < 2; t++) sum[t] += y[i][t] / SAMPLES;
+        }
+        for (int i = 0; i < SAMPLES; i++) {
+            for (int t = 0; t < 2; t++) {
+                residual += pow((double)y[i][t] - predictions[i][t], 2);
+                total += pow(y[i][t] - sum[t], 2);
+                right += (predictions[i][t] > 0.5f) == (y[i][t] > 0.5f);
+            }
+        }
+        if (binary) {
+            assert_true(found.accuracy > 0.9 && found.r2 == 0.0 && r.validation_accuracy > 0.8);
+            assert_true(fabs(found.accuracy - right / (2 * SAMPLES)) < 1e-12);
+        } else {
+            if (found.r2 < 0.9 || r.validation_r2 < 0.8)
+                fail_msg("objective %d: R2 %g, of validation %g", kind, found.r2, r.validation_r2);
+            assert_true(found.accuracy == 0.0);
+            assert_true(fabs(found.r2 - (1.0 - residual / total)) < 1e-6);
+        }
+        cincel_model_destroy(model);
+        cincel_context_destroy(ctx);
+        cincel_dataset_destroy(data);
+        for (int i = 0; i < SAMPLES && binary; i++) { /* numbers again */
+            y[i][0] = x[i][0] - 2 * x[i][1];
+            y[i][1] = x[i][0] * x[i][1];
+        }
+    }
 }
 
 /* More samples than one batch of prediction takes; each row is a distribution, and evaluation's accuracy is
@@ -367,11 +456,14 @@ static void prediction_agrees_with_evaluation(void **state)
     float x[COUNT][FEATURES], probabilities[COUNT][CLASSES];
     int32_t labels[COUNT];
     size_t index[COUNT], hits = 0;
-    double loss, accuracy, expected = 0.0;
+    cincel_evaluation found = CINCEL_EVALUATION_INIT;
+    cincel_evaluate_options eo = CINCEL_EVALUATE_OPTIONS_INIT;
+    double expected = 0.0;
+    eo.batch = 50;
     for (size_t i = 0; i < COUNT; i++) index[i] = i;
     must(cincel_dataset_gather(data, index, COUNT, &x[0][0], labels));
-    must(cincel_predict(ctx, model, &x[0][0], COUNT, &probabilities[0][0]));
-    must(cincel_evaluate(ctx, model, data, 50, &loss, &accuracy));
+    must(cincel_predict(ctx, model, NULL, &x[0][0], COUNT, &probabilities[0][0]));
+    must(cincel_evaluate(ctx, model, data, &eo, &found));
     for (size_t i = 0; i < COUNT; i++) {
         const float *p = probabilities[i];
         int best = 0;
@@ -384,8 +476,8 @@ static void prediction_agrees_with_evaluation(void **state)
         hits += best == labels[i];
         expected -= log((double)p[labels[i]]) / COUNT;
     }
-    assert_true(fabs(accuracy - (double)hits / COUNT) < 1e-12);
-    assert_true(fabs(loss - expected) < 1e-5 * expected);
+    assert_true(fabs(found.accuracy - (double)hits / COUNT) < 1e-12);
+    assert_true(fabs(found.loss - expected) < 1e-5 * expected);
     cincel_model_destroy(model);
     cincel_context_destroy(ctx);
     cincel_dataset_destroy(data);
@@ -401,6 +493,7 @@ int main(void)
         cmocka_unit_test(cosine_falls_over_the_whole_run),
         cmocka_unit_test(divergence_is_said),
         cmocka_unit_test(misuse_is_answered),
+        cmocka_unit_test(it_learns_numbers),
         cmocka_unit_test(prediction_agrees_with_evaluation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,38 +1,51 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/abi.h"
 #include "core/memory.h"
 #include "core/status.h"
+#include "train/dataset.h"
 #include "train/trainer.h"
 
 enum { PREDICT_BATCH = 64 };
 
+/* ------------------------------------------------------------------------------------------ batches -- */
+
 cincel_status cincel_batch_create(const cincel_model *model, int batch, struct batch_buffer *out)
 {
-    size_t bytes;
-    if (!cincel_mul((size_t)batch, layer_shape_count(model->in) * sizeof(float), &bytes)) {
+    const size_t n = (size_t)batch, outputs = layer_shape_count(cincel_model_out(model));
+    size_t bytes, target_bytes;
+    if (!cincel_mul(n, layer_shape_count(model->in) * sizeof(float), &bytes) ||
+        !cincel_mul(n, outputs * sizeof(float), &target_bytes)) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "train: batch %d of this model overflows", batch);
     }
     void *x;
     const cincel_status status = cincel_workspace_create(bytes, &x);
     if (status != CINCEL_OK) return status;
-    int32_t *labels = calloc((size_t)batch, sizeof *labels);
-    if (!labels) {
-        cincel_workspace_destroy(x);
-        return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
-    }
-    *out = (struct batch_buffer){x, labels};
-    return CINCEL_OK;
+    *out = (struct batch_buffer){x, calloc(n, sizeof(int32_t)), malloc(target_bytes)};
+    if (out->labels && out->targets) return CINCEL_OK;
+    cincel_batch_destroy(out);
+    return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
 }
 
 void cincel_batch_destroy(struct batch_buffer *b)
 {
     cincel_workspace_destroy(b->x);
     free(b->labels);
-    *b = (struct batch_buffer){NULL, NULL};
+    free(b->targets);
+    *b = (struct batch_buffer){NULL, NULL, NULL};
 }
 
-cincel_status cincel_data_check(const char *what, const cincel_model *model, const cincel_dataset_info *info)
+cincel_status cincel_batch_gather(struct batch_buffer *b, const cincel_dataset *data,
+                                  const cincel_objective *objective, const size_t *index, size_t n)
+{
+    return cincel_objective_has_labels(objective)
+               ? cincel_dataset_gather(data, index, n, b->x, b->labels)
+               : cincel_dataset_gather_targets(data, index, n, b->x, b->targets);
+}
+
+cincel_status cincel_data_check(const char *what, const cincel_model *model,
+                                const cincel_objective *objective, const cincel_dataset_info *info)
 {
     const struct layer_shape in = model->in;
     const size_t outputs = layer_shape_count(cincel_model_out(model));
@@ -41,100 +54,167 @@ cincel_status cincel_data_check(const char *what, const cincel_model *model, con
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: samples are %dx%dx%d, the model takes %dx%dx%d",
                            what, info->height, info->width, info->channels, in.h, in.w, in.c);
     }
-    if (info->classes < 1 || (size_t)info->classes > outputs) {
+    if (!cincel_objective_has_labels(objective)) {
+        if ((size_t)info->targets == outputs) return CINCEL_OK;
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: data set has %d targets, the model %zu outputs",
+                           what, info->targets, outputs);
+    }
+    if (info->classes < 1) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: data set has targets, cross-entropy takes labels",
+                           what);
+    }
+    if ((size_t)info->classes > outputs) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: data set has %d classes, the model %zu outputs",
                            what, info->classes, outputs);
     }
     return CINCEL_OK;
 }
 
-cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *index, size_t count,
-                                      double *loss, double *accuracy)
+/* --------------------------------------------------------------------------------------- evaluating -- */
+
+/* Σ (target − its mean)² of the samples; two passes, so that a large mean takes no digits. */
+static double total_square(const cincel_dataset *data, const size_t *index, size_t count)
 {
-    double loss_sum = 0.0;
+    const size_t targets = (size_t)data->target_count;
+    double total = 0.0;
+    for (size_t t = 0; t < targets; t++) {
+        double sum = 0.0;
+        for (size_t i = 0; i < count; i++) sum += data->targets[index[i] * targets + t];
+        const double mean = sum / (double)count;
+        for (size_t i = 0; i < count; i++) {
+            const double distance = data->targets[index[i] * targets + t] - mean;
+            total += distance * distance;
+        }
+    }
+    return total;
+}
+
+static double residual_square(const float *outputs, const float *targets, size_t count)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        const double distance = (double)targets[i] - (double)outputs[i];
+        sum += distance * distance;
+    }
+    return sum;
+}
+
+cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *index, size_t count,
+                                      cincel_evaluation *out)
+{
+    const bool labels = cincel_objective_has_labels(e->objective);
+    const size_t chances = cincel_objective_chances(e->objective, e->outputs);
+    const struct truth truth = {e->buffer->labels, e->buffer->targets};
+    double loss_sum = 0.0, residual = 0.0;
     size_t hits_sum = 0;
     for (size_t done = 0; done < count;) {
         const size_t n = cincel_min((size_t)e->batch, count - done);
-        const float *logits;
-        double batch_loss;
-        size_t hits;
-        cincel_status status =
-            cincel_dataset_gather(e->data, index + done, n, e->buffer->x, e->buffer->labels);
-        if (status == CINCEL_OK) status = cincel_session_forward(e->session, e->buffer->x, (int)n, &logits);
+        const float *outputs = NULL;
+        double batch_loss = 0.0;
+        size_t hits = 0;
+        cincel_status status = cincel_batch_gather(e->buffer, e->data, e->objective, index + done, n);
+        if (status == CINCEL_OK) status = cincel_session_forward(e->session, e->buffer->x, (int)n, &outputs);
         if (status == CINCEL_OK) {
-            cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;
-            d.rows = n;
-            d.cols = e->classes;
-            status = cincel_cross_entropy(e->ctx, &d, logits, e->buffer->labels, &batch_loss, &hits, NULL);
+            status = cincel_objective_loss(e->ctx, e->objective, outputs, &truth, n, e->outputs, &batch_loss,
+                                           &hits, NULL);
         }
         if (status != CINCEL_OK) return status;
         if (e->cancel && *e->cancel) return cincel_fail(CINCEL_CANCELLED, "train: cancelled");
+        if (!labels) residual += residual_square(outputs, e->buffer->targets, n * e->outputs);
         loss_sum += batch_loss * (double)n;
         hits_sum += hits;
         done += n;
     }
-    *loss = loss_sum / (double)count;
-    *accuracy = (double)hits_sum / (double)count;
+    *out = (cincel_evaluation)CINCEL_EVALUATION_INIT;
+    out->samples = count;
+    out->loss = loss_sum / (double)count;
+    if (chances) {
+        out->accuracy = (double)hits_sum / ((double)count * (double)chances);
+    } else {
+        const double total = total_square(e->data, index, count);
+        out->r2 = total > 0.0 ? 1.0 - residual / total : 0.0;
+    }
     return CINCEL_OK;
 }
 
-cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const cincel_dataset *data, int batch,
-                              double *loss, double *accuracy)
+static cincel_status take_options(const cincel_evaluate_options *o, cincel_evaluate_options *mine,
+                                  cincel_objective *objective)
 {
-    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: model is NULL");
-    if (batch <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: batch is %d, must be > 0", batch);
+    *mine = (cincel_evaluate_options)CINCEL_EVALUATE_OPTIONS_INIT;
+    if (o) {
+        const cincel_status status = cincel_struct_in("evaluate", o, sizeof *o, sizeof *mine, mine);
+        if (status != CINCEL_OK) return status;
+    }
+    if (mine->batch <= 0) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: batch is %d, must be > 0", mine->batch);
+    }
+    return cincel_objective_take("evaluate", mine->objective, objective);
+}
+
+cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
+                              const cincel_evaluate_options *o, cincel_evaluation *out)
+{
+    cincel_evaluate_options mine;
+    cincel_objective objective;
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
-    cincel_status status = cincel_dataset_describe(data, &info);
-    if (status == CINCEL_OK) status = cincel_data_check("evaluate", model, &info);
+    if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: model is NULL");
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: out is NULL");
+    cincel_status status = cincel_struct_check("evaluate", out, sizeof *out);
+    if (status == CINCEL_OK) status = take_options(o, &mine, &objective);
+    if (status == CINCEL_OK) status = cincel_dataset_describe(data, &info);
+    if (status == CINCEL_OK) status = cincel_data_check("evaluate", model, &objective, &info);
     if (status != CINCEL_OK) return status;
 
-    cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
-    o.batch = (int)cincel_min((size_t)batch, info.count);
+    cincel_session_options so = CINCEL_SESSION_OPTIONS_INIT;
+    so.batch = (int)cincel_min((size_t)mine.batch, info.count);
     cincel_session *session = NULL;
-    struct batch_buffer buffer = {NULL, NULL};
+    struct batch_buffer buffer = {NULL, NULL, NULL};
     size_t *index = NULL;
-    double mean_loss = 0.0, mean_accuracy = 0.0;
-    status = cincel_session_create(ctx, model, &o, &session);
-    if (status == CINCEL_OK) status = cincel_batch_create(model, o.batch, &buffer);
+    cincel_evaluation found;
+    status = cincel_session_create(ctx, model, &so, &session);
+    if (status == CINCEL_OK) status = cincel_batch_create(model, so.batch, &buffer);
     if (status == CINCEL_OK) {
         index = calloc(info.count, sizeof *index);
         if (!index) status = cincel_fail(CINCEL_OUT_OF_MEMORY, "evaluate: no memory");
     }
     if (status == CINCEL_OK) {
         for (size_t i = 0; i < info.count; i++) index[i] = i;
-        const struct evaluation e = {
-            ctx, session, data, &buffer, NULL, o.batch, layer_shape_count(cincel_model_out(model))};
-        status = cincel_evaluate_samples(&e, index, info.count, &mean_loss, &mean_accuracy);
+        const struct evaluation e = {ctx,     session, data,     &objective,
+                                     &buffer, NULL,    so.batch, layer_shape_count(cincel_model_out(model))};
+        status = cincel_evaluate_samples(&e, index, info.count, &found);
     }
-    if (status == CINCEL_OK && loss) *loss = mean_loss;
-    if (status == CINCEL_OK && accuracy) *accuracy = mean_accuracy;
+    if (status == CINCEL_OK) status = cincel_struct_out("evaluate", &found, sizeof found, sizeof found, out);
     free(index);
     cincel_batch_destroy(&buffer);
     cincel_session_destroy(session);
     return status;
 }
 
-cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const float *x, int n,
-                             float *probabilities)
+/* --------------------------------------------------------------------------------------- predicting -- */
+
+cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const cincel_objective *objective,
+                             const float *x, int n, float *predictions)
 {
+    cincel_objective mine;
     if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: model is NULL");
     if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: x is NULL");
-    if (!probabilities) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: probabilities is NULL");
+    if (!predictions) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: predictions is NULL");
     if (n <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: n is %d, must be > 0", n);
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     o.batch = n < PREDICT_BATCH ? n : PREDICT_BATCH;
-    cincel_session *session;
-    cincel_status status = cincel_session_create(ctx, model, &o, &session);
+    cincel_session *session = NULL;
+    cincel_status status = cincel_objective_take("predict", objective, &mine);
+    if (status == CINCEL_OK) status = cincel_session_create(ctx, model, &o, &session);
     if (status != CINCEL_OK) return status;
 
-    const size_t sample = layer_shape_count(model->in), classes = layer_shape_count(cincel_model_out(model));
+    const size_t sample = layer_shape_count(model->in), outputs = layer_shape_count(cincel_model_out(model));
     for (int done = 0; done < n && status == CINCEL_OK;) {
         const int now = n - done < o.batch ? n - done : o.batch;
-        const float *logits;
-        status = cincel_session_forward(session, x + (size_t)done * sample, now, &logits);
+        const float *raw;
+        status = cincel_session_forward(session, x + (size_t)done * sample, now, &raw);
         if (status == CINCEL_OK) {
-            status = cincel_softmax_forward(ctx, logits, probabilities + (size_t)done * classes, (size_t)now,
-                                            classes);
+            status = cincel_objective_predict(ctx, &mine, raw, (size_t)now, outputs,
+                                              predictions + (size_t)done * outputs);
         }
         done += now;
     }

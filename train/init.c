@@ -9,11 +9,18 @@
 static double init_bound(cincel_init init, const struct layer_tensor *t)
 {
     const double in = (double)t->fan_in, out = (double)t->fan_out;
+    const bool bias = t->role == TENSOR_BIAS;
     switch (init) {
-    case CINCEL_INIT_KAIMING: return t->is_bias ? 1.0 / sqrt(in) : sqrt(6.0 / in);
-    case CINCEL_INIT_XAVIER: return t->is_bias ? 0.0 : sqrt(6.0 / (in + out));
+    case CINCEL_INIT_KAIMING: return bias ? 1.0 / sqrt(in) : sqrt(6.0 / in);
+    case CINCEL_INIT_XAVIER: return bias ? 0.0 : sqrt(6.0 / (in + out));
     }
     return 0.0;
+}
+
+static void fill(const struct layer_tensor *t, float *block)
+{
+    float *data = layer_tensor_in(block, t);
+    for (size_t i = 0; i < t->count; i++) data[i] = t->role == TENSOR_ONES ? 1.0f : 0.0f;
 }
 
 cincel_status cincel_model_init(cincel_model *model, cincel_init init, uint64_t seed)
@@ -24,11 +31,16 @@ cincel_status cincel_model_init(cincel_model *model, cincel_init init, uint64_t 
     }
     for (size_t i = 0; i < model->tensors; i++) {
         const struct layer_tensor *t = cincel_model_tensor(model, i);
+        if (t->role != TENSOR_WEIGHT && t->role != TENSOR_BIAS) {
+            fill(t, model->parameters);
+            continue;
+        }
         const struct cincel_random random = {seed, (uint32_t)(RANDOM_INIT + i), 0};
         const float bound = (float)init_bound(init, t);
         float *data = layer_tensor_in(model->parameters, t);
         cincel_random_fill_uniform(&random, 0, data, t->count);
         for (size_t e = 0; e < t->count; e++) data[e] = bound * (2.0f * data[e] - 1.0f);
     }
+    for (size_t i = 0; i < model->states; i++) fill(cincel_model_state(model, i), model->state);
     return CINCEL_OK;
 }

@@ -56,7 +56,7 @@ static cincel_status conv2d_infer(struct layer *layer)
                                              .ndim = 1,
                                              .fan_in = fan_in,
                                              .fan_out = fan_out,
-                                             .is_bias = true};
+                                             .role = TENSOR_BIAS};
     layer->tensors = o->bias ? 2 : 1;
     /* a count for people: it may wrap where the sizes are refused right after */
     layer->flops = 2 * (uint64_t)layer->out.h * (uint64_t)layer->out.w * fan_in * oc;

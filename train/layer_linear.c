@@ -28,7 +28,7 @@ static cincel_status linear_infer(struct layer *layer)
                                              .ndim = 1,
                                              .fan_in = features,
                                              .fan_out = (size_t)out,
-                                             .is_bias = true};
+                                             .role = TENSOR_BIAS};
     layer->tensors = layer->as.linear.bias ? 2 : 1;
     layer->flops = 2 * (uint64_t)features * (uint64_t)out;
     return CINCEL_OK;

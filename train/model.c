@@ -44,7 +44,7 @@ cincel_status cincel_model_create(int height, int width, int channels, cincel_mo
 static void layer_release(struct layer *layer)
 {
     free(layer->name);
-    for (int t = 0; t < layer->tensors; t++) free(layer->tensor[t].name);
+    for (int t = 0; t < layer->tensors + layer->states; t++) free(layer->tensor[t].name);
 }
 
 void cincel_model_destroy(cincel_model *model)
@@ -53,6 +53,7 @@ void cincel_model_destroy(cincel_model *model)
     for (size_t i = 0; i < model->layers; i++) layer_release(&model->layer[i]);
     free(model->layer);
     cincel_workspace_destroy(model->parameters);
+    cincel_workspace_destroy(model->state);
     free(model);
 }
 
@@ -64,10 +65,11 @@ struct layer_shape cincel_model_out(const cincel_model *model)
 /* Gives the layer and its tensors their names; on failure it keeps those it had. */
 static cincel_status layer_set_name(struct layer *layer, const char *name)
 {
+    const int tensors = layer->tensors + layer->states;
     char *own = strdup(name);
     char *tensor[LAYER_TENSORS] = {NULL};
     bool complete = own != NULL;
-    for (int t = 0; t < layer->tensors && complete; t++) {
+    for (int t = 0; t < tensors && complete; t++) {
         const size_t bytes = strlen(name) + strlen(layer->tensor[t].suffix) + 2;
         tensor[t] = malloc(bytes);
         complete = tensor[t] != NULL;
@@ -75,21 +77,22 @@ static cincel_status layer_set_name(struct layer *layer, const char *name)
     }
     if (!complete) {
         free(own);
-        for (int t = 0; t < layer->tensors; t++) free(tensor[t]);
+        for (int t = 0; t < tensors; t++) free(tensor[t]);
         return cincel_fail(CINCEL_OUT_OF_MEMORY, "model: no memory");
     }
     layer_release(layer);
     layer->name = own;
-    for (int t = 0; t < layer->tensors; t++) layer->tensor[t].name = tensor[t];
+    for (int t = 0; t < tensors; t++) layer->tensor[t].name = tensor[t];
     return CINCEL_OK;
 }
 
-/* Places the layer's tensors behind what the block holds; *block is its new length in floats. */
-static cincel_status place_tensors(const cincel_model *model, struct layer *layer, size_t *block)
+/* Places tensors [count] of the layer behind what the block holds; *block: its length in floats, in and out.
+ */
+static cincel_status place_tensors(struct layer *layer, struct layer_tensor *tensors, int count,
+                                   size_t *block)
 {
-    *block = model->block;
-    for (int t = 0; t < layer->tensors; t++) {
-        struct layer_tensor *tensor = &layer->tensor[t];
+    for (int t = 0; t < count; t++) {
+        struct layer_tensor *tensor = &tensors[t];
         if (!count_fits(tensor->rows, tensor->h, tensor->w, tensor->c)) {
             return cincel_fail(CINCEL_INVALID_ARGUMENT,
                                "%s: %s of %zu x %zu x %zu x %zu numbers is too large", layer->kind->name,
@@ -102,15 +105,15 @@ static cincel_status place_tensors(const cincel_model *model, struct layer *laye
     return CINCEL_OK;
 }
 
-/* A block of `block` floats that begins as the model's does; the rest is 0. */
-static cincel_status grown_block(const cincel_model *model, size_t block, float **out)
+/* A block of `after` floats that begins as `from` [before] does; the rest is 0. */
+static cincel_status grown_block(const float *from, size_t before, size_t after, float **out)
 {
     void *memory;
-    const cincel_status status = cincel_workspace_create(block * sizeof(float), &memory);
+    const cincel_status status = cincel_workspace_create(after * sizeof(float), &memory);
     if (status != CINCEL_OK) return status;
     float *grown = memory;
-    if (model->block) memcpy(grown, model->parameters, model->block * sizeof(float));
-    if (block > model->block) memset(grown + model->block, 0, (block - model->block) * sizeof(float));
+    if (before) memcpy(grown, from, before * sizeof(float));
+    if (after > before) memset(grown + before, 0, (after - before) * sizeof(float));
     *out = grown;
     return CINCEL_OK;
 }
@@ -137,31 +140,39 @@ cincel_status cincel_model_append(cincel_model *model, const struct layer *proto
     struct layer layer = *proto;
     layer.in = cincel_model_out(model);
     cincel_status status = layer.kind->infer(&layer);
-    size_t block = 0;
-    float *parameters = NULL;
+    size_t block = model->block, state_block = model->state_block;
+    float *parameters = NULL, *state = NULL;
     if (status == CINCEL_OK &&
         !count_fits((size_t)layer.out.h, (size_t)layer.out.w, (size_t)layer.out.c, 1)) {
         status = cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: output %dx%dx%d is too large", layer.kind->name,
                              layer.out.h, layer.out.w, layer.out.c);
     }
-    if (status == CINCEL_OK) status = place_tensors(model, &layer, &block);
+    if (status == CINCEL_OK) status = place_tensors(&layer, layer.tensor, layer.tensors, &block);
+    if (status == CINCEL_OK)
+        status = place_tensors(&layer, layer.tensor + layer.tensors, layer.states, &state_block);
     if (status == CINCEL_OK) status = reserve_layer(model);
     if (status == CINCEL_OK) {
         char position[24];
         snprintf(position, sizeof position, "%zu", model->layers);
         status = layer_set_name(&layer, position);
     }
-    if (status == CINCEL_OK) status = grown_block(model, block, &parameters);
+    if (status == CINCEL_OK) status = grown_block(model->parameters, model->block, block, &parameters);
+    if (status == CINCEL_OK) status = grown_block(model->state, model->state_block, state_block, &state);
     if (status != CINCEL_OK) {
+        cincel_workspace_destroy(parameters);
         layer_release(&layer);
         return status;
     }
     cincel_workspace_destroy(model->parameters);
+    cincel_workspace_destroy(model->state);
     model->parameters = parameters;
     model->block = block;
+    model->state = state;
+    model->state_block = state_block;
     model->layer[model->layers++] = layer;
     for (int t = 0; t < layer.tensors; t++) model->count += layer.tensor[t].count;
     model->tensors += (size_t)layer.tensors;
+    model->states += (size_t)layer.states;
     return CINCEL_OK;
 }
 
@@ -223,6 +234,31 @@ const struct layer_tensor *cincel_model_tensor(const cincel_model *model, size_t
         index -= tensors;
     }
     return NULL;
+}
+
+const struct layer_tensor *cincel_model_state(const cincel_model *model, size_t index)
+{
+    for (size_t i = 0; i < model->layers; i++) {
+        const struct layer *layer = &model->layer[i];
+        const size_t states = (size_t)layer->states;
+        if (index < states) return &layer->tensor[(size_t)layer->tensors + index];
+        index -= states;
+    }
+    return NULL;
+}
+
+size_t cincel_model_snapshot_size(const cincel_model *model) { return model->block + model->state_block; }
+
+void cincel_model_take_snapshot(const cincel_model *model, float *out)
+{
+    if (model->block) memcpy(out, model->parameters, model->block * sizeof *out);
+    if (model->state_block) memcpy(out + model->block, model->state, model->state_block * sizeof *out);
+}
+
+void cincel_model_restore_snapshot(cincel_model *model, const float *from)
+{
+    if (model->block) memcpy(model->parameters, from, model->block * sizeof *from);
+    if (model->state_block) memcpy(model->state, from + model->block, model->state_block * sizeof *from);
 }
 
 cincel_status cincel_model_parameter(cincel_model *model, size_t index, cincel_parameter *out)

@@ -14,7 +14,7 @@
 
 #include "cincel/train.h"
 
-enum { LAYER_TENSORS = 2 }; /* most parameter tensors of a layer: weight and bias */
+enum { LAYER_TENSORS = 5 }; /* most tensors of a layer: weight, bias and three of a batch norm's state */
 
 /*
  * Shape of a sample between two layers, NHWC in memory. A vector is 1 x 1 x features; where it was
@@ -26,19 +26,28 @@ struct layer_shape {
     int flat_h, flat_w; /* 1 x 1 unless flattened */
 };
 
+/* What a tensor is before training. */
+enum tensor_role {
+    TENSOR_WEIGHT, /* drawn by its fan */
+    TENSOR_BIAS,   /* drawn by the fan of its weight, or 0 */
+    TENSOR_ONES,
+    TENSOR_ZEROS,
+    TENSOR_COUNTER /* 0; a whole number, I64 in a weights file. As a float it stays at 2^24 once there */
+};
+
 /*
- * One parameter tensor. In memory it is [rows][h][w][c]; in a weights file [rows][c][h][w], written
- * with `ndim` dimensions: convolutions 4, linear 2 (columns = c·h·w), biases 1.
+ * One tensor. In memory it is [rows][h][w][c]; in a weights file [rows][c][h][w], written with `ndim`
+ * dimensions: convolutions 4, linear 2 (columns = c·h·w), layer norms of images 3, biases 1, counters 0.
  */
 struct layer_tensor {
     const char *suffix; /* "weight" */
     char *name;         /* "conv1.weight": owned by the model */
-    size_t offset;      /* in the parameter block, in floats, of a multiple of 64 bytes */
+    size_t offset;      /* in its block, in floats, of a multiple of 64 bytes */
     size_t count;
     size_t rows, h, w, c;
     int ndim;
-    size_t fan_in, fan_out;
-    bool is_bias;
+    enum tensor_role role;
+    size_t fan_in, fan_out; /* of weights and biases */
 };
 
 struct layer_kind;
@@ -48,17 +57,19 @@ struct layer {
     char *name;  /* "conv1"; the position in the model unless named */
     float alpha; /* of the activation the kind is, where that has one */
     struct layer_shape in, out;
-    int tensors;
+    int tensors, states; /* parameters, which are trained, and behind them what is kept and saved with them */
     struct layer_tensor tensor[LAYER_TENSORS];
     uint64_t flops; /* of its products, forward, one sample: cincel_layer_info */
     union {         /* read by the layer's own file only */
         cincel_conv2d_options conv;
-        struct {
-            int kernel, stride, pad;
-        } pool;
+        cincel_pool2d_options pool;
         struct {
             int out, bias;
         } linear;
+        struct {
+            float eps, momentum;
+        } norm;
+        float drop;
     } as;
 };
 
@@ -79,13 +90,16 @@ struct layer_call {
     const struct layer *layer;
     const struct layer_plans *plans;
     int n;
+    bool training; /* a forward pass that gradients follow: layers that differ then do as in training */
+    uint64_t seed, stream; /* of what is drawn in this step for this layer */
     const float *x;
     float *y;
-    void *aux;       /* kept from forward to backward; NULL where no backward pass follows */
-    const float *dy; /* backward only, as all below */
-    float *dx;       /* NULL: not wanted (the first layer with parameters); may be dy for `in_place` kinds */
+    void *aux; /* kept from forward to backward; NULL where no backward pass follows */
+    float *dy; /* backward only, as dx and gradient; may be overwritten */
+    float *dx; /* NULL: not wanted (the first layer with parameters) */
     const float *parameter[LAYER_TENSORS];
     float *gradient[LAYER_TENSORS]; /* overwritten */
+    float *state[LAYER_TENSORS];    /* from 0 */
     void *ws;
 };
 
@@ -99,6 +113,7 @@ struct layer_kind {
     bool selects;                 /* each output is one of the inputs: an activation's mask may be taken
                                      after it, where it is smaller, as well as before it */
     bool view;                    /* output and input are the same numbers in the same order: no work */
+    bool training_only;           /* does nothing but in training */
     bool backward_reads_x, backward_reads_y;
 
     /* From layer->in and the options: checks them, sets layer->out, tensors and their shapes, flops. */
@@ -108,15 +123,23 @@ struct layer_kind {
     cincel_status (*plan)(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
                           struct layer_activation fused, const cincel_options *options, cincel_plan **out);
 
-    size_t (*aux_bytes)(const struct layer_plans *plans); /* NULL: none */
+    /* Bytes kept from forward to backward, and of workspace for kinds without plans, n samples. NULL: none.
+     */
+    size_t (*aux_bytes)(const struct layer *layer, const struct layer_plans *plans, int n);
+    size_t (*workspace_bytes)(const struct layer *layer, int n);
+
+    /* Can it train on n samples? NULL: on any number. */
+    cincel_status (*check_batch)(const struct layer *layer, int n);
 
     cincel_status (*forward)(const struct layer_call *call);
     cincel_status (*backward)(const struct layer_call *call);
 };
 
 /* ---- the layer kinds, one file each */
-extern const struct layer_kind cincel_layer_conv2d, cincel_layer_relu, cincel_layer_max_pool2d,
-    cincel_layer_flatten, cincel_layer_linear;
+extern const struct layer_kind cincel_layer_conv2d, cincel_layer_max_pool2d, cincel_layer_avg_pool2d,
+    cincel_layer_flatten, cincel_layer_linear, cincel_layer_batch_norm, cincel_layer_layer_norm,
+    cincel_layer_dropout;
+extern const struct layer_kind cincel_layer_activation[]; /* by cincel_activation */
 
 struct cincel_model {
     struct layer_shape in;
@@ -125,7 +148,9 @@ struct cincel_model {
     float *parameters;     /* 64-byte aligned; the gaps between tensors stay 0 */
     size_t block;          /* floats in the block, gaps included */
     size_t tensors, count; /* parameter tensors; numbers in them */
-    atomic_bool sealed;    /* a session was made: its plans hold for these layers, none may follow */
+    float *state;          /* the states, arranged alike in a block of their own */
+    size_t state_block, states;
+    atomic_bool sealed; /* a session was made: its plans hold for these layers, none may follow */
 };
 
 /*
@@ -142,7 +167,13 @@ static inline size_t layer_shape_count(struct layer_shape s) { return (size_t)s.
 /* The layer's tensor t in the model's block, or in a block of the same arrangement (gradients). */
 static inline float *layer_tensor_in(float *block, const struct layer_tensor *t) { return block + t->offset; }
 
-/* The parameter tensor of this number, in the order of the layers; NULL past the end. */
+/* The parameter tensor, or the state, of this number, in the order of the layers; NULL past the end. */
 const struct layer_tensor *cincel_model_tensor(const cincel_model *model, size_t index);
+const struct layer_tensor *cincel_model_state(const cincel_model *model, size_t index);
+
+/* Copies of both blocks, to come back to: room for cincel_model_snapshot_size floats. */
+size_t cincel_model_snapshot_size(const cincel_model *model);
+void cincel_model_take_snapshot(const cincel_model *model, float *out);
+void cincel_model_restore_snapshot(cincel_model *model, const float *from);
 
 #endif

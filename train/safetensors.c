@@ -21,6 +21,11 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
  */
 enum { LENGTH_BYTES = 8, HEADER_MOST = 8 << 20 };
 
+static const struct {
+    const char *name;
+    size_t bytes; /* a number */
+} types[] = {[CINCEL_TENSOR_F32] = {"F32", sizeof(float)}, [CINCEL_TENSOR_I64] = {"I64", sizeof(int64_t)}};
+
 /* What one tensor is called in messages: names may be of any length. */
 #define TENSOR "tensor '%.80s'"
 
@@ -100,7 +105,8 @@ static cincel_status take_place(const struct cincel_tensor_file *file, const jso
                            "%s: " TENSOR ": data_offsets [%zu, %zu] leave the %zu bytes of data", file->path,
                            name, tensor->begin, tensor->end, file->data_size);
     size_t bytes;
-    if (!cincel_mul(tensor->entry.count, sizeof(float), &bytes) || bytes != tensor->end - tensor->begin)
+    if (!cincel_mul(tensor->entry.count, types[tensor->entry.type].bytes, &bytes) ||
+        bytes != tensor->end - tensor->begin)
         return cincel_fail(CINCEL_FORMAT_ERROR,
                            "%s: " TENSOR ": %zu numbers do not take the %zu bytes of data_offsets",
                            file->path, name, tensor->entry.count, tensor->end - tensor->begin);
@@ -114,9 +120,11 @@ static cincel_status take_tensor(const struct cincel_tensor_file *file, const ch
     if (!json_is_object(value)) return bad_tensor(file, name, "is described by no object");
     const char *dtype = json_string_value(json_object_get(value, "dtype"));
     if (!dtype) return bad_tensor(file, name, "dtype is no string");
-    if (strcmp(dtype, "F32") != 0)
-        return cincel_fail(CINCEL_UNSUPPORTED, "%s: " TENSOR ": dtype is %.16s, only F32 is read", file->path,
-                           name, dtype);
+    const bool counts = strcmp(dtype, types[CINCEL_TENSOR_I64].name) == 0;
+    if (!counts && strcmp(dtype, types[CINCEL_TENSOR_F32].name) != 0)
+        return cincel_fail(CINCEL_UNSUPPORTED, "%s: " TENSOR ": dtype is %.16s, only F32 and I64 are read",
+                           file->path, name, dtype);
+    tensor->entry.type = counts ? CINCEL_TENSOR_I64 : CINCEL_TENSOR_F32;
     const cincel_status status = take_shape(file, json_object_get(value, "shape"), &tensor->entry);
     return status == CINCEL_OK ? take_place(file, json_object_get(value, "data_offsets"), tensor) : status;
 }
@@ -293,7 +301,16 @@ void cincel_tensor_file_read(const struct cincel_tensor_file *file, const struct
     /* the entry is the first member of its tensor */
     const struct tensor *tensor = (const struct tensor *)entry;
     assert(tensor >= file->tensors && tensor < file->tensors + file->count);
-    memcpy(out, file->data + tensor->begin, tensor->end - tensor->begin);
+    const char *data = file->data + tensor->begin;
+    if (entry->type == CINCEL_TENSOR_F32) {
+        memcpy(out, data, tensor->end - tensor->begin);
+        return;
+    }
+    for (size_t i = 0; i < entry->count; i++) {
+        int64_t number; /* at any place in the file */
+        memcpy(&number, data + i * sizeof number, sizeof number);
+        out[i] = (float)number;
+    }
 }
 
 const char *cincel_tensor_file_metadata(const struct cincel_tensor_file *file, const char *key)
@@ -308,7 +325,7 @@ static cincel_status describe(const char *path, const struct cincel_tensor_sourc
                               size_t *offset)
 {
     const size_t begin = *offset;
-    size_t bytes = sizeof(float);
+    size_t bytes = types[source->type].bytes;
     bool fits = true;
     json_t *shape = json_array();
     for (int i = 0; i < source->ndim; i++) {
@@ -323,8 +340,8 @@ static cincel_status describe(const char *path, const struct cincel_tensor_sourc
     } else if (strcmp(source->name, "__metadata__") == 0 || json_object_get(header, source->name)) {
         status = cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: " TENSOR ": name is taken", path, source->name);
     } else {
-        json_t *entry = json_pack("{s:s, s:O, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
-                                  (json_int_t)begin, (json_int_t)*offset);
+        json_t *entry = json_pack("{s:s, s:O, s:[I, I]}", "dtype", types[source->type].name, "shape", shape,
+                                  "data_offsets", (json_int_t)begin, (json_int_t)*offset);
         if (json_object_set_new(header, source->name, entry) != 0)
             status = cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: " TENSOR ": name is no UTF-8, or no memory",
                                  path, source->name);
@@ -379,6 +396,17 @@ static size_t count_of(const struct cincel_tensor_source *source)
     return count;
 }
 
+static void write_numbers(struct cincel_atomic_file *file, const struct cincel_tensor_source *source,
+                          const float *data)
+{
+    const size_t count = count_of(source);
+    if (source->type == CINCEL_TENSOR_F32) cincel_atomic_file_write(file, data, count * sizeof *data);
+    for (size_t i = 0; i < count && source->type == CINCEL_TENSOR_I64; i++) {
+        const int64_t number = (int64_t)data[i];
+        cincel_atomic_file_write(file, &number, sizeof number);
+    }
+}
+
 cincel_status cincel_tensor_file_write(const char *path, const struct cincel_tensor_source *tensors,
                                        size_t count, const struct cincel_tensor_metadata *metadata,
                                        size_t metadata_count)
@@ -405,8 +433,7 @@ cincel_status cincel_tensor_file_write(const char *path, const struct cincel_ten
         cincel_atomic_file_write(file, header, (size_t)length);
         for (size_t i = 0; i < count; i++) {
             if (!tensors[i].data) tensors[i].fill(tensors[i].user, made);
-            cincel_atomic_file_write(file, tensors[i].data ? tensors[i].data : made,
-                                     count_of(&tensors[i]) * sizeof(float));
+            write_numbers(file, &tensors[i], tensors[i].data ? tensors[i].data : made);
         }
         status = cincel_atomic_file_commit(file);
     }

@@ -1,7 +1,8 @@
 /*
  * The safetensors file format: an 8-byte little-endian header length, a JSON header that gives each
- * tensor's type, shape and place, then the data. Only F32 tensors; names, shapes and numbers pass
- * through as they are. What they mean to a model (PyTorch's layouts) is model_file.c's business.
+ * tensor's type, shape and place, then the data. F32 tensors, and I64 ones, whose numbers are handed in and
+ * out as floats (exact up to 2^24, as counters here are); names, shapes and numbers pass through as they are.
+ * What they mean to a model (PyTorch's layouts) is model_file.c's business.
  *
  * A file is read and checked whole before anything is handed out: once it is open, nothing can fail.
  */
@@ -12,9 +13,12 @@
 
 #define CINCEL_TENSOR_DIMS 8
 
+enum cincel_tensor_type { CINCEL_TENSOR_F32 = 0, CINCEL_TENSOR_I64 };
+
 struct cincel_tensor_entry {
     const char *name; /* as long as the file is open */
-    int ndim;         /* 0: a scalar */
+    enum cincel_tensor_type type;
+    int ndim; /* 0: a scalar */
     size_t shape[CINCEL_TENSOR_DIMS];
     size_t count; /* product of shape, 1 for a scalar */
 };
@@ -51,6 +55,7 @@ const char *cincel_tensor_file_metadata(const struct cincel_tensor_file *file, c
 
 struct cincel_tensor_source {
     const char *name;
+    enum cincel_tensor_type type; /* I64 ones before all others: the data is not padded */
     int ndim;
     size_t shape[CINCEL_TENSOR_DIMS];
     const float *data;                    /* row-major; NULL: `fill` makes it */

@@ -34,7 +34,7 @@ int cincel_schedule(const cincel_model *model, bool training, struct schedule_st
         const bool fused = kind->activation != CINCEL_ACT_NONE && i > 0 && !step[i - 1].skip &&
                            model->layer[i - 1].kind->fuses_activation &&
                            !(training && needs_input(kind->activation));
-        step[i].skip = fused || kind->view;
+        step[i].skip = fused || kind->view || (kind->training_only && !training);
         if (fused) step[i - 1].fused = (struct layer_activation){kind->activation, model->layer[i].alpha};
     }
     int first = 0; /* layer with parameters */

@@ -5,6 +5,8 @@
 #include "core/abi.h"
 #include "core/memory.h"
 #include "core/status.h"
+#include "train/objective.h"
+#include "train/random.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
 
@@ -24,6 +26,9 @@ struct cincel_session {
     int batch;
     bool training;
     cincel_options options;
+    cincel_objective objective;
+    uint64_t seed;
+    uint32_t steps;             /* gradients computed so far */
     struct schedule_step *step; /* [layers] */
     struct lifetime *buffer;    /* [layers · LAYER_BUFFERS] */
     int last;                   /* layer that gives the logits */
@@ -79,14 +84,18 @@ static size_t set_workspace(const struct cincel_session *s, const struct plan_se
             const cincel_plan *plan = set->layer[i].pass[pass];
             if (plan) bytes = cincel_max(bytes, cincel_plan_workspace_size(plan));
         }
+        const struct layer *layer = &s->model->layer[i];
+        if (s->training && layer->kind->workspace_bytes)
+            bytes = cincel_max(bytes, layer->kind->workspace_bytes(layer, set->n));
     }
     return bytes;
 }
 
 static size_t aux_bytes(const struct cincel_session *s, const struct plan_set *set, size_t i)
 {
-    const struct layer_kind *kind = s->model->layer[i].kind;
-    return s->training && s->step[i].backward && kind->aux_bytes ? kind->aux_bytes(&set->layer[i]) : 0;
+    const struct layer *layer = &s->model->layer[i];
+    const bool kept = s->training && s->step[i].backward && layer->kind->aux_bytes;
+    return kept ? layer->kind->aux_bytes(layer, &set->layer[i], set->n) : 0;
 }
 
 static cincel_status grow_workspace(struct cincel_session *s, size_t bytes)
@@ -99,6 +108,16 @@ static cincel_status grow_workspace(struct cincel_session *s, size_t bytes)
     s->ws = ws;
     s->ws_bytes = bytes;
     return CINCEL_OK;
+}
+
+static cincel_status check_batch(const struct cincel_session *s, int n)
+{
+    cincel_status status = CINCEL_OK;
+    for (size_t i = 0; i < s->model->layers && status == CINCEL_OK; i++) {
+        const struct layer *layer = &s->model->layer[i];
+        if (layer->kind->check_batch) status = layer->kind->check_batch(layer, n);
+    }
+    return status;
 }
 
 /* The plans for n samples, forward ones and, if asked, backward ones. */
@@ -117,7 +136,8 @@ static cincel_status find_set(struct cincel_session *s, int n, bool backward, st
     *out = set;
     if (set->made[CINCEL_FORWARD] && (!backward || set->made[CINCEL_BACKWARD_WEIGHTS])) return CINCEL_OK;
 
-    cincel_status status = make_pass(s, set, CINCEL_FORWARD);
+    cincel_status status = backward ? check_batch(s, set->n) : CINCEL_OK;
+    if (status == CINCEL_OK) status = make_pass(s, set, CINCEL_FORWARD);
     if (status == CINCEL_OK && backward) status = make_pass(s, set, CINCEL_BACKWARD_DATA);
     if (status == CINCEL_OK && backward) status = make_pass(s, set, CINCEL_BACKWARD_WEIGHTS);
     if (status == CINCEL_OK) status = grow_workspace(s, set_workspace(s, set));
@@ -134,7 +154,7 @@ static cincel_status find_set(struct cincel_session *s, int n, bool backward, st
 
 static cincel_status check_options(const cincel_context *ctx, const cincel_model *model,
                                    const cincel_session_options *o, cincel_session_options *mine,
-                                   cincel_options *plan)
+                                   cincel_options *plan, cincel_objective *objective)
 {
     if (!ctx) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: context is NULL");
     if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: model is NULL");
@@ -149,6 +169,8 @@ static cincel_status check_options(const cincel_context *ctx, const cincel_model
             cincel_struct_in("session: plan", mine->plan, sizeof *plan, sizeof *plan, plan);
         if (status != CINCEL_OK) return status;
     }
+    const cincel_status status = cincel_objective_take("session", mine->objective, objective);
+    if (status != CINCEL_OK) return status;
     if (mine->batch <= 0) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: batch is %d, must be > 0", mine->batch);
     }
@@ -196,7 +218,8 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
 {
     cincel_session_options mine;
     cincel_options plan;
-    cincel_status status = check_options(ctx, model, o, &mine, &plan);
+    cincel_objective objective;
+    cincel_status status = check_options(ctx, model, o, &mine, &plan, &objective);
     if (status != CINCEL_OK) return status;
     if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is NULL");
     struct cincel_session *s = calloc(1, sizeof *s);
@@ -206,6 +229,8 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
     s->batch = mine.batch;
     s->training = mine.training != 0;
     s->options = plan;
+    s->objective = objective;
+    s->seed = mine.seed;
     atomic_store(&model->sealed, true);
     s->step = calloc(model->layers, sizeof *s->step);
     s->buffer = calloc(model->layers * LAYER_BUFFERS, sizeof *s->buffer);
@@ -283,7 +308,7 @@ static void *buffer_at(const struct cincel_session *s, int layer, int which)
 }
 
 static struct layer_call layer_call(const struct cincel_session *s, const struct plan_set *set, int i,
-                                    const float *x)
+                                    bool training, const float *x)
 {
     const struct layer *layer = &s->model->layer[i];
     const struct schedule_step *step = &s->step[i];
@@ -292,6 +317,9 @@ static struct layer_call layer_call(const struct cincel_session *s, const struct
         .layer = layer,
         .plans = &set->layer[i],
         .n = set->n,
+        .training = training,
+        .seed = s->seed,
+        .stream = (uint64_t)(RANDOM_DROPOUT + (uint32_t)i) << 32 | s->steps,
         .x = step->source == SCHEDULE_INPUT ? x : buffer_at(s, step->source, BUFFER_Y),
         .y = buffer_at(s, i, BUFFER_Y),
         .aux = buffer_at(s, i, BUFFER_AUX),
@@ -303,14 +331,18 @@ static struct layer_call layer_call(const struct cincel_session *s, const struct
         call.parameter[t] = layer_tensor_in(s->model->parameters, &layer->tensor[t]);
         call.gradient[t] = s->training ? layer_tensor_in(s->gradients, &layer->tensor[t]) : NULL;
     }
+    for (int t = 0; t < layer->states; t++) {
+        call.state[t] = layer_tensor_in(s->model->state, &layer->tensor[layer->tensors + t]);
+    }
     return call;
 }
 
-static cincel_status run_forward(const struct cincel_session *s, const struct plan_set *set, const float *x)
+static cincel_status run_forward(const struct cincel_session *s, const struct plan_set *set, bool training,
+                                 const float *x)
 {
     for (int i = 0; i < (int)s->model->layers; i++) {
         if (s->step[i].skip) continue;
-        const struct layer_call call = layer_call(s, set, i, x);
+        const struct layer_call call = layer_call(s, set, i, training, x);
         const cincel_status status = call.layer->kind->forward(&call);
         if (status != CINCEL_OK) return status;
     }
@@ -321,7 +353,7 @@ static cincel_status run_backward(const struct cincel_session *s, const struct p
 {
     for (int i = (int)s->model->layers - 1; i >= 0; i--) {
         if (!s->step[i].backward) continue;
-        const struct layer_call call = layer_call(s, set, i, x);
+        const struct layer_call call = layer_call(s, set, i, true, x);
         cincel_status status = CINCEL_OK;
         const struct layer_activation mask = s->step[i].mask;
         if (mask.act != CINCEL_ACT_NONE) {
@@ -365,33 +397,53 @@ cincel_status cincel_session_forward(cincel_session *s, const float *x, int n, c
     if (!logits) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: logits is NULL");
     struct plan_set *set;
     status = find_set(s, n, false, &set);
-    if (status == CINCEL_OK) status = run_forward(s, set, x);
+    if (status == CINCEL_OK) status = run_forward(s, set, false, x);
     if (status == CINCEL_OK) *logits = logits_of(s, x);
+    return status;
+}
+
+static cincel_status compute_gradients(cincel_session *s, const float *x, const struct truth *truth, int n,
+                                       double *loss, size_t *hits)
+{
+    struct plan_set *set;
+    cincel_status status = find_set(s, n, true, &set);
+    if (status != CINCEL_OK) return status;
+    s->have_gradients = false;
+    status = run_forward(s, set, true, x);
+    if (status != CINCEL_OK) return status;
+    const size_t outputs = layer_shape_count(cincel_model_out(s->model));
+    status = cincel_objective_loss(s->ctx, &s->objective, logits_of(s, x), truth, (size_t)n, outputs, loss,
+                                   hits, buffer_at(s, s->last, BUFFER_DY));
+    if (status == CINCEL_OK) status = run_backward(s, set, x);
+    s->have_gradients = status == CINCEL_OK;
+    s->steps++;
     return status;
 }
 
 cincel_status cincel_session_gradients(cincel_session *s, const float *x, const int32_t *labels, int n,
                                        double *loss, size_t *hits)
 {
-    cincel_status status = check_call(s, x, n);
+    const cincel_status status = check_call(s, x, n);
     if (status != CINCEL_OK) return status;
     if (!s->training) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: training is 0: no gradients");
     if (!labels) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: labels is NULL");
-    struct plan_set *set;
-    status = find_set(s, n, true, &set);
+    if (!cincel_objective_has_labels(&s->objective)) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: its objective takes targets, not labels");
+    }
+    return compute_gradients(s, x, &(const struct truth){labels, NULL}, n, loss, hits);
+}
+
+cincel_status cincel_session_target_gradients(cincel_session *s, const float *x, const float *targets, int n,
+                                              double *loss, size_t *hits)
+{
+    const cincel_status status = check_call(s, x, n);
     if (status != CINCEL_OK) return status;
-    s->have_gradients = false;
-    status = run_forward(s, set, x);
-    if (status != CINCEL_OK) return status;
-    const size_t classes = layer_shape_count(cincel_model_out(s->model));
-    cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;
-    d.rows = (size_t)n;
-    d.cols = classes;
-    status = cincel_cross_entropy(s->ctx, &d, logits_of(s, x), labels, loss, hits,
-                                  buffer_at(s, s->last, BUFFER_DY));
-    if (status == CINCEL_OK) status = run_backward(s, set, x);
-    s->have_gradients = status == CINCEL_OK;
-    return status;
+    if (!s->training) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: training is 0: no gradients");
+    if (!targets) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: targets is NULL");
+    if (cincel_objective_has_labels(&s->objective)) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: its objective takes labels, not targets");
+    }
+    return compute_gradients(s, x, &(const struct truth){NULL, targets}, n, loss, hits);
 }
 
 const float *cincel_session_gradient(const cincel_session *s, size_t index)

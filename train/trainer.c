@@ -15,13 +15,14 @@ struct trainer {
     cincel_model *model;
     const cincel_dataset *data;
     cincel_train_options o;
+    cincel_objective objective;
     cincel_session *session;
     struct batch_buffer buffer;
     int batch;
     size_t *split; /* permutation of all samples: first those to train on, then those that validate */
     size_t *order; /* this epoch's order of the former */
     size_t train_count, validation_count;
-    float *best; /* parameters of the best epoch */
+    float *best; /* snapshot of the model after the best epoch */
     double best_loss, best_accuracy;
     double start;
     struct {
@@ -104,13 +105,15 @@ static cincel_status trainer_set_up(struct trainer *t)
 {
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
     cincel_status status = cincel_dataset_describe(t->data, &info);
-    if (status == CINCEL_OK) status = cincel_data_check("train", t->model, &info);
+    if (status == CINCEL_OK) status = cincel_data_check("train", t->model, &t->objective, &info);
     if (status == CINCEL_OK) status = split_samples(t, info.count);
     if (status != CINCEL_OK) return status;
 
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     t->batch = o.batch = (int)cincel_min((size_t)t->o.batch, t->train_count);
     o.training = 1;
+    o.objective = &t->objective;
+    o.seed = t->o.seed;
     cincel_options plan = CINCEL_OPTIONS_INIT;
     if (t->o.plan) status = cincel_struct_in("train: plan", t->o.plan, sizeof plan, sizeof plan, &plan);
     if (status != CINCEL_OK) return status;
@@ -120,7 +123,7 @@ static cincel_status trainer_set_up(struct trainer *t)
     if (status == CINCEL_OK) status = prepare_remainders(t);
     if (status == CINCEL_OK) status = cincel_batch_create(t->model, t->batch, &t->buffer);
     if (status != CINCEL_OK) return status;
-    t->best = malloc(t->model->block * sizeof *t->best);
+    t->best = malloc(cincel_model_snapshot_size(t->model) * sizeof *t->best);
     if (!t->best) return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
     t->report.planned_bytes = cincel_session_memory(t->session);
     return CINCEL_OK;
@@ -165,9 +168,12 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, float
                                 size_t *hits)
 {
     const double begin = now();
-    cincel_status status = cincel_dataset_gather(t->data, t->order + first, n, t->buffer.x, t->buffer.labels);
-    if (status == CINCEL_OK) {
+    cincel_status status = cincel_batch_gather(&t->buffer, t->data, &t->objective, t->order + first, n);
+    if (status == CINCEL_OK && cincel_objective_has_labels(&t->objective)) {
         status = cincel_session_gradients(t->session, t->buffer.x, t->buffer.labels, (int)n, loss, hits);
+    } else if (status == CINCEL_OK) {
+        status =
+            cincel_session_target_gradients(t->session, t->buffer.x, t->buffer.targets, (int)n, loss, hits);
     }
     if (status == CINCEL_OK && !isfinite(*loss)) {
         status = cincel_fail(CINCEL_INVALID_ARGUMENT,
@@ -192,6 +198,8 @@ static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
     cincel_shuffle(t->order, t->train_count, t->o.seed, RANDOM_SHUFFLE, (uint32_t)p->epoch);
     t->epoch.seconds = 0.0;
     t->epoch.items = 0;
+    const size_t outputs = layer_shape_count(cincel_model_out(t->model));
+    const size_t chances = cincel_objective_chances(&t->objective, outputs);
     double loss_sum = 0.0;
     size_t hits_sum = 0;
     for (size_t first = 0; first < t->train_count; first += (size_t)t->batch) {
@@ -205,7 +213,7 @@ static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
         hits_sum += hits;
         p->step++;
         p->loss = loss_sum / (double)(first + n);
-        p->accuracy = (double)hits_sum / (double)(first + n);
+        if (chances) p->accuracy = (double)hits_sum / ((double)(first + n) * (double)chances);
         tell(t, p);
         if (cancelled(t)) return cincel_fail(CINCEL_CANCELLED, "train: cancelled");
     }
@@ -225,16 +233,16 @@ static cincel_status close_epoch(struct trainer *t, cincel_train_progress *p)
     p->validation_loss = p->loss;
     p->validation_accuracy = p->accuracy;
     if (t->validation_count > 0) {
-        const struct evaluation e = {t->ctx,
-                                     t->session,
-                                     t->data,
-                                     &t->buffer,
-                                     t->o.cancel,
-                                     t->batch,
-                                     layer_shape_count(cincel_model_out(t->model))};
-        const cincel_status status = cincel_evaluate_samples(
-            &e, t->split + t->train_count, t->validation_count, &p->validation_loss, &p->validation_accuracy);
+        const struct evaluation e = {
+            t->ctx,     t->session,  t->data,  &t->objective,
+            &t->buffer, t->o.cancel, t->batch, layer_shape_count(cincel_model_out(t->model))};
+        cincel_evaluation found;
+        const cincel_status status =
+            cincel_evaluate_samples(&e, t->split + t->train_count, t->validation_count, &found);
         if (status != CINCEL_OK) return status;
+        p->validation_loss = found.loss;
+        p->validation_accuracy = found.accuracy;
+        p->validation_r2 = found.r2;
     }
     cincel_train_report *r = &t->report;
     r->epochs = p->epoch;
@@ -247,7 +255,8 @@ static cincel_status close_epoch(struct trainer *t, cincel_train_progress *p)
         r->best_epoch = p->epoch;
         r->validation_loss = p->validation_loss;
         r->validation_accuracy = p->validation_accuracy;
-        memcpy(t->best, t->model->parameters, t->model->block * sizeof *t->best);
+        r->validation_r2 = p->validation_r2;
+        cincel_model_take_snapshot(t->model, t->best);
     }
     p->epoch_done = 1;
     tell(t, p);
@@ -266,9 +275,7 @@ static cincel_status train_epochs(struct trainer *t)
         t->report.stopped_early =
             t->o.patience > 0 && epoch < t->o.epochs && epoch - t->report.best_epoch >= t->o.patience;
     }
-    if (t->report.best_epoch > 0) {
-        memcpy(t->model->parameters, t->best, t->model->block * sizeof *t->best);
-    }
+    if (t->report.best_epoch > 0) cincel_model_restore_snapshot(t->model, t->best);
     return status;
 }
 
@@ -290,6 +297,7 @@ cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cince
     if (report) status = cincel_struct_check("train: report", report, sizeof *report);
     if (status == CINCEL_OK && o) status = cincel_struct_in("train", o, sizeof *o, sizeof t.o, &t.o);
     if (status == CINCEL_OK) status = check_options(&t.o);
+    if (status == CINCEL_OK) status = cincel_objective_take("train", t.o.objective, &t.objective);
     if (status == CINCEL_OK) status = trainer_set_up(&t);
     if (status == CINCEL_OK) status = train_epochs(&t);
     if (status == CINCEL_CANCELLED) {

@@ -3,36 +3,45 @@
 #define CINCEL_TRAIN_TRAINER_H
 
 #include "train/model.h"
+#include "train/objective.h"
 
 /* Room for one batch on its way from the data set to the session. */
 struct batch_buffer {
     float *x;
-    int32_t *labels;
+    int32_t *labels; /* or */
+    float *targets;
 };
 cincel_status cincel_batch_create(const cincel_model *model, int batch, struct batch_buffer *out);
 void cincel_batch_destroy(struct batch_buffer *b);
+
+/* Samples index[0 … n−1] with their labels or targets, whichever the objective takes. */
+cincel_status cincel_batch_gather(struct batch_buffer *b, const cincel_dataset *data,
+                                  const cincel_objective *objective, const size_t *index, size_t n);
 
 /* Makes the plans for n ≤ batch samples now, so that no later call has to: forward ones, and with `backward`
    all. */
 cincel_status cincel_session_prepare(cincel_session *session, int n, bool backward);
 
-/* Do the samples fit the model's input, and the labels its outputs? `what` begins the message. */
-cincel_status cincel_data_check(const char *what, const cincel_model *model, const cincel_dataset_info *info);
+/* Do the samples fit the model's input, and the labels or targets its outputs and the objective? `what`
+   begins the message. */
+cincel_status cincel_data_check(const char *what, const cincel_model *model,
+                                const cincel_objective *objective, const cincel_dataset_info *info);
 
 /*
- * Mean loss and accuracy of samples index[0 … count−1], count > 0, in batches of at most `batch` (the
- * session's). A raised `cancel` (may be NULL) ends it with CINCEL_CANCELLED.
+ * Figures of samples index[0 … count−1], count > 0, in batches of at most `batch` (the session's). A raised
+ * `cancel` (may be NULL) ends it with CINCEL_CANCELLED.
  */
 struct evaluation {
     cincel_context *ctx;
     cincel_session *session;
     const cincel_dataset *data;
-    const struct batch_buffer *buffer;
+    const cincel_objective *objective;
+    struct batch_buffer *buffer;
     const volatile int *cancel;
     int batch;
-    size_t classes;
+    size_t outputs;
 };
 cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *index, size_t count,
-                                      double *loss, double *accuracy);
+                                      cincel_evaluation *out);
 
 #endif

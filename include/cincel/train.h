@@ -43,8 +43,31 @@ typedef struct cincel_conv2d_options {
 /* Layers are appended in order; each call checks the shape that reaches it. Names for the weights file
    are positions, as in PyTorch's nn.Sequential ("0.weight"), unless cincel_model_name gives another. */
 CINCEL_API cincel_status cincel_model_add_conv2d(cincel_model *model, const cincel_conv2d_options *o);
+/* `alpha` is for LEAKY_RELU and ELU (finite, > 0) and ignored elsewhere. Behind a convolution or a linear
+   layer an activation is part of that layer's plan, except GELU, GELU_TANH and SILU in training: their
+   gradient needs what went into them, so they are a pass of their own that keeps it. */
+CINCEL_API cincel_status cincel_model_add_activation(cincel_model *model, cincel_activation act, float alpha);
 CINCEL_API cincel_status cincel_model_add_relu(cincel_model *model);
+
+/* Windows as in cincel_pool_desc: out_h = out_w = 0 slides kernels, both > 0 is adaptive (1 x 1: global
+   pooling) and ignores kernel, stride and padding. */
+typedef struct cincel_pool2d_options {
+    size_t size;
+    cincel_pool_kind kind;
+    int kernel_h, kernel_w, stride_h, stride_w;
+    int pad_top, pad_bottom, pad_left, pad_right;
+    int out_h, out_w;
+} cincel_pool2d_options;
+#define CINCEL_POOL2D_OPTIONS_INIT                                                   \
+    {                                                                                \
+        sizeof(cincel_pool2d_options), CINCEL_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0 \
+    }
+CINCEL_API cincel_status cincel_model_add_pool2d(cincel_model *model, const cincel_pool2d_options *o);
 CINCEL_API cincel_status cincel_model_add_max_pool2d(cincel_model *model, int kernel, int stride, int pad);
+
+/* Inverted dropout with probability p, 0 ≤ p < 1, in gradient calls; nothing in forward calls. */
+CINCEL_API cincel_status cincel_model_add_dropout(cincel_model *model, float p);
+
 CINCEL_API cincel_status cincel_model_add_flatten(cincel_model *model);
 CINCEL_API cincel_status cincel_model_add_linear(cincel_model *model, int out_features, int bias);
 
@@ -88,8 +111,9 @@ CINCEL_API cincel_status cincel_model_init(cincel_model *model, cincel_init init
 CINCEL_API size_t cincel_model_parameters(const cincel_model *model); /* number of floats */
 
 /*
- * One parameter tensor. The data is in the library's layout (convolutions OHWI, linear [out][in] with
- * `in` in NHWC order) and may be read and written by the caller between steps.
+ * One parameter tensor: what is trained; running statistics are not. The data is in the library's layout
+ * (convolutions OHWI, linear [out][in] with `in` in NHWC order) and may be read and written by the caller
+ * between steps.
  */
 typedef struct cincel_parameter {
     size_t size;
@@ -113,19 +137,47 @@ CINCEL_API cincel_status cincel_model_parameter(cincel_model *model, size_t inde
 CINCEL_API cincel_status cincel_model_save(const cincel_model *model, const char *path);
 CINCEL_API cincel_status cincel_model_load(cincel_model *model, const char *path);
 
+/* ---------------------------------------------------------------------------------- objectives -- */
+
+/* The loss that training minimises, and with it what the model's outputs mean. Means over the batch; the
+   definitions are PyTorch's, see cincel/loss.h. */
+typedef enum cincel_objective_kind {
+    CINCEL_OBJECTIVE_CROSS_ENTROPY = 0, /* outputs are logits of classes, one label a sample; predictions are
+                                           their softmax */
+    CINCEL_OBJECTIVE_BCE,               /* outputs are logits of independent yes-or-no questions, targets in
+                                           0 … 1; predictions are their sigmoid */
+    CINCEL_OBJECTIVE_MSE,               /* outputs are numbers: squared distance, */
+    CINCEL_OBJECTIVE_L1,                /* absolute distance, */
+    CINCEL_OBJECTIVE_HUBER              /* squared up to delta, absolute beyond (Huber, 1964) */
+} cincel_objective_kind;
+
+typedef struct cincel_objective {
+    size_t size;
+    cincel_objective_kind kind;
+    float delta;           /* of HUBER, finite and > 0 */
+    float label_smoothing; /* of CROSS_ENTROPY, 0 … 1 (Szegedy et al., 2016) */
+} cincel_objective;
+#define CINCEL_OBJECTIVE_INIT                                                \
+    {                                                                        \
+        sizeof(cincel_objective), CINCEL_OBJECTIVE_CROSS_ENTROPY, 1.0f, 0.0f \
+    }
+
 /* ------------------------------------------------------------------------------------ sessions -- */
 
 typedef struct cincel_session cincel_session;
 
 typedef struct cincel_session_options {
     size_t size;
-    int batch;                  /* largest number of samples a call */
-    int training;               /* 1: backward plans, gradients and saved activations too */
-    const cincel_options *plan; /* for every plan of the session, copied; NULL: the defaults */
+    int batch;                         /* largest number of samples a call */
+    int training;                      /* 1: backward plans, gradients and saved activations too */
+    const cincel_options *plan;        /* for every plan of the session, copied; NULL: the defaults */
+    const cincel_objective *objective; /* of the gradients, copied; NULL: cross-entropy */
+    uint64_t seed;                     /* of dropout, which is drawn by seed, layer, element and the number of
+                                          gradient calls before */
 } cincel_session_options;
-#define CINCEL_SESSION_OPTIONS_INIT                 \
-    {                                               \
-        sizeof(cincel_session_options), 64, 0, NULL \
+#define CINCEL_SESSION_OPTIONS_INIT                          \
+    {                                                        \
+        sizeof(cincel_session_options), 64, 0, NULL, NULL, 0 \
     }
 
 /* Makes all plans and allocates all memory of a step once. Context and model must outlive it. */
@@ -156,9 +208,16 @@ CINCEL_API cincel_status cincel_session_plan(const cincel_session *session, size
 CINCEL_API cincel_status cincel_session_forward(cincel_session *session, const float *x, int n,
                                                 const float **logits);
 
-/* Forward, softmax cross-entropy and backpropagation: gradients of the mean loss over n samples. */
+/* Forward, cross-entropy and backpropagation: gradients of the mean loss over n samples. *hits (may be NULL,
+   as may loss): samples whose largest logit is the label's. */
 CINCEL_API cincel_status cincel_session_gradients(cincel_session *session, const float *x,
                                                   const int32_t *labels, int n, double *loss, size_t *hits);
+
+/* The same for the other objectives, with targets [n][outputs]. *hits: outputs on their target's side of one
+   half, for BCE; 0 for the others. */
+CINCEL_API cincel_status cincel_session_target_gradients(cincel_session *session, const float *x,
+                                                         const float *targets, int n, double *loss,
+                                                         size_t *hits);
 
 /* Gradient of parameter tensor `index`, in the layout of the parameter; NULL if not training. */
 CINCEL_API const float *cincel_session_gradient(const cincel_session *session, size_t index);
@@ -272,12 +331,13 @@ CINCEL_API cincel_status cincel_dataset_gather_targets(const cincel_dataset *dat
 typedef struct cincel_train_progress {
     int epoch, epochs;       /* epoch from 1 */
     size_t step, steps;      /* within the epoch, from 1 */
-    double loss, accuracy;   /* running means of the epoch */
+    double loss, accuracy;   /* running means of the epoch; accuracy as in cincel_evaluation */
     double items_per_second; /* of the epoch's training steps so far */
     double seconds_left;     /* estimate for the whole run */
     int epoch_done;          /* 1: the call that closes an epoch; the fields below are valid */
     double validation_loss, validation_accuracy;
-    int best; /* 1: the best epoch so far, by options.criterion */
+    int best;             /* 1: the best epoch so far, by options.criterion */
+    double validation_r2; /* as cincel_evaluation.r2; 0 without a validation part */
 } cincel_train_progress;
 
 typedef enum cincel_lr_schedule {
@@ -309,11 +369,12 @@ typedef struct cincel_train_options {
     const volatile int *cancel; /* raised: stop after the current step, restore the best weights */
     cincel_lr_schedule lr_schedule;
     cincel_criterion criterion;
+    const cincel_objective *objective; /* NULL: cross-entropy */
 } cincel_train_options;
 #define CINCEL_TRAIN_OPTIONS_INIT                                                                   \
     {                                                                                               \
         sizeof(cincel_train_options), 10, 64, 0.05f, 0.9f, 0.0f, 0, 0.1, 1, NULL, NULL, NULL, NULL, \
-            CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS                                                    \
+            CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS, NULL                                              \
     }
 
 typedef struct cincel_train_report {
@@ -326,10 +387,11 @@ typedef struct cincel_train_report {
     double items_per_second;                     /* of training steps, validation not counted */
     double seconds;
     size_t planned_bytes;
+    double validation_r2; /* of the best epoch */
 } cincel_train_report;
-#define CINCEL_TRAIN_REPORT_INIT                                                 \
-    {                                                                            \
-        sizeof(cincel_train_report), 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0 \
+#define CINCEL_TRAIN_REPORT_INIT                                                      \
+    {                                                                                 \
+        sizeof(cincel_train_report), 0, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0, 0.0 \
     }
 
 /*
@@ -340,13 +402,38 @@ typedef struct cincel_train_report {
 CINCEL_API cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
                                       const cincel_train_options *o, cincel_train_report *report);
 
-/* Mean loss and accuracy over a data set. */
-CINCEL_API cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
-                                         int batch, double *loss, double *accuracy);
+typedef struct cincel_evaluate_options {
+    size_t size;
+    int batch;                         /* largest number of samples at once */
+    const cincel_objective *objective; /* NULL: cross-entropy */
+} cincel_evaluate_options;
+#define CINCEL_EVALUATE_OPTIONS_INIT              \
+    {                                             \
+        sizeof(cincel_evaluate_options), 64, NULL \
+    }
 
-/* probabilities [n][classes] for x [n][h][w][c]. */
-CINCEL_API cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const float *x, int n,
-                                        float *probabilities);
+typedef struct cincel_evaluation {
+    size_t size;
+    size_t samples;
+    double loss;     /* mean */
+    double accuracy; /* CROSS_ENTROPY: samples, BCE: outputs that are right; 0 for the others */
+    double r2; /* MSE, L1, HUBER: 1 − Σ (target − output)² / Σ (target − its mean)², all outputs together;
+                  0 where all targets are the same, and for the others */
+} cincel_evaluation;
+#define CINCEL_EVALUATION_INIT                      \
+    {                                               \
+        sizeof(cincel_evaluation), 0, 0.0, 0.0, 0.0 \
+    }
+
+/* The model's figures over a data set. `o` may be NULL. */
+CINCEL_API cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
+                                         const cincel_evaluate_options *o, cincel_evaluation *out);
+
+/* predictions [n][outputs] for x [n][h][w][c], by the objective (NULL: cross-entropy): probabilities of the
+   classes, of each output, or the outputs themselves. */
+CINCEL_API cincel_status cincel_predict(cincel_context *ctx, cincel_model *model,
+                                        const cincel_objective *objective, const float *x, int n,
+                                        float *predictions);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,78 @@
+#include "train/objective.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/abi.h"
+#include "core/status.h"
+
+static const cincel_loss_kind loss_kind[] = {
+    [CINCEL_OBJECTIVE_BCE] = CINCEL_LOSS_BCE_LOGITS,
+    [CINCEL_OBJECTIVE_MSE] = CINCEL_LOSS_MSE,
+    [CINCEL_OBJECTIVE_L1] = CINCEL_LOSS_L1,
+    [CINCEL_OBJECTIVE_HUBER] = CINCEL_LOSS_HUBER,
+};
+enum { KINDS = sizeof loss_kind / sizeof loss_kind[0] };
+
+cincel_status cincel_objective_take(const char *what, const cincel_objective *from, cincel_objective *out)
+{
+    *out = (cincel_objective)CINCEL_OBJECTIVE_INIT;
+    if (from) {
+        const cincel_status status = cincel_struct_in(what, from, sizeof *from, sizeof *out, out);
+        if (status != CINCEL_OK) return status;
+    }
+    if ((int)out->kind < 0 || (int)out->kind >= KINDS) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                           "%s: objective.kind is %d, must be one of cincel_objective_kind", what,
+                           (int)out->kind);
+    }
+    if (out->kind == CINCEL_OBJECTIVE_HUBER && (!isfinite(out->delta) || out->delta <= 0.0f)) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: objective.delta is %g, must be finite and > 0", what,
+                           (double)out->delta);
+    }
+    if (!(out->label_smoothing >= 0.0f && out->label_smoothing <= 1.0f)) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: objective.label_smoothing is %g, must be 0 … 1",
+                           what, (double)out->label_smoothing);
+    }
+    return CINCEL_OK;
+}
+
+size_t cincel_objective_chances(const cincel_objective *o, size_t outputs)
+{
+    if (o->kind == CINCEL_OBJECTIVE_CROSS_ENTROPY) return 1;
+    return o->kind == CINCEL_OBJECTIVE_BCE ? outputs : 0;
+}
+
+/* Outputs on the same side of one half as their targets. */
+static size_t binary_hits(const float *x, const float *targets, size_t count)
+{
+    size_t hits = 0;
+    for (size_t i = 0; i < count; i++) hits += (x[i] > 0.0f) == (targets[i] >= 0.5f);
+    return hits;
+}
+
+cincel_status cincel_objective_loss(cincel_context *ctx, const cincel_objective *o, const float *x,
+                                    const struct truth *truth, size_t n, size_t outputs, double *loss,
+                                    size_t *hits, float *dx)
+{
+    if (cincel_objective_has_labels(o)) {
+        cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;
+        d.rows = n;
+        d.cols = outputs;
+        d.label_smoothing = o->label_smoothing;
+        d.ignore_index = INT32_MIN; /* no label is one to ignore: a negative one is an error */
+        return cincel_cross_entropy(ctx, &d, x, truth->labels, loss, hits, dx);
+    }
+    if (hits) *hits = o->kind == CINCEL_OBJECTIVE_BCE ? binary_hits(x, truth->targets, n * outputs) : 0;
+    return cincel_loss(ctx, loss_kind[o->kind], o->delta, x, truth->targets, n * outputs, loss, dx);
+}
+
+cincel_status cincel_objective_predict(cincel_context *ctx, const cincel_objective *o, const float *x,
+                                       size_t n, size_t outputs, float *out)
+{
+    if (o->kind == CINCEL_OBJECTIVE_CROSS_ENTROPY) return cincel_softmax_forward(ctx, x, out, n, outputs);
+    if (o->kind == CINCEL_OBJECTIVE_BCE)
+        return cincel_math_apply(ctx, CINCEL_MATH_SIGMOID, x, out, n * outputs);
+    if (out != x) memcpy(out, x, n * outputs * sizeof *out);
+    return CINCEL_OK;
+}
