@@ -148,6 +148,25 @@ static void reference_dropout(const cincel_model *model, size_t l, double *value
     free(mask);
 }
 
+/* Groups of numbers with one mean and one variance each: the channels of a batch, or its samples. Element
+   (group, member) is at group · group_step + member · member_step; weight and bias go by group for a batch
+   norm, by member for a layer norm. */
+static void normalise(double *x, size_t groups, size_t members, size_t group_step, size_t member_step,
+                      double eps, const double *weight, const double *bias, bool by_group)
+{
+    for (size_t g = 0; g < groups; g++) {
+        double mean = 0.0, variance = 0.0;
+        double *at = x + g * group_step;
+        for (size_t m = 0; m < members; m++) mean += at[m * member_step] / (double)members;
+        for (size_t m = 0; m < members; m++) variance += pow(at[m * member_step] - mean, 2) / (double)members;
+        for (size_t m = 0; m < members; m++) {
+            double *v = &at[m * member_step];
+            const size_t w = by_group ? g : m;
+            *v = (*v - mean) / sqrt(variance + eps) * weight[w] + bias[w];
+        }
+    }
+}
+
 static double reference_loss(const cincel_model *model, const double *parameters, const float *x,
                              const int32_t *labels, int n)
 {
@@ -167,6 +186,12 @@ static double reference_loss(const cincel_model *model, const double *parameters
             for (size_t i = 0; i < (size_t)n * layer_shape_count(layer->out); i++)
                 now[i] = reference_activation(layer->kind->activation, layer->alpha, now[i]);
         }
+        const size_t numbers = layer_shape_count(layer->out), channels = (size_t)layer->out.c;
+        if (layer->kind == &cincel_layer_batch_norm)
+            normalise(now, channels, (size_t)n * numbers / channels, 1, channels, layer->as.norm.eps, w, b,
+                      true);
+        if (layer->kind == &cincel_layer_layer_norm)
+            normalise(now, (size_t)n, numbers, numbers, 1, layer->as.norm.eps, w, b, false);
         if (layer->kind == &cincel_layer_dropout)
             reference_dropout(model, l, now, (size_t)n * layer_shape_count(layer->out));
         if (next) {
@@ -272,6 +297,13 @@ static void check_model(cincel_model *model, int n, long probes, uint64_t seed)
     cincel_session *session;
     assert_int_equal(cincel_context_create(NULL, &ctx), CINCEL_OK);
     assert_int_equal(cincel_model_init(model, CINCEL_INIT_KAIMING, seed), CINCEL_OK);
+    for (size_t i = 0; i < model->tensors; i++) {
+        const struct layer_tensor *t = cincel_model_tensor(model, i);
+        const struct cincel_random random = {seed, 0x907b, (uint32_t)i};
+        float *data = layer_tensor_in(model->parameters, t);
+        for (size_t e = 0; e < t->count && t->role >= TENSOR_ONES; e++)
+            data[e] += cincel_random_uniform(&random, e) - 0.5f;
+    }
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     o.batch = n;
     o.training = 1;
@@ -425,12 +457,42 @@ static void test_dropout(void **state)
     check_model(model, 4, test_cases(20), 71);
 }
 
+/* Both norms on images and on vectors, between convolutions, at the very beginning, and behind a flatten. The
+   weights are drawn, not ones, so that the gradient through them counts. */
+static void test_norms(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        cincel_model *model;
+        cincel_conv2d_options o = CINCEL_CONV2D_OPTIONS_INIT;
+        o.out_channels = 5;
+        o.pad_top = o.pad_left = o.pad_bottom = o.pad_right =
+            1;      /* else the norm behind takes the one before away */
+        o.bias = 0; /* as it does with a bias */
+        assert_int_equal(cincel_model_create(8, 7, 2, &model), CINCEL_OK);
+        if (first) assert_int_equal(cincel_model_add_layer_norm(model, 1e-3f), CINCEL_OK);
+        if (!first) assert_int_equal(cincel_model_add_batch_norm(model, 1e-3f, 0.1f), CINCEL_OK);
+        assert_int_equal(cincel_model_add_conv2d(model, &o), CINCEL_OK);
+        assert_int_equal(cincel_model_add_batch_norm(model, 1e-5f, 0.1f), CINCEL_OK);
+        assert_int_equal(cincel_model_add_activation(model, CINCEL_ACT_TANH, 0), CINCEL_OK);
+        assert_int_equal(cincel_model_add_layer_norm(model, 1e-5f), CINCEL_OK);
+        assert_int_equal(cincel_model_add_max_pool2d(model, 2, 2, 0), CINCEL_OK);
+        assert_int_equal(cincel_model_add_flatten(model), CINCEL_OK);
+        assert_int_equal(cincel_model_add_batch_norm(model, 0.1f, 0.1f), CINCEL_OK);
+        assert_int_equal(cincel_model_add_linear(model, 9, 1), CINCEL_OK);
+        assert_int_equal(cincel_model_add_layer_norm(model, 1e-5f), CINCEL_OK);
+        assert_int_equal(cincel_model_add_linear(model, 4, 1), CINCEL_OK);
+        check_model(model, 6, test_cases(10), 80 + (uint64_t)first);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simplecnn),     cmocka_unit_test(test_small_simplecnn),
         cmocka_unit_test(test_unusual_order), cmocka_unit_test(test_activations),
         cmocka_unit_test(test_pools),         cmocka_unit_test(test_dropout),
+        cmocka_unit_test(test_norms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,6 +169,10 @@ static void layers_refuse_what_does_not_fit(void **state)
     says(cincel_model_add_activation(model, CINCEL_ACT_ELU, 0), CINCEL_INVALID_ARGUMENT, "elu: alpha is 0");
     says(cincel_model_add_activation(model, CINCEL_ACT_LEAKY_RELU, NAN), CINCEL_INVALID_ARGUMENT,
          "leaky_relu: alpha is nan");
+    says(cincel_model_add_batch_norm(model, 0, 0.1f), CINCEL_INVALID_ARGUMENT, "batch_norm: eps is 0");
+    says(cincel_model_add_batch_norm(model, 1e-5f, 1.5f), CINCEL_INVALID_ARGUMENT, "momentum is 1.5");
+    says(cincel_model_add_batch_norm(model, 1e-5f, NAN), CINCEL_INVALID_ARGUMENT, "momentum is nan");
+    says(cincel_model_add_layer_norm(model, INFINITY), CINCEL_INVALID_ARGUMENT, "layer_norm: eps is inf");
     says(cincel_model_add_dropout(model, 1), CINCEL_INVALID_ARGUMENT, "p is 1");
     says(cincel_model_add_dropout(model, -0.5f), CINCEL_INVALID_ARGUMENT, "p is -0.5");
     says(cincel_model_add_dropout(model, NAN), CINCEL_INVALID_ARGUMENT, "p is nan");

@@ -65,6 +65,18 @@ typedef struct cincel_pool2d_options {
 CINCEL_API cincel_status cincel_model_add_pool2d(cincel_model *model, const cincel_pool2d_options *o);
 CINCEL_API cincel_status cincel_model_add_max_pool2d(cincel_model *model, int kernel, int stride, int pad);
 
+/*
+ * Batch normalisation of each channel (cincel_batch_norm_train; eps > 0, momentum 0 … 1; PyTorch's defaults
+ * are 1e-5 and 0.1). Gradient calls normalise by their batch, of which each channel must have at least two
+ * numbers, and move the running statistics, which are part of the model; forward calls use those. Weights
+ * files hold all under PyTorch's names: weight, bias, running_mean, running_var, num_batches_tracked.
+ */
+CINCEL_API cincel_status cincel_model_add_batch_norm(cincel_model *model, float eps, float momentum);
+
+/* Layer normalisation over all numbers of a sample, with a weight and a bias for each: nn.LayerNorm of
+   [C, H, W], or of a vector. eps > 0; PyTorch's default is 1e-5. */
+CINCEL_API cincel_status cincel_model_add_layer_norm(cincel_model *model, float eps);
+
 /* Inverted dropout with probability p, 0 ≤ p < 1, in gradient calls; nothing in forward calls. */
 CINCEL_API cincel_status cincel_model_add_dropout(cincel_model *model, float p);
 
