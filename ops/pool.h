@@ -10,10 +10,10 @@ extern const struct cincel_algo cincel_algo_pool_slices;
 
 /*
  * Cells of one kernel call. It decides the bits of averages: cells are summed in groups of so many, then the
- * groups (include/cincel/pool.h). Measured: 3x3 windows need no second call, and the 16 places of a large
- * window that are read side by side stay within the L1's ways at any power-of-two number of channels.
+ * groups (include/cincel/pool.h). 5x5 windows take one call and 7x7 two; the more, the longer the chains of
+ * additions, the fewer, the more often a large window's sums are loaded and stored.
  */
-enum { CINCEL_POOL_GROUP = 16 };
+enum { CINCEL_POOL_GROUP = 25 };
 
 enum { CINCEL_POOL_CUT_FLOATS = 16 * 1024 }; /* read or written by a claimed cut at least: 64 KB, some µs */
 
