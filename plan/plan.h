@@ -38,7 +38,7 @@ struct cincel_plan {
     struct cincel_prepared *prepared;
     size_t workspace_bytes;
     char choice_text[CINCEL_CHOICE_TEXT];
-    char description[CINCEL_CHOICE_TEXT + 256];
+    char description[CINCEL_CHOICE_TEXT + 512];
 };
 
 /* What a plan is made of besides its problem. */
