@@ -5,6 +5,7 @@
 #include "core/machine.h"
 #include "core/parallel.h"
 #include "core/problem.h"
+#include "core/transpose_problem.h"
 #include "ops/algo.h"
 #include "ops/crew.h"
 #include "plan/layout.h"
@@ -24,15 +25,16 @@ struct cincel_context {
 };
 
 /* Operators as the caller sees them: a linear plan solves a convolution problem. */
-enum cincel_plan_kind { CINCEL_PLAN_CONV, CINCEL_PLAN_LINEAR, CINCEL_PLAN_POOL };
+enum cincel_plan_kind { CINCEL_PLAN_CONV, CINCEL_PLAN_LINEAR, CINCEL_PLAN_POOL, CINCEL_PLAN_CONV_TRANSPOSE };
 
 struct cincel_plan {
     const cincel_context *ctx;
     enum cincel_plan_kind kind;
-    cincel_pass pass;              /* as the caller sees it */
-    struct cincel_problem problem; /* in NHWC and OHWI */
-    struct cincel_layouts layouts; /* what the caller holds in others; first in the workspace */
-    size_t own_bytes;              /* next: what calls of this kind need themselves */
+    cincel_pass pass;                           /* as the caller sees it */
+    struct cincel_problem problem;              /* in NHWC and OHWI */
+    struct cincel_layouts layouts;              /* what the caller holds in others; first in the workspace */
+    size_t own_bytes;                           /* next: what calls of this kind need themselves */
+    struct cincel_transpose_problem transposed; /* of CINCEL_PLAN_CONV_TRANSPOSE */
     const struct cincel_algo *algo;
     struct cincel_choice choice;
     struct cincel_prepared *prepared;

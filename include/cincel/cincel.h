@@ -29,6 +29,7 @@
 
 #include "cincel/base.h"
 #include "cincel/conv.h"
+#include "cincel/conv_transpose.h"
 #include "cincel/eltwise.h"
 #include "cincel/layout.h"
 #include "cincel/loss.h"

@@ -4,6 +4,7 @@
 weights.safetensors   the state_dict of a small network, as a PyTorch user would save it
 expected.safetensors  an input, labels, and what PyTorch computes from them: logits, mean cross-entropy
                       loss, the gradient of every parameter, and the parameters after two steps of SGD
+conv_transpose.safetensors  transposed convolutions: sizes, inputs, outputs and gradients of each
 
 Height, width, kernel and channel counts all differ, so that no mix-up of axes goes unnoticed. Computed
 in double, stored in single precision: the test's tolerance is then cincel's error alone.
@@ -66,5 +67,30 @@ def main():
     save(FOLDER / "expected.safetensors", expected)
 
 
+def conv_transpose():
+    cases = [  # n, ic, ih, iw, oc, (kh, kw), stride, padding, out_pad, groups, dilation
+        (2, 3, 5, 4, 6, (3, 2), (2, 3), (1, 0), (1, 2), 1, (1, 1)),
+        (1, 8, 4, 6, 4, (4, 4), (2, 2), (1, 1), (0, 0), 2, (1, 1)),
+        (2, 6, 3, 5, 9, (3, 3), (1, 1), (2, 1), (1, 0), 3, (2, 1)),
+        (1, 17, 7, 7, 20, (2, 2), (2, 2), (0, 0), (0, 0), 1, (1, 1)),
+    ]
+    torch.manual_seed(21)
+    tensors = {}
+    for i, (n, ic, ih, iw, oc, kernel, stride, padding, out_pad, groups, dilation) in enumerate(cases):
+        layer = nn.ConvTranspose2d(ic, oc, kernel, stride, padding, out_pad, groups, True, dilation)
+        layer = layer.to(torch.float64)
+        x = torch.rand(n, ic, ih, iw, dtype=torch.float32).to(torch.float64).requires_grad_()
+        y = layer(x)
+        dy = torch.rand(y.shape, dtype=torch.float32).to(torch.float64)
+        y.backward(dy)
+        sizes = [n, groups, ic, ih, iw, oc, *kernel, *stride, *padding, *out_pad, *dilation]
+        tensors[f"{i}.sizes"] = torch.tensor(sizes, dtype=torch.float64)
+        named = {"x": x, "w": layer.weight, "b": layer.bias, "y": y, "dy": dy, "dx": x.grad}
+        named |= {"dw": layer.weight.grad, "db": layer.bias.grad}
+        tensors |= {f"{i}.{name}": tensor for name, tensor in named.items()}
+    save(FOLDER / "conv_transpose.safetensors", tensors)
+
+
 if __name__ == "__main__":
     main()
+    conv_transpose()
