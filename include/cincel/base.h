@@ -22,6 +22,7 @@ extern "C" {
 
 /* ------------------------------------------------------------------------------------ status -- */
 
+/* What a call came to. The sentence behind a failure is cincel_error_message(). */
 typedef enum cincel_status {
     CINCEL_OK = 0,
     CINCEL_INVALID_ARGUMENT, /* a null pointer, an impossible shape, the wrong plan for a call */
@@ -50,11 +51,13 @@ CINCEL_API const char *cincel_version(void);
 
 typedef struct cincel_context cincel_context;
 
+/* Where a context looks for the results of earlier tuning. */
 typedef enum cincel_profiles {
     CINCEL_PROFILES_DEFAULT = 0, /* built-in < system < user < $CINCEL_PROFILE */
     CINCEL_PROFILES_NONE         /* read no file and no environment variable */
 } cincel_profiles;
 
+/* How a context is set up; all fields but size may stay as CINCEL_CONFIG_INIT leaves them. */
 typedef struct cincel_config {
     size_t size;
     int threads;     /* 0: $CINCEL_THREADS, else all physical cores of the fastest kind that affinity
@@ -90,6 +93,7 @@ CINCEL_API int cincel_context_threads(const cincel_context *ctx);
 
 #define CINCEL_MAX_CORE_KINDS 4
 
+/* What cincel_machine_describe knows of the machine. Byte counts in bytes. */
 typedef struct cincel_machine_info {
     size_t size;
     char cpu[64];                          /* marketing name */
@@ -116,6 +120,7 @@ typedef struct cincel_machine_info {
         sizeof(cincel_machine_info), "", "", "", "", "", 0, 0, 0, 0, {0}, 0, 0.0, 0, 0, 0, 0, 0, 0, 0, 0, "" \
     }
 
+/* Fills *out, whose size is set, from what the context found when it was made; measures nothing. */
 CINCEL_API cincel_status cincel_machine_describe(const cincel_context *ctx, cincel_machine_info *out);
 
 #define CINCEL_MAX_BANDWIDTH_POINTS 24
@@ -149,14 +154,17 @@ CINCEL_API cincel_status cincel_machine_measure(cincel_context *ctx, int refresh
 
 typedef struct cincel_plan cincel_plan;
 
+/* What a plan computes: y, dx or dw (with db). */
 typedef enum cincel_pass { CINCEL_FORWARD = 0, CINCEL_BACKWARD_DATA, CINCEL_BACKWARD_WEIGHTS } cincel_pass;
 
+/* How much is done to find the best choice. */
 typedef enum cincel_effort {
     CINCEL_PROFILE = 0, /* profile, else nearest tuned shape, else the cost model (the default) */
     CINCEL_ESTIMATE,    /* the cost model alone: microseconds */
     CINCEL_MEASURE      /* time the candidates now, within the budget */
 } cincel_effort;
 
+/* How a plan is made; NULL in its place means CINCEL_OPTIONS_INIT. */
 typedef struct cincel_options {
     size_t size;
     cincel_effort effort;

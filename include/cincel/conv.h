@@ -14,12 +14,13 @@ extern "C" {
  * Cross-correlation, as every deep-learning library means by "convolution" (Goodfellow et al.,
  * Deep Learning, 2016, eq. 9.6), with groups and dilation:
  *
- *   y[n][oh][ow][oc] = act(b[oc] + Σ_kh Σ_kw Σ_c w[oc][kh][kw][c]
- *        · x[n][oh·stride_h − pad_top + kh·dilation_h][ow·stride_w − pad_left + kw·dilation_w][g·ic/groups +
- * c])
+ *   y[n][oh][ow][oc] = act(b[oc] + Σ_kh Σ_kw Σ_c w[oc][kh][kw][c] · x[n][i][j][g·ic/groups + c])
+ *       i = oh·stride_h − pad_top + kh·dilation_h,  j = ow·stride_w − pad_left + kw·dilation_w
  *
- * with g = oc / (oc_total/groups), c over ic/groups and x = 0 outside the image.
+ * with g = oc / (oc_total/groups), c over ic/groups and x = 0 outside the image. The size of y is
+ *
  *   oh = (ih + pad_top + pad_bottom − dilation_h·(kh−1) − 1) / stride_h + 1, rounded down; ow alike.
+ *
  * Tensors: x [n][ih][iw][ic], w [oc][kh][kw][ic/groups], b [oc], y [n][oh][ow][oc].
  */
 typedef struct cincel_conv_desc {
@@ -45,11 +46,15 @@ typedef struct cincel_conv_desc {
 /* Checks the descriptor and gives the output size. Either pointer may be NULL. */
 CINCEL_API cincel_status cincel_conv_output_size(const cincel_conv_desc *d, int *oh, int *ow);
 
-/* `options` may be NULL. */
+/*
+ * A plan for one pass; `options` may be NULL. *out is the caller's to destroy. The error names the field that
+ * is wrong; CINCEL_UNSUPPORTED: a backward pass with an activation whose derivative needs z (GELU, SILU), or
+ * nothing fits max_workspace_bytes or the error budget.
+ */
 CINCEL_API cincel_status cincel_conv_plan(cincel_context *ctx, const cincel_conv_desc *d, cincel_pass pass,
                                           const cincel_options *options, cincel_plan **out);
 
-/* `bias` may be NULL: none is added. */
+/* y from x and w, tensors as above. `bias` [oc] may be NULL: none is added. */
 CINCEL_API cincel_status cincel_conv_forward(const cincel_plan *plan, const float *x, const float *w,
                                              const float *bias, float *y, void *ws);
 
@@ -84,19 +89,22 @@ CINCEL_API cincel_status cincel_conv_forward_packed(const cincel_plan *plan, con
 
 /* ---------------------------------------------------------------------------- fully connected -- */
 
-/* y[n][out] = act(b[out] + Σ_in w[out][in] · x[n][in]);  w as PyTorch's nn.Linear. */
+/* y[n][out] = act(b[out] + Σ_in w[out][in] · x[n][in]): PyTorch's nn.Linear. Tensors: x [n][in], w [out][in],
+   b [out], y [n][out]. */
 typedef struct cincel_linear_desc {
     size_t size;
     int n, in, out;
     cincel_activation activation;
-    int accumulate;
-    float alpha; /* of LEAKY_RELU and ELU */
+    int accumulate; /* backward passes: 1 adds to dx / dw / db, 0 overwrites them */
+    float alpha;    /* of LEAKY_RELU and ELU */
 } cincel_linear_desc;
 #define CINCEL_LINEAR_DESC_INIT                                        \
     {                                                                  \
         sizeof(cincel_linear_desc), 1, 0, 0, CINCEL_ACT_NONE, 0, 0.01f \
     }
 
+/* As the calls of convolution: a plan a pass, `options` and `bias` may be NULL, `y` only with an activation,
+   db may be NULL. */
 CINCEL_API cincel_status cincel_linear_plan(cincel_context *ctx, const cincel_linear_desc *d,
                                             cincel_pass pass, const cincel_options *options,
                                             cincel_plan **out);

@@ -9,8 +9,10 @@ extern "C" {
 #endif
 
 /*
- * Whole-tensor operations on the context's threads; no plan, no workspace. `y` may be `x`, `dx` may
- * be `dy`, exactly; partial overlap is not allowed.
+ * Whole-tensor operations over `count` floats (0 is allowed) on the context's threads; no plan, no workspace.
+ * Any number of threads may make these calls on one context at once. `y` may be `x`, `dx` may be `dy`,
+ * exactly; partial overlap is not allowed. A NULL pointer or a parameter out of range is
+ * CINCEL_INVALID_ARGUMENT.
  */
 
 /*
@@ -27,13 +29,14 @@ CINCEL_API cincel_status cincel_activation_backward(cincel_context *ctx, cincel_
                                                     const float *x, const float *y, const float *dy,
                                                     float *dx, size_t count);
 
+/* Functions of cincel_math_apply. */
 typedef enum cincel_math {
     CINCEL_MATH_EXP,
-    CINCEL_MATH_LOG,
+    CINCEL_MATH_LOG, /* natural */
     CINCEL_MATH_TANH,
-    CINCEL_MATH_SIGMOID,
-    CINCEL_MATH_EXPM1, /* e^x - 1 */
-    CINCEL_MATH_PHI    /* the standard normal distribution function: erf(x) = 2 PHI(x sqrt(2)) - 1 */
+    CINCEL_MATH_SIGMOID, /* 1 / (1 + e^-x) */
+    CINCEL_MATH_EXPM1,   /* e^x - 1 */
+    CINCEL_MATH_PHI      /* the standard normal distribution function: erf(x) = 2 PHI(x sqrt(2)) - 1 */
 } cincel_math;
 
 /* y[i] = f(x[i]), ≤ 2.5 ULP; infinities, NaN, zeros and denormal results as in C's math library

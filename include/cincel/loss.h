@@ -52,10 +52,14 @@ typedef struct cincel_cross_entropy_desc {
  * smoothing, w the class weights,
  *   loss = Σ_r ((1 − s) w[y_r] (−log p[r][y_r]) + s / cols Σ_j w[j] (−log p[r][j])) / Σ_r w[y_r]
  * over the rows r whose label y_r is not ignore_index. Where these weigh nothing in all, the loss is NaN and
- * dx is 0. *loss   (may be NULL); computed by log-sum-exp, summed in double *hits   rows, ignored ones aside,
- * where the first of the largest logits is the label's; a row with a NaN is none (may be NULL) dx
- * [rows][cols], the gradient of the loss; 0 in ignored rows (may be NULL; may be x) A label that is neither
- * in 0 … cols−1 nor ignore_index is an error naming row and label; nothing is written then.
+ * dx is 0. Each of the three outputs may be NULL:
+ *
+ *   *loss   computed by log-sum-exp, summed in double
+ *   *hits   rows, ignored ones aside, where the first of the largest logits is the label's (none with a NaN)
+ *   dx      [rows][cols], the gradient of the loss; 0 in ignored rows; may be x
+ *
+ * A label that is neither in 0 … cols−1 nor ignore_index is an error naming row and label; nothing is written
+ * then.
  */
 CINCEL_API cincel_status cincel_cross_entropy(cincel_context *ctx, const cincel_cross_entropy_desc *d,
                                               const float *x, const int32_t *labels, double *loss,

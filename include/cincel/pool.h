@@ -50,9 +50,10 @@ typedef struct cincel_pool_desc {
         sizeof(cincel_pool_desc), CINCEL_POOL_MAX, 1, 0, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, CINCEL_NHWC, 0, 0 \
     }
 
+/* Checks the descriptor and gives the output size. Either pointer may be NULL. */
 CINCEL_API cincel_status cincel_pool_output_size(const cincel_pool_desc *d, int *oh, int *ow);
 
-/* `pass` is FORWARD or BACKWARD_DATA. */
+/* A plan for one pass, FORWARD or BACKWARD_DATA; `options` may be NULL. *out is the caller's to destroy. */
 CINCEL_API cincel_status cincel_pool_plan(cincel_context *ctx, const cincel_pool_desc *d, cincel_pass pass,
                                           const cincel_options *options, cincel_plan **out);
 

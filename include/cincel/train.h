@@ -27,6 +27,7 @@ typedef struct cincel_model cincel_model;
 CINCEL_API cincel_status cincel_model_create(int height, int width, int channels, cincel_model **out);
 CINCEL_API void cincel_model_destroy(cincel_model *model); /* NULL is allowed */
 
+/* Fields as in cincel_conv_desc; the input's shape is what reaches the layer. */
 typedef struct cincel_conv2d_options {
     size_t size;
     int out_channels, kernel_h, kernel_w;
@@ -62,6 +63,8 @@ typedef struct cincel_pool2d_options {
     {                                                                                \
         sizeof(cincel_pool2d_options), CINCEL_POOL_MAX, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0 \
     }
+
+/* A pooling layer; of max pooling with square windows and padding on all sides, the short form. */
 CINCEL_API cincel_status cincel_model_add_pool2d(cincel_model *model, const cincel_pool2d_options *o);
 CINCEL_API cincel_status cincel_model_add_max_pool2d(cincel_model *model, int kernel, int stride, int pad);
 
@@ -80,6 +83,8 @@ CINCEL_API cincel_status cincel_model_add_layer_norm(cincel_model *model, float 
 /* Inverted dropout with probability p, 0 ≤ p < 1, in gradient calls; nothing in forward calls. */
 CINCEL_API cincel_status cincel_model_add_dropout(cincel_model *model, float p);
 
+/* flatten makes each sample one vector; a linear layer takes it to out_features numbers, with a bias where
+   `bias` is 1. */
 CINCEL_API cincel_status cincel_model_add_flatten(cincel_model *model);
 CINCEL_API cincel_status cincel_model_add_linear(cincel_model *model, int out_features, int bias);
 
@@ -110,14 +115,19 @@ typedef struct cincel_layer_info {
     {                                                        \
         sizeof(cincel_layer_info), NULL, NULL, 0, 0, 0, 0, 0 \
     }
+
 CINCEL_API size_t cincel_model_layers(const cincel_model *model); /* number of layers; 0 for NULL */
+/* Layer `index`, 0 … layers − 1, into *out, whose size is set. */
 CINCEL_API cincel_status cincel_model_layer(const cincel_model *model, size_t index, cincel_layer_info *out);
 
+/* From what distribution parameters are drawn; fan_in and fan_out count the numbers behind and before an
+ * output. */
 typedef enum cincel_init {
     CINCEL_INIT_KAIMING = 0, /* He et al., 2015: uniform, fan-in, gain √2; biases U(±1/√fan_in) */
     CINCEL_INIT_XAVIER       /* Glorot & Bengio, 2010: uniform ±√(6/(fan_in+fan_out)); biases 0 */
 } cincel_init;
 
+/* Draws all parameters from `seed` alone; norms start at weight 1, bias 0 and their initial statistics. */
 CINCEL_API cincel_status cincel_model_init(cincel_model *model, cincel_init init, uint64_t seed);
 
 CINCEL_API size_t cincel_model_parameters(const cincel_model *model); /* number of floats */
@@ -137,7 +147,9 @@ typedef struct cincel_parameter {
     {                                           \
         sizeof(cincel_parameter), NULL, NULL, 0 \
     }
+
 CINCEL_API size_t cincel_model_parameter_count(const cincel_model *model); /* number of tensors */
+/* Tensor `index`, 0 … count − 1, into *out, whose size is set; name and data are the model's. */
 CINCEL_API cincel_status cincel_model_parameter(cincel_model *model, size_t index, cincel_parameter *out);
 
 /*
@@ -163,6 +175,7 @@ typedef enum cincel_objective_kind {
     CINCEL_OBJECTIVE_HUBER              /* squared up to delta, absolute beyond (Huber, 1964) */
 } cincel_objective_kind;
 
+/* An objective and its parameters; those of other kinds are ignored. */
 typedef struct cincel_objective {
     size_t size;
     cincel_objective_kind kind;
@@ -178,6 +191,7 @@ typedef struct cincel_objective {
 
 typedef struct cincel_session cincel_session;
 
+/* What a session is made for. */
 typedef struct cincel_session_options {
     size_t size;
     int batch;                         /* largest number of samples a call */
@@ -211,7 +225,9 @@ typedef struct cincel_session_plan_info {
     {                                                                      \
         sizeof(cincel_session_plan_info), NULL, CINCEL_FORWARD, NULL, NULL \
     }
+
 CINCEL_API size_t cincel_session_plans(const cincel_session *session); /* number of plans */
+/* Plan `index`, 0 … plans − 1, into *out, whose size is set. */
 CINCEL_API cincel_status cincel_session_plan(const cincel_session *session, size_t index,
                                              cincel_session_plan_info *out);
 
@@ -242,6 +258,7 @@ CINCEL_API cincel_status cincel_session_sgd(cincel_session *session, float lr, f
 
 typedef struct cincel_dataset cincel_dataset;
 
+/* What a data set holds: `count` samples [height][width][channels]. */
 typedef struct cincel_dataset_info {
     size_t size;
     const char *name; /* "mnist (IDX)", "synthetic digits": valid as long as the data set */
@@ -279,12 +296,14 @@ CINCEL_API cincel_status cincel_dataset_regression(const float *x, const float *
                                                    int height, int width, int channels, int target_count,
                                                    cincel_dataset **out);
 
+/* Does a CSV file begin with the names of its columns? */
 typedef enum cincel_csv_header {
     CINCEL_CSV_HEADER_AUTO = 0, /* the first record is one if a field of it is no number */
     CINCEL_CSV_HEADER_YES,
     CINCEL_CSV_HEADER_NO
 } cincel_csv_header;
 
+/* How a CSV file is read. */
 typedef struct cincel_csv_options {
     size_t size;
     const char *target; /* a column's name in the header or, if there is none such, its number from 1; NULL:
@@ -327,6 +346,7 @@ CINCEL_API cincel_status cincel_dataset_moments(const cincel_dataset *data, cons
 CINCEL_API cincel_status cincel_dataset_standardise(cincel_dataset *data, const float *mean,
                                                     const float *deviation);
 
+/* Frees a data set, NULL is allowed; fills *out, whose size is set. */
 CINCEL_API void cincel_dataset_destroy(cincel_dataset *data);
 CINCEL_API cincel_status cincel_dataset_describe(const cincel_dataset *data, cincel_dataset_info *out);
 
@@ -340,6 +360,7 @@ CINCEL_API cincel_status cincel_dataset_gather_targets(const cincel_dataset *dat
 
 /* ------------------------------------------------------------------------------------ training -- */
 
+/* How far a run is; the library's, valid during the callback. */
 typedef struct cincel_train_progress {
     int epoch, epochs;       /* epoch from 1 */
     size_t step, steps;      /* within the epoch, from 1 */
@@ -352,6 +373,7 @@ typedef struct cincel_train_progress {
     double validation_r2; /* as cincel_evaluation.r2; 0 without a validation part */
 } cincel_train_progress;
 
+/* The learning rate over a run. */
 typedef enum cincel_lr_schedule {
     CINCEL_LR_CONSTANT = 0,
     CINCEL_LR_COSINE /* lr · (1 + cos(π · step / steps)) / 2 over all steps of all epochs (Loshchilov &
@@ -365,6 +387,7 @@ typedef enum cincel_criterion {
                              rises again, from overconfidence, well before their accuracy does */
 } cincel_criterion;
 
+/* How a model is trained. */
 typedef struct cincel_train_options {
     size_t size;
     int epochs, batch;
@@ -389,6 +412,7 @@ typedef struct cincel_train_options {
             CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS, NULL                                              \
     }
 
+/* What a run came to; times in seconds. */
 typedef struct cincel_train_report {
     size_t size;
     int epochs;     /* run, the cancelled one not counted */
@@ -414,6 +438,7 @@ typedef struct cincel_train_report {
 CINCEL_API cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
                                       const cincel_train_options *o, cincel_train_report *report);
 
+/* How a model is evaluated. */
 typedef struct cincel_evaluate_options {
     size_t size;
     int batch;                         /* largest number of samples at once */
@@ -424,6 +449,7 @@ typedef struct cincel_evaluate_options {
         sizeof(cincel_evaluate_options), 64, NULL \
     }
 
+/* How good a model is on a data set. */
 typedef struct cincel_evaluation {
     size_t size;
     size_t samples;

@@ -8,6 +8,7 @@ import re
 import sys
 
 DECLARATION = re.compile(r"^(CINCEL_API|typedef|struct|enum)\b")
+EXTERN = re.compile(r'^extern "C" \{')  # its } is the one too many
 FORWARD = re.compile(r"^typedef struct (\w+) \1;$")
 
 
@@ -24,7 +25,8 @@ def undocumented(text):
             covered = False
         if depth == 0 and DECLARATION.match(line) and not covered and "/*" not in line and not FORWARD.match(line):
             yield number, line
-        depth += line.count("{") - line.count("}")
+        if not EXTERN.match(line):
+            depth = max(0, depth + line.count("{") - line.count("}"))
 
 
 def main():
