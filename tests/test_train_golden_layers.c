@@ -113,6 +113,31 @@ static void build_conv(cincel_model *m, int unused, double unused_too)
     add_end(m);
 }
 
+static void build_conv_transpose(cincel_model *m, int unused, double unused_too)
+{
+    (void)unused;
+    (void)unused_too;
+    cincel_conv_transpose2d_options o = CINCEL_CONV_TRANSPOSE2D_OPTIONS_INIT;
+    o.out_channels = 6;
+    o.kernel_h = 3;
+    o.stride_w = 3;
+    o.pad_top = o.pad_bottom = 1;
+    o.out_pad_h = 1;
+    o.out_pad_w = 2;
+    o.groups = 3;
+    must(cincel_model_add_conv_transpose2d(m, &o));
+    must(cincel_model_add_activation(m, CINCEL_ACT_TANH, 0));
+    must(cincel_model_add_max_pool2d(m, 3, 3, 0));
+    o = (cincel_conv_transpose2d_options)CINCEL_CONV_TRANSPOSE2D_OPTIONS_INIT;
+    o.out_channels = 4;
+    o.kernel_h = o.kernel_w = 3;
+    o.stride_h = o.stride_w = 1;
+    o.dilation_w = 2;
+    o.bias = 0;
+    must(cincel_model_add_conv_transpose2d(m, &o));
+    add_end(m);
+}
+
 static void build_vectors(cincel_model *m, int unused, double unused_too)
 {
     (void)unused;
@@ -156,6 +181,7 @@ static const struct golden_case {
     {"layer_norm", build_layer_norm, 0, 0, LABELS, true},
     {"layer_norm_flat", build_layer_norm, 1, 0, LABELS, true},
     {"conv", build_conv, 0, 0, LABELS, false},
+    {"conv_transpose", build_conv_transpose, 0, 0, LABELS, false},
     {"mse", build_vectors, 0, 0, OBJECTIVE(CINCEL_OBJECTIVE_MSE, 1.0f, 0.0f), false},
     {"l1", build_vectors, 0, 0, OBJECTIVE(CINCEL_OBJECTIVE_L1, 1.0f, 0.0f), false},
     {"huber", build_vectors, 0, 0, OBJECTIVE(CINCEL_OBJECTIVE_HUBER, 0.6f, 0.0f), false},

@@ -54,6 +54,32 @@ static double *reference_conv(const struct layer *layer, const double *w, const 
     return y;
 }
 
+/* Each input pixel spreads its kernel over the output. */
+static double *reference_conv_transpose(const struct layer *layer, const double *w, const double *b,
+                                        const double *x, int n)
+{
+    const cincel_conv_transpose2d_options *o = &layer->as.conv_transpose;
+    const struct layer_shape in = layer->in, out = layer->out;
+    const int icg = in.c / o->groups, ocg = out.c / o->groups;
+    double *y = calloc((size_t)n * layer_shape_count(out), sizeof *y);
+    for (size_t i = 0; b && i < (size_t)n * layer_shape_count(out); i++) y[i] = b[i % (size_t)out.c];
+    for (int i = 0; i < n; i++)
+        for (int ih = 0; ih < in.h; ih++)
+            for (int iw = 0; iw < in.w; iw++)
+                for (int ic = 0; ic < in.c; ic++) {
+                    const double value = x[(((size_t)i * in.h + ih) * in.w + iw) * in.c + ic];
+                    for (int k = 0; k < o->kernel_h * o->kernel_w; k++) {
+                        const int oh = ih * o->stride_h - o->pad_top + k / o->kernel_w * o->dilation_h;
+                        const int ow = iw * o->stride_w - o->pad_left + k % o->kernel_w * o->dilation_w;
+                        if (oh < 0 || oh >= out.h || ow < 0 || ow >= out.w) continue;
+                        double *to = y + (((size_t)i * out.h + oh) * out.w + ow) * out.c + ic / icg * ocg;
+                        const double *pw = w + ((size_t)ic * o->kernel_h * o->kernel_w + k) * ocg;
+                        for (int c = 0; c < ocg; c++) to[c] += value * pw[c];
+                    }
+                }
+    return y;
+}
+
 static double *reference_linear(const struct layer *layer, const double *w, const double *b, const double *x,
                                 int n)
 {
@@ -179,6 +205,8 @@ static double reference_loss(const cincel_model *model, const double *parameters
         const double *b = layer->tensors > 1 ? parameters + layer->tensor[1].offset : NULL;
         double *next = NULL;
         if (layer->kind == &cincel_layer_conv2d) next = reference_conv(layer, w, b, now, n);
+        if (layer->kind == &cincel_layer_conv_transpose2d)
+            next = reference_conv_transpose(layer, w, b, now, n);
         if (layer->kind == &cincel_layer_linear) next = reference_linear(layer, w, b, now, n);
         if (layer->kind == &cincel_layer_max_pool2d || layer->kind == &cincel_layer_avg_pool2d)
             next = reference_pool(layer, now, n);
@@ -486,13 +514,37 @@ static void test_norms(void **state)
     }
 }
 
+static void test_conv_transpose(void **state)
+{
+    (void)state;
+    cincel_model *model;
+    cincel_conv2d_options c = CINCEL_CONV2D_OPTIONS_INIT;
+    cincel_conv_transpose2d_options o = CINCEL_CONV_TRANSPOSE2D_OPTIONS_INIT;
+    c.out_channels = 4;
+    assert_int_equal(cincel_model_create(7, 6, 2, &model), CINCEL_OK);
+    assert_int_equal(cincel_model_add_conv2d(model, &c), CINCEL_OK);
+    assert_int_equal(cincel_model_add_relu(model), CINCEL_OK);
+    o.out_channels = 6;
+    o.groups = 2;
+    o.kernel_h = 3;
+    o.stride_w = 3;
+    o.pad_top = 1;
+    o.out_pad_h = 1;
+    assert_int_equal(cincel_model_add_conv_transpose2d(model, &o), CINCEL_OK);
+    assert_int_equal(cincel_model_add_activation(model, CINCEL_ACT_ELU, 0.5f), CINCEL_OK);
+    assert_int_equal(cincel_model_add_max_pool2d(model, 2, 2, 0), CINCEL_OK);
+    assert_int_equal(cincel_model_add_flatten(model), CINCEL_OK);
+    assert_int_equal(cincel_model_add_linear(model, 4, 1), CINCEL_OK);
+    check_model(model, 3, test_cases(15), 90);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_simplecnn),     cmocka_unit_test(test_small_simplecnn),
         cmocka_unit_test(test_unusual_order), cmocka_unit_test(test_activations),
         cmocka_unit_test(test_pools),         cmocka_unit_test(test_dropout),
-        cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_norms),         cmocka_unit_test(test_conv_transpose),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

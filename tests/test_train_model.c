@@ -169,6 +169,14 @@ static void layers_refuse_what_does_not_fit(void **state)
     says(cincel_model_add_activation(model, CINCEL_ACT_ELU, 0), CINCEL_INVALID_ARGUMENT, "elu: alpha is 0");
     says(cincel_model_add_activation(model, CINCEL_ACT_LEAKY_RELU, NAN), CINCEL_INVALID_ARGUMENT,
          "leaky_relu: alpha is nan");
+    says(cincel_model_add_conv_transpose2d(model, NULL), CINCEL_INVALID_ARGUMENT, "options");
+    cincel_conv_transpose2d_options ct = CINCEL_CONV_TRANSPOSE2D_OPTIONS_INIT;
+    says(cincel_model_add_conv_transpose2d(model, &ct), CINCEL_INVALID_ARGUMENT, "oc is 0");
+    ct.out_channels = 4;
+    ct.out_pad_w = 2;
+    says(cincel_model_add_conv_transpose2d(model, &ct), CINCEL_INVALID_ARGUMENT, "out_pad_w");
+    ct.size = 1;
+    says(cincel_model_add_conv_transpose2d(model, &ct), CINCEL_INVALID_ARGUMENT, "size");
     says(cincel_model_add_batch_norm(model, 0, 0.1f), CINCEL_INVALID_ARGUMENT, "batch_norm: eps is 0");
     says(cincel_model_add_batch_norm(model, 1e-5f, 1.5f), CINCEL_INVALID_ARGUMENT, "momentum is 1.5");
     says(cincel_model_add_batch_norm(model, 1e-5f, NAN), CINCEL_INVALID_ARGUMENT, "momentum is nan");
@@ -176,6 +184,7 @@ static void layers_refuse_what_does_not_fit(void **state)
     says(cincel_model_add_dropout(model, 1), CINCEL_INVALID_ARGUMENT, "p is 1");
     says(cincel_model_add_dropout(model, -0.5f), CINCEL_INVALID_ARGUMENT, "p is -0.5");
     says(cincel_model_add_dropout(model, NAN), CINCEL_INVALID_ARGUMENT, "p is nan");
+    assert_int_equal(model->layers, 0);
     says(cincel_model_add_linear(model, 3, 1), CINCEL_INVALID_ARGUMENT, "flatten");
     says(cincel_model_add_relu(NULL), CINCEL_INVALID_ARGUMENT, "model is NULL");
     says(cincel_model_name(model, "first"), CINCEL_INVALID_ARGUMENT, "no layer");

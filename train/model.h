@@ -62,6 +62,7 @@ struct layer {
     uint64_t flops; /* of its products, forward, one sample: cincel_layer_info */
     union {         /* read by the layer's own file only */
         cincel_conv2d_options conv;
+        cincel_conv_transpose2d_options conv_transpose;
         cincel_pool2d_options pool;
         struct {
             int out, bias;
@@ -136,9 +137,9 @@ struct layer_kind {
 };
 
 /* ---- the layer kinds, one file each */
-extern const struct layer_kind cincel_layer_conv2d, cincel_layer_max_pool2d, cincel_layer_avg_pool2d,
-    cincel_layer_flatten, cincel_layer_linear, cincel_layer_batch_norm, cincel_layer_layer_norm,
-    cincel_layer_dropout;
+extern const struct layer_kind cincel_layer_conv2d, cincel_layer_conv_transpose2d, cincel_layer_max_pool2d,
+    cincel_layer_avg_pool2d, cincel_layer_flatten, cincel_layer_linear, cincel_layer_batch_norm,
+    cincel_layer_layer_norm, cincel_layer_dropout;
 extern const struct layer_kind cincel_layer_activation[]; /* by cincel_activation */
 
 struct cincel_model {

@@ -41,9 +41,26 @@ typedef struct cincel_conv2d_options {
         sizeof(cincel_conv2d_options), 0, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1 \
     }
 
+/* As cincel_conv_transpose_desc (PyTorch's ConvTranspose2d). */
+typedef struct cincel_conv_transpose2d_options {
+    size_t size;
+    int out_channels, kernel_h, kernel_w;
+    int stride_h, stride_w;
+    int pad_top, pad_bottom, pad_left, pad_right;
+    int out_pad_h, out_pad_w;
+    int dilation_h, dilation_w, groups;
+    int bias; /* 1: with a bias */
+} cincel_conv_transpose2d_options;
+#define CINCEL_CONV_TRANSPOSE2D_OPTIONS_INIT                                                 \
+    {                                                                                        \
+        sizeof(cincel_conv_transpose2d_options), 0, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1 \
+    }
+
 /* Layers are appended in order; each call checks the shape that reaches it. Names for the weights file
    are positions, as in PyTorch's nn.Sequential ("0.weight"), unless cincel_model_name gives another. */
 CINCEL_API cincel_status cincel_model_add_conv2d(cincel_model *model, const cincel_conv2d_options *o);
+CINCEL_API cincel_status cincel_model_add_conv_transpose2d(cincel_model *model,
+                                                           const cincel_conv_transpose2d_options *o);
 /* `alpha` is for LEAKY_RELU and ELU (finite, > 0) and ignored elsewhere. Behind a convolution or a linear
    layer an activation is part of that layer's plan, except GELU, GELU_TANH and SILU in training: their
    gradient needs what went into them, so they are a pass of their own that keeps it. */
