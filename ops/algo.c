@@ -12,6 +12,7 @@ const struct cincel_algo *const cincel_algos[] = {
     &cincel_algo_linear_gemv_backward_weights,
     &cincel_algo_conv_im2col_forward,
     &cincel_algo_conv_im2col_backward_data,
+    &cincel_algo_conv_im2col_backward_weights,
     /* last of the convolutions: what direct refuses nothing serves, and it has the last word on why */
     &cincel_algo_conv_direct_forward,
     &cincel_algo_conv_direct_backward_data,

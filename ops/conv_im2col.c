@@ -119,7 +119,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     /* forward transposes nr rows of w along k, backward splits rows of w into panels */
     p->pack_rows = p->forward ? 256 : 16;
     if (p->fused)
-        p->panel_private = p->block_panels * p->part * nr;
+        p->panel_private = p->block_panels * cincel_round_up(p->part * nr, CINCEL_ALIGN / sizeof(float));
     else {
         p->weight_floats = s->groups * p->panels * p->panel_floats;
         p->pack_cuts = s->groups * cincel_div_up(p->k, p->pack_rows) * (p->forward ? p->panels : 1);

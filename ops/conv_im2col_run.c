@@ -132,7 +132,7 @@ static void pointwise_cut(const struct call *call, size_t cut, const struct scra
         g.k_end = cincel_min(k + p->part, p->k);
         if (p->fused) {
             g.b = scratch->panels;
-            g.panel_floats = (g.k_end - k) * nr;
+            g.panel_floats = cincel_round_up((g.k_end - k) * nr, CINCEL_ALIGN / sizeof(float));
             pack(p, call->t->w, group, g.begin, g.end, k, g.k_end, scratch->panels, g.panel_floats);
         } else {
             g.b = call->weights + (group * p->panels + g.begin) * p->panel_floats + k * nr;
