@@ -94,17 +94,34 @@ static void step(const struct cincel_columns *s, struct walk *w)
     w->image++;
 }
 
+/* Columns of `count` neighbouring pixels, the first one's input beginning at `from`. */
+static float *fill_row(const struct cincel_columns *s, const float *from, size_t count, float *columns)
+{
+    const size_t next_row = s->dilation_h * s->strip_w * s->ic, next_run = s->dilation_w * s->ic;
+    const size_t run = s->run, runs = s->runs, kh = s->kh, next_pixel = s->stride_w * s->ic;
+    for (size_t i = 0; i < count; i++, from += next_pixel) {
+        const float *row = from;
+        if (runs == 1 && run <= 4)
+            for (size_t th = 0; th < kh; th++, row += next_row, columns += run)
+                memcpy(columns, row, 4 * sizeof(float));
+        else
+            for (size_t th = 0; th < kh; th++, row += next_row)
+                for (size_t r = 0; r < runs; r++, columns += run) copy_run(columns, row + r * next_run, run);
+    }
+    return columns;
+}
+
 void cincel_columns_fill(const struct cincel_columns *s, const float *strip, size_t first, size_t group,
                          size_t begin, size_t end, float *columns)
 {
-    const size_t width = s->strip_w * s->ic, next_row = s->dilation_h * width;
-    const size_t next_run = s->dilation_w * s->ic, run = s->run, runs = s->runs, kh = s->kh;
-    struct walk w = walk_from(s, begin);
-    for (size_t pixel = begin; pixel < end; pixel++, step(s, &w)) {
-        const float *from = strip + (w.image * s->strip_h + w.row * s->stride_h - first) * width +
-                            w.col * s->stride_w * s->ic + group * s->channels;
-        for (size_t th = 0; th < kh; th++, from += next_row)
-            for (size_t r = 0; r < runs; r++, columns += run) copy_run(columns, from + r * next_run, run);
+    const size_t width = s->strip_w * s->ic;
+    while (begin < end) {
+        const size_t row = begin / s->ow, col = begin % s->ow; /* through all images */
+        const size_t count = cincel_min(s->ow - col, end - begin);
+        const size_t strip_row = row / s->oh * s->strip_h + row % s->oh * s->stride_h - first;
+        columns = fill_row(s, strip + strip_row * width + col * s->stride_w * s->ic + group * s->channels,
+                           count, columns);
+        begin += count;
     }
 }
 

@@ -424,7 +424,11 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
                             weights * (p.slices == 1 ? 1.0 : 2.0 * (double)p.slices));
     if (p.copy_x) out->bytes += tensors * 2.0 * (double)(s->n * s->ih * s->iw * s->x_px);
     if (p.d.activation != CINCEL_ACT_NONE) out->bytes += tensors * 3.0 * pixels * (double)s->oc;
-    out->copied = tensors * weights; /* panels of dW are transposed on their way home */
+    /* panels of dW are transposed on their way home; blocks of dy and x are laid out for L1 */
+    out->copied = tensors * weights;
+    if (p.pack >= 1) out->copied += tensors * pixels * (double)s->oc * (double)p.tile_blocks;
+    if (p.pack >= 2)
+        out->copied += tensors * (double)(s->n * s->ih * s->iw * s->x_px) * (double)p.panel_blocks;
     out->balance = claim_balance(&p);
     out->cuts = (double)p.cuts;
     out->phases = 1.0 + (p.copy_x || p.d.activation != CINCEL_ACT_NONE) + (p.slices > 1);

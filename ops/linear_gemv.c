@@ -121,11 +121,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
         .calls = images * (double)p.cuts,
         .cuts = (double)p.cuts,
     };
-    /* each row of dw is a call, and is read before it is written */
-    if (p.pass == CINCEL_BACKWARD_WEIGHTS) {
-        out->calls = (double)p.out;
-        out->bytes += sizeof(float) * weights;
-    }
+    /* a row of dw is a call, but one without tile or pointers */
+    if (p.pass == CINCEL_BACKWARD_WEIGHTS) out->calls = 0.25 * (double)p.out;
     if (p.pass == CINCEL_BACKWARD_DATA && p.n > 1) out->calls *= (double)cincel_div_up(p.out, COMBINE_ROWS);
 }
 
