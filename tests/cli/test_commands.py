@@ -442,7 +442,7 @@ class Tables(Case):
         for loss, extra in (("l1", []), ("huber", ["--delta", "0.5"])):
             out = self.path(loss)
             self.succeeds("train", "mlp", "--data", self.table, "--target", "y, target", "--out", out,
-                          "--loss", loss, "--epochs", 15, "--batch", 16, *extra)
+                          "--loss", loss, "--epochs", 15, "--batch", 16, "--threads", 1, *extra)
             s = json.loads(read(out + "/summary.json"))
             self.assertGreater(s["r2"], 0.9)
             self.assertEqual(s["loss"], loss)
@@ -455,7 +455,7 @@ class Tables(Case):
         for loss in ("cross-entropy", "bce"):
             out = self.path(loss)
             self.succeeds("train", "mlp", "--data", data, "--test", test, "--out", out, "--loss", loss,
-                          "--epochs", 15, "--batch", 16)
+                          "--epochs", 15, "--batch", 16, "--threads", 1)
             s = json.loads(read(out + "/summary.json"))
             self.assertGreater(s["test_accuracy"], 0.95)
             self.assertEqual((s["train_samples"], s["test_samples"]), (600, 100))
