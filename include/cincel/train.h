@@ -110,8 +110,8 @@ CINCEL_API cincel_status cincel_model_add_linear(cincel_model *model, int out_fe
 CINCEL_API cincel_status cincel_model_name(cincel_model *model, const char *name);
 
 /*
- * A built-in model by name for samples of the given shape and `outputs` outputs. ReLU stands behind every layer
- * but the last; parameters for 28 x 28 x 1 and 10 outputs:
+ * A built-in model by name for samples of the given shape and `outputs` outputs. ReLU stands behind every
+ * layer but the last; parameters for 28 x 28 x 1 and 10 outputs:
  *   simplecnn  3x3 convolutions of 32 and 64 channels, max pooling behind each, 128 hidden; 421,642
  *   lenet5     LeNet-5 (LeCun et al., 1998) in its modern form, max pooling and ReLU; 61,706
  *   vgg-small  pairs of 3x3 convolutions of 32, 64 and 128 channels between max poolings (Simonyan &
@@ -255,8 +255,9 @@ CINCEL_API size_t cincel_session_plans(const cincel_session *session); /* number
 CINCEL_API cincel_status cincel_session_plan(const cincel_session *session, size_t index,
                                              cincel_session_plan_info *out);
 
-/* x [n][h][w][c] → *logits [n][outputs], what the last layer gives, inside the session, valid until its next call. n ≤ batch;
-   the first call with an n other than `batch` makes plans for it (the only calls that allocate). */
+/* x [n][h][w][c] → *logits [n][outputs], what the last layer gives, inside the session, valid until its next
+   call. n ≤ batch; the first call with an n other than `batch` makes plans for it (the only calls that
+   allocate). */
 CINCEL_API cincel_status cincel_session_forward(cincel_session *session, const float *x, int n,
                                                 const float **logits);
 
