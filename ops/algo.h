@@ -141,6 +141,10 @@ void cincel_choice_print(const struct cincel_problem *p, const struct cincel_cho
 bool cincel_choice_parse(const struct cincel_problem *p, const char *text, struct cincel_choice *out,
                          char why[CINCEL_WHY]);
 
+/* Do two choices of a problem agree in their numeric half, and so in every bit of the result? */
+bool cincel_choice_same_bits(const struct cincel_algo *a, const struct cincel_choice *x,
+                             const struct cincel_algo *b, const struct cincel_choice *y);
+
 /* How many values of each knob an enumeration shows. */
 enum cincel_breadth {
     CINCEL_DEFAULT_KNOBS, /* each row once, with the algorithm's defaults */

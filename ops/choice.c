@@ -149,6 +149,12 @@ static bool numeric_knobs_equal(const struct cincel_algo *algo, const struct cin
     return true;
 }
 
+bool cincel_choice_same_bits(const struct cincel_algo *a, const struct cincel_choice *x,
+                             const struct cincel_algo *b, const struct cincel_choice *y)
+{
+    return a == b && numeric_knobs_equal(a, x, y);
+}
+
 struct enumeration {
     const struct cincel_target *t;
     const struct cincel_problem *p;

@@ -135,7 +135,8 @@ static void test_columns(void **state)
     }
 }
 
-/* Mean and Σ (x − mean)² of a row, which may lie far from zero; a head far from the rest costs some roundings. */
+/* Mean and Σ (x − mean)² of a row, which may lie far from zero; a head far from the rest costs some
+ * roundings. */
 static uint64_t check_row_moments(const struct cincel_isa *isa, const float *x, size_t count)
 {
     double mean = 0.0, m2 = 0.0, got[2];

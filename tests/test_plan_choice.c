@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "plan/plan.h"
+#include "tests/support/cases.h"
+#include "tests/support/conv_cases.h"
 #include "tune/cost.h"
 
 static cincel_context *ctx;
@@ -137,9 +139,40 @@ static void bad_choices_are_refused_by_name(void **state)
     cincel_plan_destroy(plan);
 }
 
+/* The model's choice for more threads computes the same bits as for one, whatever the problem. */
+static void numeric_half_does_not_depend_on_threads(void **state)
+{
+    (void)state;
+    static const int threads[] = {1, 2, 3, 16};
+    enum { CONTEXTS = sizeof threads / sizeof *threads };
+    cincel_context *of[CONTEXTS];
+    for (int i = 0; i < CONTEXTS; i++) {
+        cincel_config config = CINCEL_CONFIG_INIT;
+        config.threads = threads[i];
+        assert_int_equal(cincel_context_create(&config, &of[i]), CINCEL_OK);
+    }
+    const long cases = test_cases(300);
+    for (long n = 0; n < cases; n++) {
+        struct test_random r = {{(uint64_t)n, 0, 0}, 0};
+        struct cincel_problem p;
+        conv_case_problem(&r, (cincel_pass)(n % 3), &p);
+        const cincel_options options = {.size = sizeof options, .effort = CINCEL_ESTIMATE};
+        cincel_plan *plan[CONTEXTS];
+        for (int i = 0; i < CONTEXTS; i++) {
+            assert_int_equal(cincel_plan_create(of[i], CINCEL_PLAN_CONV, &p, &options, &plan[i]), CINCEL_OK);
+            if (!cincel_choice_same_bits(plan[0]->algo, &plan[0]->choice, plan[i]->algo, &plan[i]->choice))
+                fail_msg("seed %ld: \"%s\" on one thread, \"%s\" on %d", n, plan[0]->choice_text,
+                         plan[i]->choice_text, threads[i]);
+        }
+        for (int i = 0; i < CONTEXTS; i++) cincel_plan_destroy(plan[i]);
+    }
+    for (int i = 0; i < CONTEXTS; i++) cincel_context_destroy(of[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numeric_half_does_not_depend_on_threads),
         cmocka_unit_test(enumerated_choices_survive_print_and_parse),
         cmocka_unit_test(algorithms_have_their_facts_and_names_of_their_own),
         cmocka_unit_test(bad_choices_are_refused_by_name),

@@ -67,6 +67,20 @@ static void collect(struct list *list, enum cincel_breadth breadth, int most_thr
         cincel_choice_enumerate(list->t, list->p, breadth, threads, error_budget, list_add, list, why);
 }
 
+/*
+ * The model's choice: the numeric half is the one that is best on one thread, the schedule half the best for
+ * all. So the bits do not depend on the number of threads, although an algorithm that gains little on one
+ * thread and more on many may be passed over.
+ */
+static const struct cincel_candidate *choose_predicted(const struct list *list)
+{
+    const struct cincel_candidate *item = list->item, *end = item + list->count, *alone = item;
+    while (alone < end && alone->choice.threads != 1) alone++;
+    if (alone == end) return item;
+    while (!cincel_choice_same_bits(item->algo, &item->choice, alone->algo, &alone->choice)) item++;
+    return item;
+}
+
 static cincel_status nothing_fits(const struct list *list, const char *name, const char *why)
 {
     if (list->no_memory) return cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory to plan", name);
@@ -122,7 +136,7 @@ cincel_status cincel_choose(const struct cincel_target *t, struct cincel_team *t
         st = cincel_measure(t, team, p, budget, o->cancel, list.item, list.count);
         if (st != CINCEL_OK) goto done;
     }
-    const struct cincel_candidate *best = &list.item[0];
+    const struct cincel_candidate *best = measure ? &list.item[0] : choose_predicted(&list);
     *out = (struct cincel_decision){best->algo, best->choice, measure ? best->measured : best->predicted,
                                     measure ? "measured" : "model"};
 done:
