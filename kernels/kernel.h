@@ -157,6 +157,47 @@ struct cincel_layout_row {
     void (*transpose)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst, size_t dst_ld);
 };
 
+/* ------------------------------------------------------------------------------------ Winograd -- */
+
+/*
+ * One scheme F(m x m, r x r) on a = m + r − 1 points: an output tile of m x m pixels is
+ *   A^T [ Σ_channels (G g G^T) ⊙ (B^T d B) ] A          d: a x a source pixels, g: r x r weights
+ * and the gradient of its weights G^T [ Σ_tiles (B^T d B) ⊙ (A dy A^T) ] G. Each transform works on vectors
+ * of channels; transformed elements (i, j) are *planes* i·a + j that begin `plane` floats apart.
+ */
+struct cincel_winograd_gather_args {
+    /* The elements that exist, rows row_begin … row_end−1 and columns alike; the others are 0. `src` is the
+       first that exists (and anything where none does). */
+    const float *src;
+    size_t src_row, src_col; /* in floats */
+    int row_begin, row_end, col_begin, col_end;
+    float *dst; /* of plane 0 */
+    size_t plane;
+    size_t count; /* channels, read exactly; written up to a multiple of vector_floats, with zeros */
+};
+
+struct cincel_winograd_output_args {
+    const float *src; /* of plane 0; read up to a multiple of vector_floats */
+    size_t plane;
+    float *dst; /* the first pixel of the tile */
+    size_t dst_row, dst_col;
+    int rows, cols;    /* of the tile that exist, ≤ m */
+    size_t count;      /* channels written */
+    const float *bias; /* [count], or NULL */
+    int load_dst;      /* 1: adds to what dst holds */
+    int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU, last */
+};
+
+struct cincel_winograd_row {
+    const char *name; /* "winograd_4x4_3x3_avx2" */
+    int m, r;
+    void (*input)(const struct cincel_winograd_gather_args *args);            /* a x a to a x a: B^T d B */
+    void (*output)(const struct cincel_winograd_output_args *args);           /* a x a to m x m: A^T M A */
+    void (*weights)(const struct cincel_winograd_gather_args *args);          /* r x r to a x a: G g G^T */
+    void (*gradient)(const struct cincel_winograd_gather_args *args);         /* m x m to a x a: A dy A^T */
+    void (*weights_gradient)(const struct cincel_winograd_gather_args *args); /* a x a to r x r: G^T M G */
+};
+
 /* ------------------------------------------------------------------------------------- pooling -- */
 
 /*
@@ -363,6 +404,8 @@ struct cincel_isa {
     int gemm_count;
     const struct cincel_outer_row *outer;
     int outer_count;
+    const struct cincel_winograd_row *winograd;
+    int winograd_count;
     const struct cincel_gemv_row *gemv;
     const struct cincel_pack_row *pack;
     const struct cincel_layout_row *layout;

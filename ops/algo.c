@@ -13,6 +13,10 @@ const struct cincel_algo *const cincel_algos[] = {
     &cincel_algo_conv_im2col_forward,
     &cincel_algo_conv_im2col_backward_data,
     &cincel_algo_conv_im2col_backward_weights,
+    &cincel_algo_conv_winograd2_forward,
+    &cincel_algo_conv_winograd2_backward_data,
+    &cincel_algo_conv_winograd4_forward,
+    &cincel_algo_conv_winograd4_backward_data,
     /* last of the convolutions: what direct refuses nothing serves, and it has the last word on why */
     &cincel_algo_conv_direct_forward,
     &cincel_algo_conv_direct_backward_data,
@@ -33,6 +37,12 @@ double cincel_chain_length(const struct cincel_problem *p)
     case CINCEL_BACKWARD_WEIGHTS: return (double)d->n * p->conv.oh * p->conv.ow;
     }
     return 1.0;
+}
+
+bool cincel_algo_never_standard(const struct cincel_problem *p)
+{
+    (void)p;
+    return false;
 }
 
 const struct cincel_algo *cincel_algo_find(const struct cincel_problem *p, const char *name)

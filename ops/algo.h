@@ -101,6 +101,13 @@ struct cincel_algo {
     /* Length of the chains of this choice where they are not cincel_chain_length's; NULL: they are. */
     double (*chain)(const struct cincel_problem *p, const struct cincel_choice *c);
 
+    /*
+     * Where contexts are reproducible, one algorithm serves a problem on every machine: the first of the
+     * table that says so here, whose choices pass cincel_choice_check() within the error budget. NULL:
+     * wherever it serves. Depends on the problem alone.
+     */
+    bool (*standard)(const struct cincel_problem *p);
+
     /* Allocates what run() needs; the only place an algorithm may allocate. */
     cincel_status (*build)(const struct cincel_target *t, const struct cincel_problem *p,
                            const struct cincel_choice *c, struct cincel_prepared **out);
@@ -123,6 +130,9 @@ extern const struct cincel_algo *const cincel_algos[];
 
 /* Length of the FMA chain behind one output element. */
 double cincel_chain_length(const struct cincel_problem *p);
+
+/* cincel_algo.standard of algorithms that reproducible contexts leave to others. */
+bool cincel_algo_never_standard(const struct cincel_problem *p);
 
 /* NULL where the table has none of that name for the problem's operator and pass. */
 const struct cincel_algo *cincel_algo_find(const struct cincel_problem *p, const char *name);
@@ -153,7 +163,8 @@ enum cincel_breadth {
 
 /*
  * Calls `visit` with every valid choice of every algorithm, ISA, row and knob value at `threads`
- * threads, until it returns false. generic is visited only where no other ISA is usable. `why` keeps
+ * threads, until it returns false; in reproducible mode those of the standard algorithm alone. generic is
+ * visited only where no other ISA is usable. `why` keeps
  * the last refusal, for a message where nothing was visited.
  */
 typedef bool cincel_visit(void *user, const struct cincel_algo *algo, const struct cincel_choice *c);

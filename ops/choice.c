@@ -163,17 +163,19 @@ struct enumeration {
     cincel_visit *visit;
     void *user;
     char *why;
+    size_t visited;
 };
 
 /* Shows one choice if it is valid; false when the visitor has had enough. */
-static bool visit_choice(const struct enumeration *e, const struct cincel_algo *algo,
-                         const struct cincel_choice *c)
+static bool visit_choice(struct enumeration *e, const struct cincel_algo *algo, const struct cincel_choice *c)
 {
-    return !cincel_choice_check(e->t, e->p, c, e->error_budget, e->why) || e->visit(e->user, algo, c);
+    if (!cincel_choice_check(e->t, e->p, c, e->error_budget, e->why)) return true;
+    e->visited++;
+    return e->visit(e->user, algo, c);
 }
 
 /* One algorithm on one row. */
-static bool visit_row(const struct enumeration *e, const struct cincel_algo *algo, struct cincel_choice *c)
+static bool visit_row(struct enumeration *e, const struct cincel_algo *algo, struct cincel_choice *c)
 {
     struct cincel_choice standard = *c;
     algo->defaults(e->t, e->p, &standard);
@@ -188,8 +190,8 @@ static bool visit_row(const struct enumeration *e, const struct cincel_algo *alg
     return true;
 }
 
-static bool visit_isa(const struct enumeration *e, const struct cincel_algo *algo,
-                      const struct cincel_isa *isa, int threads)
+static bool visit_isa(struct enumeration *e, const struct cincel_algo *algo, const struct cincel_isa *isa,
+                      int threads)
 {
     const char *row;
     for (int i = 0; (row = algo->row(isa, i)) != NULL; i++) {
@@ -202,17 +204,26 @@ static bool visit_isa(const struct enumeration *e, const struct cincel_algo *alg
     return true;
 }
 
+/* One algorithm on every ISA. */
+static bool visit_algo(struct enumeration *e, const struct cincel_algo *algo, int threads)
+{
+    for (const struct cincel_isa *const *isa = e->t->isas; *isa; isa++) {
+        const bool generic = isa[1] == NULL;
+        if (generic && isa != e->t->isas) break;
+        if (!visit_isa(e, algo, *isa, threads)) return false;
+    }
+    return true;
+}
+
 void cincel_choice_enumerate(const struct cincel_target *t, const struct cincel_problem *p,
                              enum cincel_breadth breadth, int threads, double error_budget,
                              cincel_visit *visit, void *user, char why[CINCEL_WHY])
 {
-    const struct enumeration e = {t, p, breadth, error_budget, visit, user, why};
+    struct enumeration e = {t, p, breadth, error_budget, visit, user, why, 0};
     for (const struct cincel_algo *const *a = cincel_algos; *a; a++) {
         if ((*a)->op != p->op || (*a)->pass != p->pass) continue;
-        for (const struct cincel_isa *const *isa = t->isas; *isa; isa++) {
-            const bool generic = isa[1] == NULL;
-            if (generic && isa != t->isas) break;
-            if (!visit_isa(&e, *a, *isa, threads)) return;
-        }
+        if (t->reproducible && (*a)->standard && !(*a)->standard(p)) continue;
+        if (!visit_algo(&e, *a, threads)) return;
+        if (t->reproducible && e.visited > 0) return;
     }
 }

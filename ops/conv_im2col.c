@@ -312,7 +312,8 @@ static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
     {                                                                                                      \
         .name = "im2col", .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = IM2COL_KNOBS, \
         .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace,       \
-        .error = 2.5e-7, .build = build, .discard = discard, .run = cincel_im2col_run,                     \
+        .error = 2.5e-7, .standard = cincel_algo_never_standard, .build = build, .discard = discard,       \
+        .run = cincel_im2col_run,                                                                          \
     }
 
 const struct cincel_algo cincel_algo_conv_im2col_forward = IM2COL_ROW(CINCEL_FORWARD);

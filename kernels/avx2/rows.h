@@ -4,7 +4,7 @@
 
 #include "kernels/kernel.h"
 
-enum { CINCEL_GEMM_COUNT = 18, CINCEL_OUTER_COUNT = 17 };
+enum { CINCEL_GEMM_COUNT = 18, CINCEL_OUTER_COUNT = 17, CINCEL_WINOGRAD_COUNT = 2 };
 
 extern const struct cincel_gemm_row cincel_gemm_avx2[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_avx2[CINCEL_OUTER_COUNT];
@@ -17,6 +17,7 @@ extern const struct cincel_softmax_row cincel_softmax_avx2;
 extern const struct cincel_loss_row cincel_loss_avx2;
 extern const struct cincel_dropout_row cincel_dropout_avx2;
 extern const struct cincel_norm_row cincel_norm_avx2;
+extern const struct cincel_winograd_row cincel_winograd_avx2[CINCEL_WINOGRAD_COUNT];
 extern const struct cincel_probe_row cincel_probe_avx2;
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "kernels/kernel.h"
 
-enum { CINCEL_GEMM_COUNT = 26, CINCEL_OUTER_COUNT = 21 };
+enum { CINCEL_GEMM_COUNT = 26, CINCEL_OUTER_COUNT = 21, CINCEL_WINOGRAD_COUNT = 2 };
 
 extern const struct cincel_gemm_row cincel_gemm_avx512[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_avx512[CINCEL_OUTER_COUNT];
@@ -17,6 +17,7 @@ extern const struct cincel_softmax_row cincel_softmax_avx512;
 extern const struct cincel_loss_row cincel_loss_avx512;
 extern const struct cincel_dropout_row cincel_dropout_avx512;
 extern const struct cincel_norm_row cincel_norm_avx512;
+extern const struct cincel_winograd_row cincel_winograd_avx512[CINCEL_WINOGRAD_COUNT];
 extern const struct cincel_probe_row cincel_probe_avx512;
 
 #endif

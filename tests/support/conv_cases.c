@@ -56,6 +56,19 @@ static void draw_linear(struct test_random *r, cincel_conv_desc *d)
     d->pad_top = d->pad_bottom = d->pad_left = d->pad_right = 0;
 }
 
+/* What fast algorithms serve and the other draws seldom give: a dense 3x3 kernel. */
+static void draw_three(struct test_random *r, cincel_conv_desc *d)
+{
+    d->ic /= d->groups;
+    d->oc /= d->groups;
+    d->groups = d->stride_h = d->stride_w = d->dilation_h = d->dilation_w = 1;
+    d->kh = d->kw = 3;
+    d->pad_top = test_draw(r, 0, 2);
+    d->pad_bottom = test_draw(r, 0, 2);
+    d->pad_left = test_draw(r, 0, 2);
+    d->pad_right = test_draw(r, 0, 2);
+}
+
 void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out)
 {
     for (;;) {
@@ -67,6 +80,7 @@ void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_pr
         draw_axis(r, &d.ih, &d.kh, &d.stride_h, &d.dilation_h, &d.pad_top, &d.pad_bottom);
         draw_axis(r, &d.iw, &d.kw, &d.stride_w, &d.dilation_w, &d.pad_left, &d.pad_right);
         if (test_draw(r, 0, 7) == 0) d.iw = test_draw(r, 70, 200); /* rows longer than any block */
+        if (test_draw(r, 0, 3) == 0) draw_three(r, &d);
         draw_activation(r, pass, &d);
         if (test_draw(r, 0, 7) == 0) draw_linear(r, &d);
         if (pass != CINCEL_FORWARD) d.accumulate = test_draw(r, 0, 2) == 0;
@@ -75,12 +89,20 @@ void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_pr
     }
 }
 
-static float *filled(struct test_random *r, size_t count, enum conv_data data)
+/*
+ * Winograd's transforms divide weights, and their gradient, by 24 twice: 576 = 9 · 64, and an activation's
+ * gradient may bring in eighths. What sums start from has their powers of two, so that no sum has more bits
+ * than the factor of 9 costs.
+ */
+enum { WEIGHT_UNIT = 8 * 576, SUM_UNIT = 8 * 64 };
+
+/* Integers: multiples of `unit` up to ±most. */
+static float *filled(struct test_random *r, size_t count, enum conv_data data, int most, int unit)
 {
     float *p = test_guarded(count * sizeof(float));
     for (size_t i = 0; i < count; i++) {
         if (data == CONV_INTEGERS)
-            p[i] = (float)test_draw(r, -3, 3);
+            p[i] = (float)(unit * test_draw(r, -most, most));
         else
             p[i] = 2.0f * cincel_random_uniform(&r->source, r->next++) - 1.0f;
     }
@@ -95,15 +117,15 @@ void conv_case_create(struct test_random *r, const struct cincel_problem *p, enu
     out->w_count = (size_t)d->oc * (size_t)d->kh * (size_t)d->kw * (size_t)(d->ic / d->groups);
     out->y_count = (size_t)d->n * (size_t)p->conv.oh * (size_t)p->conv.ow * (size_t)d->oc;
     out->oc = (size_t)d->oc;
-    out->x = filled(r, out->x_count, data);
-    out->w = filled(r, out->w_count, data);
-    out->bias = filled(r, out->oc, data);
-    out->dy = filled(r, out->y_count, data);
-    out->y_in = filled(r, out->y_count, data);
-    out->y = filled(r, out->y_count, data);
-    out->dx = filled(r, out->x_count, data);
-    out->dw = filled(r, out->w_count, data);
-    out->db = filled(r, out->oc, data);
+    out->x = filled(r, out->x_count, data, 3, 1);
+    out->w = filled(r, out->w_count, data, 1, WEIGHT_UNIT);
+    out->bias = filled(r, out->oc, data, 3, SUM_UNIT);
+    out->dy = filled(r, out->y_count, data, 1, WEIGHT_UNIT);
+    out->y_in = filled(r, out->y_count, data, 3, 1);
+    out->y = filled(r, out->y_count, data, 3, SUM_UNIT);
+    out->dx = filled(r, out->x_count, data, 3, SUM_UNIT);
+    out->dw = filled(r, out->w_count, data, 3, SUM_UNIT);
+    out->db = filled(r, out->oc, data, 3, SUM_UNIT);
 }
 
 void conv_case_free(struct conv_case *c)

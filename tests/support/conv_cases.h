@@ -20,7 +20,7 @@ int test_draw(struct test_random *r, int low, int high); /* low … high */
 void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out);
 
 enum conv_data {
-    CONV_INTEGERS, /* −3 … 3: any order of summation is exact in float */
+    CONV_INTEGERS, /* a few, scaled so that any order of summation is exact in float, Winograd's too */
     CONV_UNIFORM   /* −1 … 1 */
 };
 

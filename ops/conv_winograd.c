@@ -1,0 +1,261 @@
+/* Winograd convolution, forward and backward-data: what the table of algorithms shows. The scheme is told in
+   conv_winograd.h, the work of a call is in conv_winograd_run.c. */
+#include "ops/conv_winograd.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/status.h"
+#include "ops/conv.h"
+
+static const int tiles_values[] = {24, 48, 96, 192};
+static const int columns_values[] = {32, 64, 128};
+static const int order_values[] = {WINOGRAD_BY_TILES, WINOGRAD_SHARED, WINOGRAD_BY_COLUMNS};
+
+#define VALUES(list) list, (int)(sizeof list / sizeof list[0])
+static const struct cincel_knob knobs[WINOGRAD_KNOBS] = {
+    [WINOGRAD_TILES] = {"tiles", false, VALUES(tiles_values)},       /* of a block */
+    [WINOGRAD_COLUMNS] = {"columns", false, VALUES(columns_values)}, /* of a block: of M at a time */
+    [WINOGRAD_ORDER] = {"order", false, VALUES(order_values)},
+};
+
+static const char *row_name(const struct cincel_isa *isa, int i)
+{
+    for (int r = 0; r < isa->gemm_count; r++)
+        if (isa->gemm[r].strip && i-- == 0) return isa->gemm[r].name;
+    return NULL;
+}
+
+/* -------------------------------------------------------------------------------------- sizes -- */
+
+/* k rows of a product with its panel of U: 16 KB of 16 columns, half of L1. */
+enum { PART_FLOATS = 4096 };
+/* By columns, a block's U of all planes should stay in L2: 36 planes of this many floats are 147 KB. */
+enum { OWN_FLOATS = 1024 };
+
+static void derive_blocks(const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    const size_t nr = (size_t)p->row->nr, mr = (size_t)p->row->mr;
+    p->panels = cincel_div_up(p->n, nr);
+    p->column_blocks = cincel_div_up(p->panels, cincel_max((size_t)c->knob[WINOGRAD_COLUMNS] / nr, 1));
+    p->block_panels = cincel_div_up(p->panels, p->column_blocks);
+    p->column_blocks = cincel_div_up(p->panels, p->block_panels);
+    const size_t wanted = p->order == WINOGRAD_BY_COLUMNS ? p->s.count : (size_t)c->knob[WINOGRAD_TILES];
+    p->block_tiles = cincel_round_up(cincel_div_up(p->s.count, cincel_div_up(p->s.count, wanted)), mr);
+    p->tile_blocks = cincel_div_up(p->s.count, p->block_tiles);
+    p->cuts = p->tile_blocks * (p->order == WINOGRAD_BY_TILES ? 1 : p->column_blocks);
+}
+
+static void derive_memory(struct cincel_prepared *p)
+{
+    const size_t nr = (size_t)p->row->nr, planes = p->s.planes;
+    const bool own_u = p->order == WINOGRAD_BY_COLUMNS, own_v = p->order == WINOGRAD_BY_TILES;
+    p->part = own_u ? cincel_max(OWN_FLOATS / (p->block_panels * nr), 16) : PART_FLOATS / nr;
+    p->part = cincel_min(p->part, p->k);
+    p->panel_floats = cincel_round_up((own_u ? p->part : p->k) * nr, CINCEL_ALIGN / sizeof(float));
+    p->u_plane = cincel_winograd_pitch((own_u ? p->block_panels : p->panels) * p->panel_floats);
+    p->v_row = cincel_round_up(p->k, CINCEL_ALIGN / sizeof(float));
+    p->v_plane = cincel_winograd_pitch(p->block_tiles * p->v_row);
+    p->v_block = planes * p->v_plane;
+    p->m_row = p->block_panels * nr;
+    p->m_plane = cincel_winograd_pitch(p->block_tiles * p->m_row);
+
+    *(own_u ? &p->private_u : &p->u_floats) = planes * p->u_plane;
+    *(own_v ? &p->private_v : &p->v_floats) = p->v_block * (own_v ? 1 : p->tile_blocks);
+    p->private_m = planes * p->m_plane;
+    p->private_w = p->s.r * p->s.r * nr * cincel_min(p->k, own_u ? p->part : WINOGRAD_PACK_ROWS);
+    if (!own_u) p->pack_cuts = p->panels * cincel_div_up(p->k, WINOGRAD_PACK_ROWS);
+    if (p->gradient) {
+        p->dz_floats = p->s.images * p->s.src_h * p->s.src_w * p->k;
+        p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
+    }
+    struct cincel_carver mine = {NULL, 0};
+    cincel_carve(&mine, p->private_u * sizeof(float));
+    cincel_carve(&mine, p->private_v * sizeof(float));
+    cincel_carve(&mine, p->private_m * sizeof(float));
+    cincel_carve(&mine, p->private_w * sizeof(float));
+    p->private_bytes = mine.used;
+}
+
+static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                   const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    *p = (struct cincel_prepared){.isa = cincel_isa_find(t, c->isa),
+                                  .order = (enum cincel_winograd_order)c->knob[WINOGRAD_ORDER],
+                                  .forward = problem->pass == CINCEL_FORWARD,
+                                  .threads = c->threads};
+    p->row = cincel_gemm_row_find(p->isa, c->row);
+    p->wino = cincel_winograd_find(p->isa, problem, cincel_winograd_tile(c));
+    p->epilogue = cincel_epilogue_of(p->isa, d);
+    p->gradient = !p->forward && d->activation != CINCEL_ACT_NONE;
+    p->accumulate = !p->forward && d->accumulate;
+    p->k = (size_t)(p->forward ? d->ic : d->oc);
+    p->n = (size_t)(p->forward ? d->oc : d->ic);
+    cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &p->s);
+    derive_blocks(c, p);
+    derive_memory(p);
+}
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
+                        const struct cincel_choice *c)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    struct cincel_carver carver = {NULL, 0};
+    cincel_carve(&carver, p.u_floats * sizeof(float));
+    cincel_carve(&carver, p.v_floats * sizeof(float));
+    cincel_carve(&carver, p.dz_floats * sizeof(float));
+    cincel_carve(&carver, p.private_bytes * (size_t)p.threads);
+    return carver.used;
+}
+
+/* ---------------------------------------------------------------------------------- the checks -- */
+
+static bool refuse(char why[CINCEL_WHY], const char *phrase)
+{
+    snprintf(why, CINCEL_WHY, "winograd: %s", phrase);
+    return false;
+}
+
+/* Is there a smaller value of the list that covers `size`, too? */
+static bool repeats(int value, const int *values, size_t size)
+{
+    return value > values[0] && (size_t)value / 2 >= size;
+}
+
+/* More than this of V or of M at once, and another order is better in any case. */
+static const size_t shared_max = (size_t)64 << 20;
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    const char *reason;
+    if (!cincel_winograd_serves(problem, &reason)) return refuse(why, reason);
+    if (!cincel_winograd_find(cincel_isa_find(t, c->isa), problem, cincel_winograd_tile(c)))
+        return refuse(why, "no such transform");
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    if (p.order == WINOGRAD_BY_COLUMNS && c->knob[WINOGRAD_TILES] != tiles_values[0])
+        return refuse(why, "order=2 takes all tiles at once");
+    if (repeats(c->knob[WINOGRAD_TILES], tiles_values, p.s.count)) return refuse(why, "fewer tiles are all");
+    if (repeats(c->knob[WINOGRAD_COLUMNS], columns_values, p.n)) return refuse(why, "fewer columns are all");
+    if (p.order != WINOGRAD_BY_TILES && p.v_floats * sizeof(float) > shared_max)
+        return refuse(why, "too many tiles to be transformed at once");
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------- choosing -- */
+
+static int largest(enum cincel_winograd_knob knob, double limit, size_t size)
+{
+    int value = knobs[knob].values[0];
+    for (int i = 1; i < knobs[knob].count; i++) {
+        const int next = knobs[knob].values[i];
+        if (next <= limit && !repeats(next, knobs[knob].values, size)) value = next;
+    }
+    return value;
+}
+
+static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                     struct cincel_choice *c)
+{
+    const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
+    const char *reason;
+    memset(c->knob, 0, sizeof c->knob);
+    c->knob[WINOGRAD_TILES] = tiles_values[0];
+    c->knob[WINOGRAD_COLUMNS] = columns_values[0];
+    if (!cincel_winograd_serves(problem, &reason)) return; /* check() says so */
+    struct cincel_winograd_tiles s;
+    cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
+    const size_t k = (size_t)(problem->pass == CINCEL_FORWARD ? problem->conv.d.ic : problem->conv.d.oc);
+    const size_t n = (size_t)(problem->pass == CINCEL_FORWARD ? problem->conv.d.oc : problem->conv.d.ic);
+
+    /* V of a block in half of L2; where k is too long for that, of the tiles of one plane */
+    const double floats = l2 / 2.0 / sizeof(float);
+    const double by_l2 = floats / (double)(s.planes * k), by_plane = floats / (double)k;
+    c->knob[WINOGRAD_TILES] =
+        largest(WINOGRAD_TILES, by_l2 >= 24.0 ? by_l2 : cincel_min(96, (size_t)by_plane), s.count);
+    c->knob[WINOGRAD_COLUMNS] = largest(WINOGRAD_COLUMNS, 64.0, n);
+    /* too few blocks of tiles for the threads: blocks of columns, too */
+    if (c->threads > 1 && cincel_div_up(s.count, (size_t)c->knob[WINOGRAD_TILES]) < 8 * (size_t)c->threads)
+        c->knob[WINOGRAD_ORDER] = WINOGRAD_SHARED;
+    /* a transformed weight that meets few tiles had better not travel through memory */
+    const double weights = (double)(s.planes * k * n) * sizeof(float);
+    if (s.count <= 96 && weights > 8.0 * l2) {
+        c->knob[WINOGRAD_ORDER] = WINOGRAD_BY_COLUMNS;
+        c->knob[WINOGRAD_TILES] = tiles_values[0];
+        c->knob[WINOGRAD_COLUMNS] = columns_values[0];
+    }
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
+                 const struct cincel_choice *c, struct cincel_cost *out)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr, floats = sizeof(float);
+    const double planes = (double)p.s.planes, tiles = (double)p.s.count;
+    const double rows =
+        (double)((p.tile_blocks - 1) * p.block_tiles) +
+        (double)cincel_round_up(p.s.count - (p.tile_blocks - 1) * p.block_tiles, (size_t)p.row->mr);
+    const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
+    const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
+    const double weights = planes * (double)(p.k * p.panels * (size_t)p.row->nr) * floats;
+    const double l3 = t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
+
+    *out = (struct cincel_cost){.flops = 2.0 * planes * rows * (double)(p.k * p.panels * (size_t)p.row->nr)};
+    out->efficiency = 0.95 * loads * latency * (double)p.part / ((double)p.part + 4.0);
+    out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
+    if (p.order != WINOGRAD_BY_COLUMNS && weights > l3 / 2.0)
+        out->bytes += weights * (1.0 + (double)p.tile_blocks);
+    /* Zen 3: 36 planes of 8 channels leave a transform of sources in 34 ns, of outputs in 20, of weights,
+       with their packing, in 40; and what does not stay in L2 on the way */
+    out->copied = floats * planes * tiles * (0.5 * (double)p.k + 0.3 * (double)p.n) + 0.7 * weights +
+                  floats * (double)p.dz_floats;
+    out->calls = planes * (double)(p.tile_blocks * p.panels) * (double)cincel_div_up(p.k, p.part) +
+                 tiles * (double)(1 + p.column_blocks);
+    out->cuts = (double)p.cuts;
+    const double rounds = (double)cincel_div_up(p.cuts, (size_t)p.threads);
+    out->balance = rounds * p.threads / (double)p.cuts;
+    out->phases = p.order == WINOGRAD_BY_TILES ? 2.0 : 3.0;
+}
+
+static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)
+{
+    (void)c;
+    return problem->pass == CINCEL_FORWARD ? problem->conv.d.ic : problem->conv.d.oc;
+}
+
+/* ------------------------------------------------------------------------------------- building -- */
+
+static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
+                           const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
+    if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
+    derive(t, problem, c, p);
+    *out = p;
+    return CINCEL_OK;
+}
+
+static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
+
+/* One row of the table a tile size, which decides the bits and the error. */
+#define WINOGRAD_ROW(name_, pass_, error_, standard_)                                                     \
+    {                                                                                                     \
+        .name = name_, .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = WINOGRAD_KNOBS, \
+        .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace,      \
+        .error = error_, .chain = chain, .standard = standard_, .build = build, .discard = discard,       \
+        .run = cincel_winograd_run,                                                                       \
+    }
+
+const struct cincel_algo cincel_algo_conv_winograd2_forward =
+    WINOGRAD_ROW("winograd2", CINCEL_FORWARD, WINOGRAD2_ERROR, cincel_algo_never_standard);
+const struct cincel_algo cincel_algo_conv_winograd2_backward_data =
+    WINOGRAD_ROW("winograd2", CINCEL_BACKWARD_DATA, WINOGRAD2_ERROR, cincel_algo_never_standard);
+const struct cincel_algo cincel_algo_conv_winograd4_forward =
+    WINOGRAD_ROW("winograd4", CINCEL_FORWARD, WINOGRAD4_ERROR, cincel_winograd_standard);
+const struct cincel_algo cincel_algo_conv_winograd4_backward_data =
+    WINOGRAD_ROW("winograd4", CINCEL_BACKWARD_DATA, WINOGRAD4_ERROR, cincel_winograd_standard);

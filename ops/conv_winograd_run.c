@@ -1,0 +1,223 @@
+/* Winograd convolution, forward and backward-data: the work of one call. The scheme: conv_winograd.h. */
+#include <assert.h>
+
+#include "core/memory.h"
+#include "ops/conv_winograd.h"
+
+/* One call: its buffers and the parts of its workspace. */
+struct call {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+    const float *source; /* x, dy, or dy behind the activation's gradient */
+    float *out;          /* y or dx */
+    float *u, *v, *dz;   /* shared; unused where plan says so */
+    char *private;       /* one part a worker */
+};
+
+/* A worker's part of the workspace. */
+struct scratch {
+    float *u, *v, *m;
+    float *w; /* weights of a panel on their way to U */
+};
+
+/* ------------------------------------------------------------------------------------- weights -- */
+
+/*
+ * Rows k_begin … k_end−1 of panel `panel`, transformed, to U at `dst`: packed [tap][k][nr] first, where all
+ * k·nr weights of a tap are one run. Backward-data meets the taps in reverse.
+ */
+static void transform_weights(const struct call *call, size_t panel, size_t k_begin, size_t k_end, float *w,
+                              float *dst)
+{
+    const struct cincel_prepared *p = call->p;
+    const struct cincel_pack_row *pack = p->isa->pack;
+    const size_t nr = (size_t)p->row->nr, taps = p->s.r * p->s.r, run = (k_end - k_begin) * nr;
+    const int n = (int)cincel_min(nr, p->n - panel * nr);
+    for (size_t tap = 0; tap < taps; tap++) {
+        if (p->forward)
+            pack->transpose(call->t->w + (panel * nr * taps + tap) * p->k + k_begin, taps * p->k,
+                            k_end - k_begin, n, (int)nr, w + tap * run);
+        else
+            pack->copy(call->t->w + (k_begin * taps + taps - 1 - tap) * p->n + panel * nr, taps * p->n,
+                       k_end - k_begin, n, (int)nr, w + tap * run);
+    }
+    p->wino->weights(&(struct cincel_winograd_gather_args){.src = w,
+                                                           .src_row = p->s.r * run,
+                                                           .src_col = run,
+                                                           .row_end = (int)p->s.r,
+                                                           .col_end = (int)p->s.r,
+                                                           .dst = dst,
+                                                           .plane = p->u_plane,
+                                                           .count = run});
+}
+
+static void prepare(const struct call *call, struct cincel_worker *worker, const struct scratch *scratch)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t slices = cincel_div_up(p->k, WINOGRAD_PACK_ROWS), nr = (size_t)p->row->nr;
+    const size_t each = cincel_round_up(cincel_div_up(p->dz_floats, cincel_max(p->dz_cuts, 1)), 16);
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
+        if (cut < p->pack_cuts) {
+            const size_t panel = cut / slices, k = cut % slices * WINOGRAD_PACK_ROWS;
+            transform_weights(call, panel, k, cincel_min(k + WINOGRAD_PACK_ROWS, p->k), scratch->w,
+                              call->u + panel * p->panel_floats + k * nr);
+            continue;
+        }
+        const size_t begin = cincel_min((cut - p->pack_cuts) * each, p->dz_floats);
+        cincel_epilogue_gradient(&p->epilogue, call->t->y_in + begin, call->t->dy + begin, call->dz + begin,
+                                 cincel_min(each, p->dz_floats - begin));
+    }
+}
+
+/* --------------------------------------------------------------------------------------- tiles -- */
+
+static void transform_sources(const struct call *call, size_t begin, size_t end, float *v)
+{
+    const struct cincel_prepared *p = call->p;
+    struct cincel_winograd_gather_args args = {.plane = p->v_plane, .count = p->k};
+    for (size_t tile = begin; tile < end; tile++, v += p->v_row) {
+        cincel_winograd_source(&p->s, call->source, p->k, tile, &args);
+        args.dst = v;
+        p->wino->input(&args);
+    }
+}
+
+/* Tiles begin … end−1 of `count` columns from `column` on, out of M. */
+static void transform_outputs(const struct call *call, size_t begin, size_t end, size_t column, size_t count,
+                              const float *m)
+{
+    const struct cincel_prepared *p = call->p;
+    struct cincel_winograd_output_args args = {
+        .plane = p->m_plane,
+        .dst_row = p->s.out_w * p->n,
+        .dst_col = p->n,
+        .count = count,
+        .bias = p->forward && call->t->bias ? call->t->bias + column : NULL,
+        .load_dst = p->accumulate,
+        .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
+    };
+    for (size_t tile = begin; tile < end; tile++, m += p->m_row) {
+        args.src = m;
+        args.dst = call->out + cincel_winograd_place(&p->s, tile, &args.rows, &args.cols) * p->n + column;
+        p->wino->output(&args);
+        if (!p->forward) continue;
+        for (size_t i = 0; i < (size_t)args.rows; i++)
+            for (size_t j = 0; j < (size_t)args.cols; j++)
+                cincel_epilogue_row(&p->epilogue, args.dst + i * args.dst_row + j * args.dst_col, count);
+    }
+}
+
+/* ------------------------------------------------------------------------------------ products -- */
+
+/* M (+)= V · U for `panels` panels, `tiles` rows and k of them; u, v and m are those of plane 0. */
+static void multiply(const struct cincel_prepared *p, const float *u, size_t panels, const float *v,
+                     size_t tiles, size_t k, bool load, float *m)
+{
+    const size_t nr = (size_t)p->row->nr;
+    for (size_t plane = 0; plane < p->s.planes; plane++) {
+        for (size_t panel = 0; panel < panels; panel++) {
+            struct cincel_strip_args args = {.a = v + plane * p->v_plane,
+                                             .lda = p->v_row,
+                                             .b = u + plane * p->u_plane + panel * p->panel_floats,
+                                             .c = m + plane * p->m_plane + panel * nr,
+                                             .ldc = p->m_row,
+                                             .m = tiles,
+                                             .n = (int)nr,
+                                             .load_c = load,
+                                             .act = CINCEL_ACT_NONE};
+            for (size_t left = k; left > 0; left -= args.k) {
+                args.k = cincel_min(left, p->part);
+                p->row->strip(&args);
+                args.a += args.k;
+                args.b += args.k * nr;
+                args.load_c = 1;
+            }
+        }
+    }
+}
+
+static void columns_cut(const struct call *call, size_t block, size_t begin, size_t end, const float *v,
+                        const struct scratch *scratch)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t nr = (size_t)p->row->nr, first = block * p->block_panels;
+    const size_t panels = cincel_min(p->block_panels, p->panels - first);
+    if (p->order != WINOGRAD_BY_COLUMNS) {
+        multiply(p, call->u + first * p->panel_floats, panels, v, end - begin, p->k, false, scratch->m);
+    } else {
+        for (size_t k = 0; k < p->k; k += p->part) {
+            const size_t k_end = cincel_min(k + p->part, p->k);
+            for (size_t i = 0; i < panels; i++)
+                transform_weights(call, first + i, k, k_end, scratch->w, scratch->u + i * p->panel_floats);
+            multiply(p, scratch->u, panels, v + k, end - begin, k_end - k, k > 0, scratch->m);
+        }
+    }
+    transform_outputs(call, begin, end, first * nr, cincel_min(panels * nr, p->n - first * nr), scratch->m);
+}
+
+static void compute(const struct call *call, struct cincel_worker *worker, const struct scratch *scratch)
+{
+    const struct cincel_prepared *p = call->p;
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < p->cuts) {
+        const size_t tiles = cut % p->tile_blocks, begin = tiles * p->block_tiles;
+        const size_t end = cincel_min(begin + p->block_tiles, p->s.count);
+        if (p->order != WINOGRAD_BY_TILES) {
+            columns_cut(call, cut / p->tile_blocks, begin, end, call->v + tiles * p->v_block, scratch);
+            continue;
+        }
+        transform_sources(call, begin, end, scratch->v);
+        for (size_t block = 0; block < p->column_blocks; block++)
+            columns_cut(call, block, begin, end, scratch->v, scratch);
+    }
+}
+
+/* Shared V: claims finer than the blocks, in which the tiles lie. */
+static void transform_all(const struct call *call, struct cincel_worker *worker)
+{
+    enum { TILES = 4 };
+    const struct cincel_prepared *p = call->p;
+    const size_t pieces = cincel_div_up(p->block_tiles, TILES);
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < pieces * p->tile_blocks) {
+        const size_t block = cut / pieces, at = cut % pieces * TILES;
+        const size_t first = block * p->block_tiles, end = cincel_min(first + p->block_tiles, p->s.count);
+        if (first + at >= end) continue;
+        transform_sources(call, first + at, cincel_min(first + at + TILES, end),
+                          call->v + block * p->v_block + at * p->v_row);
+    }
+}
+
+static void body(void *job, struct cincel_worker *worker, size_t phase)
+{
+    const struct call *call = job;
+    const struct cincel_prepared *p = call->p;
+    struct cincel_carver mine = {call->private + (size_t)worker->id * p->private_bytes, 0};
+    struct scratch scratch;
+    scratch.u = cincel_carve(&mine, p->private_u * sizeof(float));
+    scratch.v = cincel_carve(&mine, p->private_v * sizeof(float));
+    scratch.m = cincel_carve(&mine, p->private_m * sizeof(float));
+    scratch.w = cincel_carve(&mine, p->private_w * sizeof(float));
+    if (phase == 0)
+        prepare(call, worker, &scratch);
+    else if (phase == 1 && p->order != WINOGRAD_BY_TILES)
+        transform_all(call, worker);
+    else
+        compute(call, worker, &scratch);
+}
+
+void cincel_winograd_run(const struct cincel_prepared *p, const struct cincel_tensors *t,
+                         struct cincel_team *team)
+{
+    struct cincel_carver space = {t->workspace, 0};
+    struct call call = {.p = p, .t = t};
+    call.u = cincel_carve(&space, p->u_floats * sizeof(float));
+    call.v = cincel_carve(&space, p->v_floats * sizeof(float));
+    call.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
+    call.private = space.base + space.used;
+    call.source = p->forward ? t->x : p->gradient ? call.dz : t->dy;
+    call.out = p->forward ? t->y : t->dx;
+    assert(call.source && t->w && call.out);
+    cincel_team_run(team, p->threads, p->order == WINOGRAD_BY_TILES ? 2 : 3, body, &call);
+}
