@@ -47,25 +47,31 @@ static void derive_blocks(const struct cincel_choice *c, struct cincel_prepared 
     p->cuts = p->tile_blocks * (p->order == WINOGRAD_BY_TILES ? 1 : p->column_blocks);
 }
 
+static void derive_u(size_t panels, size_t floats, struct cincel_winograd_u *out)
+{
+    out->panel = cincel_round_up(floats, CINCEL_ALIGN / sizeof(float));
+    out->plane = cincel_winograd_pitch(panels * out->panel);
+}
+
 static void derive_memory(struct cincel_prepared *p)
 {
     const size_t nr = (size_t)p->row->nr, planes = p->s.planes;
     const bool own_u = p->order == WINOGRAD_BY_COLUMNS, own_v = p->order == WINOGRAD_BY_TILES;
     p->part = own_u ? cincel_max(OWN_FLOATS / (p->block_panels * nr), 16) : PART_FLOATS / nr;
     p->part = cincel_min(p->part, p->k);
-    p->panel_floats = cincel_round_up((own_u ? p->part : p->k) * nr, CINCEL_ALIGN / sizeof(float));
-    p->u_plane = cincel_winograd_pitch((own_u ? p->block_panels : p->panels) * p->panel_floats);
+    derive_u(p->panels, p->k * nr, &p->all_u);
+    derive_u(p->block_panels, p->part * nr, &p->own_u);
     p->v_row = cincel_round_up(p->k, CINCEL_ALIGN / sizeof(float));
     p->v_plane = cincel_winograd_pitch(p->block_tiles * p->v_row);
     p->v_block = planes * p->v_plane;
     p->m_row = p->block_panels * nr;
     p->m_plane = cincel_winograd_pitch(p->block_tiles * p->m_row);
 
-    *(own_u ? &p->private_u : &p->u_floats) = planes * p->u_plane;
+    *(own_u ? &p->private_u : &p->u_floats) = planes * (own_u ? p->own_u.plane : p->all_u.plane);
     *(own_v ? &p->private_v : &p->v_floats) = p->v_block * (own_v ? 1 : p->tile_blocks);
     p->private_m = planes * p->m_plane;
     p->private_w = p->s.r * p->s.r * nr * cincel_min(p->k, own_u ? p->part : WINOGRAD_PACK_ROWS);
-    if (!own_u) p->pack_cuts = p->panels * cincel_div_up(p->k, WINOGRAD_PACK_ROWS);
+    p->pack_cuts = p->panels * cincel_div_up(p->k, WINOGRAD_PACK_ROWS);
     if (p->gradient) {
         p->dz_floats = p->s.images * p->s.src_h * p->s.src_w * p->k;
         p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
@@ -248,7 +254,8 @@ static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
         .name = name_, .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = WINOGRAD_KNOBS, \
         .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace,      \
         .error = error_, .chain = chain, .standard = standard_, .build = build, .discard = discard,       \
-        .run = cincel_winograd_run,                                                                       \
+        .run = cincel_winograd_run, .packed_bytes = cincel_winograd_packed_bytes,                         \
+        .pack_weights = cincel_winograd_pack_weights,                                                     \
     }
 
 const struct cincel_algo cincel_algo_conv_winograd2_forward =

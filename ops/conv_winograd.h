@@ -36,7 +36,7 @@ int cincel_winograd_tile(const struct cincel_choice *c);
 
 /* Rows of k (of V^T's channels) whose weights are transformed at a time: a claim, 6 KB of 16 columns a tap.
  */
-enum { WINOGRAD_PACK_ROWS = 32 };
+enum { WINOGRAD_PACK_ROWS = 32, WINOGRAD_PACK_FLOATS = 9 * 64 * WINOGRAD_PACK_ROWS };
 
 /* cincel_algo.standard of F(4x4): where it wins clearly on any machine seen so far. */
 bool cincel_winograd_standard(const struct cincel_problem *problem);
@@ -66,6 +66,12 @@ size_t cincel_winograd_pitch(size_t floats);
 
 enum cincel_winograd_knob { WINOGRAD_TILES, WINOGRAD_COLUMNS, WINOGRAD_ORDER, WINOGRAD_KNOBS };
 
+/* Transformed weights, [plane][panel][k][nr]: floats from plane to plane and from panel to panel. Of all
+   weights, or of the part of k that a block of columns works on. */
+struct cincel_winograd_u {
+    size_t plane, panel;
+};
+
 /* What a worker claims. */
 enum cincel_winograd_order {
     WINOGRAD_BY_TILES,  /* a block of tiles, all columns: sources are transformed where they are used */
@@ -85,12 +91,13 @@ struct cincel_prepared {
     bool gradient; /* dy passes through the activation's gradient first */
     bool accumulate;
     int threads;
-    size_t k, n;                        /* source and output channels */
-    size_t part;                        /* of k in one product */
-    size_t panels, panel_floats;        /* of one plane of U, or of one part of k where a block has its own */
+    size_t k, n; /* source and output channels */
+    size_t part; /* of k in one product */
+    size_t panels;
+    struct cincel_winograd_u all_u, own_u;
     size_t block_panels, column_blocks; /* panels of a column block */
     size_t block_tiles, tile_blocks;    /* of a claim */
-    size_t u_plane, v_plane, m_plane;   /* floats from plane to plane */
+    size_t v_plane, m_plane;            /* floats from plane to plane */
     size_t v_row, m_row;                /* floats from tile to tile */
     size_t v_block;                     /* floats of V of a block of tiles */
     size_t cuts;                        /* of the products */
@@ -98,6 +105,10 @@ struct cincel_prepared {
     size_t u_floats, v_floats; /* in the shared workspace; 0: not needed */
     size_t private_u, private_v, private_m, private_w, private_bytes; /* floats, of each worker */
 };
+
+size_t cincel_winograd_packed_bytes(const struct cincel_prepared *p);
+void cincel_winograd_pack_weights(const struct cincel_prepared *p, const float *w, void *packed,
+                                  struct cincel_team *team);
 
 void cincel_winograd_run(const struct cincel_prepared *p, const struct cincel_tensors *t,
                          struct cincel_team *team);

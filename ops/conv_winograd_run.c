@@ -10,7 +10,9 @@ struct call {
     const struct cincel_tensors *t;
     const float *source; /* x, dy, or dy behind the activation's gradient */
     float *out;          /* y or dx */
-    float *u, *v, *dz;   /* shared; unused where plan says so */
+    const float *u;      /* of all weights; NULL: each claim transforms its own */
+    float *packing;      /* where they are still to be made, or NULL */
+    float *v, *dz;       /* shared; unused where the plan says so */
     char *private;       /* one part a worker */
 };
 
@@ -27,7 +29,7 @@ struct scratch {
  * k·nr weights of a tap are one run. Backward-data meets the taps in reverse.
  */
 static void transform_weights(const struct call *call, size_t panel, size_t k_begin, size_t k_end, float *w,
-                              float *dst)
+                              float *dst, size_t plane)
 {
     const struct cincel_prepared *p = call->p;
     const struct cincel_pack_row *pack = p->isa->pack;
@@ -47,24 +49,32 @@ static void transform_weights(const struct call *call, size_t panel, size_t k_be
                                                            .row_end = (int)p->s.r,
                                                            .col_end = (int)p->s.r,
                                                            .dst = dst,
-                                                           .plane = p->u_plane,
+                                                           .plane = plane,
                                                            .count = run});
+}
+
+/* A claim of the weights' transformation: some rows of a panel. */
+static void pack_cut(const struct call *call, size_t cut, float *w)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t slices = cincel_div_up(p->k, WINOGRAD_PACK_ROWS), nr = (size_t)p->row->nr;
+    const size_t panel = cut / slices, k = cut % slices * WINOGRAD_PACK_ROWS;
+    transform_weights(call, panel, k, cincel_min(k + WINOGRAD_PACK_ROWS, p->k), w,
+                      call->packing + panel * p->all_u.panel + k * nr, p->all_u.plane);
 }
 
 static void prepare(const struct call *call, struct cincel_worker *worker, const struct scratch *scratch)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t slices = cincel_div_up(p->k, WINOGRAD_PACK_ROWS), nr = (size_t)p->row->nr;
     const size_t each = cincel_round_up(cincel_div_up(p->dz_floats, cincel_max(p->dz_cuts, 1)), 16);
+    const size_t pack_cuts = call->packing ? p->pack_cuts : 0;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
-        if (cut < p->pack_cuts) {
-            const size_t panel = cut / slices, k = cut % slices * WINOGRAD_PACK_ROWS;
-            transform_weights(call, panel, k, cincel_min(k + WINOGRAD_PACK_ROWS, p->k), scratch->w,
-                              call->u + panel * p->panel_floats + k * nr);
+    while ((cut = cincel_claim(worker)) < pack_cuts + p->dz_cuts) {
+        if (cut < pack_cuts) {
+            pack_cut(call, cut, scratch->w);
             continue;
         }
-        const size_t begin = cincel_min((cut - p->pack_cuts) * each, p->dz_floats);
+        const size_t begin = cincel_min((cut - pack_cuts) * each, p->dz_floats);
         cincel_epilogue_gradient(&p->epilogue, call->t->y_in + begin, call->t->dy + begin, call->dz + begin,
                                  cincel_min(each, p->dz_floats - begin));
     }
@@ -111,15 +121,15 @@ static void transform_outputs(const struct call *call, size_t begin, size_t end,
 /* ------------------------------------------------------------------------------------ products -- */
 
 /* M (+)= V · U for `panels` panels, `tiles` rows and k of them; u, v and m are those of plane 0. */
-static void multiply(const struct cincel_prepared *p, const float *u, size_t panels, const float *v,
-                     size_t tiles, size_t k, bool load, float *m)
+static void multiply(const struct cincel_prepared *p, const float *u, const struct cincel_winograd_u *shape,
+                     size_t panels, const float *v, size_t tiles, size_t k, bool load, float *m)
 {
     const size_t nr = (size_t)p->row->nr;
     for (size_t plane = 0; plane < p->s.planes; plane++) {
         for (size_t panel = 0; panel < panels; panel++) {
             struct cincel_strip_args args = {.a = v + plane * p->v_plane,
                                              .lda = p->v_row,
-                                             .b = u + plane * p->u_plane + panel * p->panel_floats,
+                                             .b = u + plane * shape->plane + panel * shape->panel,
                                              .c = m + plane * p->m_plane + panel * nr,
                                              .ldc = p->m_row,
                                              .m = tiles,
@@ -143,16 +153,17 @@ static void columns_cut(const struct call *call, size_t block, size_t begin, siz
     const struct cincel_prepared *p = call->p;
     const size_t nr = (size_t)p->row->nr, first = block * p->block_panels;
     const size_t panels = cincel_min(p->block_panels, p->panels - first);
-    if (p->order != WINOGRAD_BY_COLUMNS) {
-        multiply(p, call->u + first * p->panel_floats, panels, v, end - begin, p->k, false, scratch->m);
-    } else {
+    if (call->u)
+        multiply(p, call->u + first * p->all_u.panel, &p->all_u, panels, v, end - begin, p->k, false,
+                 scratch->m);
+    else
         for (size_t k = 0; k < p->k; k += p->part) {
             const size_t k_end = cincel_min(k + p->part, p->k);
             for (size_t i = 0; i < panels; i++)
-                transform_weights(call, first + i, k, k_end, scratch->w, scratch->u + i * p->panel_floats);
-            multiply(p, scratch->u, panels, v + k, end - begin, k_end - k, k > 0, scratch->m);
+                transform_weights(call, first + i, k, k_end, scratch->w, scratch->u + i * p->own_u.panel,
+                                  p->own_u.plane);
+            multiply(p, scratch->u, &p->own_u, panels, v + k, end - begin, k_end - k, k > 0, scratch->m);
         }
-    }
     transform_outputs(call, begin, end, first * nr, cincel_min(panels * nr, p->n - first * nr), scratch->m);
 }
 
@@ -212,12 +223,39 @@ void cincel_winograd_run(const struct cincel_prepared *p, const struct cincel_te
 {
     struct cincel_carver space = {t->workspace, 0};
     struct call call = {.p = p, .t = t};
-    call.u = cincel_carve(&space, p->u_floats * sizeof(float));
+    call.packing = cincel_carve(&space, p->u_floats * sizeof(float));
     call.v = cincel_carve(&space, p->v_floats * sizeof(float));
     call.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
     call.private = space.base + space.used;
     call.source = p->forward ? t->x : p->gradient ? call.dz : t->dy;
     call.out = p->forward ? t->y : t->dx;
-    assert(call.source && t->w && call.out);
+    if (p->u_floats == 0 || t->packed) call.packing = NULL;
+    call.u = t->packed ? t->packed : call.packing;
+    assert(call.source && (t->w || t->packed) && call.out);
     cincel_team_run(team, p->threads, p->order == WINOGRAD_BY_TILES ? 2 : 3, body, &call);
+}
+
+/* --------------------------------------------------------------------------- weights packed once -- */
+
+size_t cincel_winograd_packed_bytes(const struct cincel_prepared *p)
+{
+    return p->s.planes * p->all_u.plane * sizeof(float);
+}
+
+static void pack_body(void *job, struct cincel_worker *worker, size_t phase)
+{
+    const struct call *call = job;
+    float w[WINOGRAD_PACK_FLOATS] __attribute__((aligned(64)));
+    size_t cut;
+    (void)phase;
+    while ((cut = cincel_claim(worker)) < call->p->pack_cuts) pack_cut(call, cut, w);
+}
+
+void cincel_winograd_pack_weights(const struct cincel_prepared *p, const float *w, void *packed,
+                                  struct cincel_team *team)
+{
+    const struct cincel_tensors tensors = {.w = w};
+    struct call call = {.p = p, .t = &tensors, .packing = packed};
+    assert(p->s.r * p->s.r * (size_t)p->row->nr * WINOGRAD_PACK_ROWS <= WINOGRAD_PACK_FLOATS);
+    cincel_team_run(team, p->threads, 1, pack_body, &call);
 }
