@@ -473,6 +473,7 @@ const struct cincel_algo cincel_algo_conv_im2col_backward_weights = {
     .cost = cost,
     .workspace = workspace,
     .error = 1.5e-7, /* direct's: the same chains */
+    .standard = cincel_algo_never_standard,
     .chain = chain,
     .build = build,
     .discard = discard,

@@ -1,8 +1,9 @@
 /* The tiles of Winograd convolution: which pixels they read and write. */
+#include "ops/conv_winograd_tiles.h"
+
 #include <string.h>
 
 #include "core/memory.h"
-#include "ops/conv_winograd.h"
 
 int cincel_winograd_tile(const struct cincel_choice *c) { return c->algo[strlen("winograd")] - '0'; }
 

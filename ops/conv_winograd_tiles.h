@@ -1,0 +1,59 @@
+/*
+ * Winograd convolution (Winograd, 1980; Lavin & Gray, 2016), what all passes share: schemes, tiles, errors.
+ * Private to ops/conv_winograd*.c.
+ *
+ * F(m x m, r x r): the output is cut into tiles of m x m pixels; a tile of a = m + r − 1 source pixels
+ * squared, transformed, is a row of a² *planes*, and in each plane the convolution is a matrix product.
+ */
+#ifndef CINCEL_OPS_CONV_WINOGRAD_TILES_H
+#define CINCEL_OPS_CONV_WINOGRAD_TILES_H
+
+#include "ops/algo.h"
+
+/* Output tiles of all images and the source pixels under them; numbered by columns, rows, images. */
+struct cincel_winograd_tiles {
+    size_t images, src_h, src_w, out_h, out_w;
+    size_t pad_top, pad_left; /* source pixel (0, 0) of tile 0 lies that far outside */
+    size_t m, r, a, planes;   /* tile, kernel, m + r − 1, a² */
+    size_t tiles_h, tiles_w, count;
+};
+
+/*
+ * max |error| / RMS over √(chain length), the chain of channels forward and of dy's backward, of tiles for
+ * weights.
+ */
+#define WINOGRAD2_ERROR 1.0e-6
+#define WINOGRAD4_ERROR 4.0e-6
+
+/* m of a choice: it is in the algorithm's name, "winograd4". */
+int cincel_winograd_tile(const struct cincel_choice *c);
+
+/* Rows of k (of V^T's channels) whose weights are transformed at a time: a claim, 6 KB of 16 columns a tap.
+ */
+enum { WINOGRAD_PACK_ROWS = 32, WINOGRAD_PACK_FLOATS = 9 * 64 * WINOGRAD_PACK_ROWS };
+
+/* cincel_algo.standard of F(4x4): where it wins clearly on any machine seen so far. */
+bool cincel_winograd_standard(const struct cincel_problem *problem);
+
+/* The scheme m of `isa` for the problem's kernel; NULL where there is none. */
+const struct cincel_winograd_row *cincel_winograd_find(const struct cincel_isa *isa,
+                                                       const struct cincel_problem *problem, int m);
+
+/* May Winograd serve the problem at all? If not, *why is a phrase. */
+bool cincel_winograd_serves(const struct cincel_problem *problem, const char **why);
+
+/* What m and the problem give; backward-data reads dy under the rotated kernel. */
+void cincel_winograd_tiles_derive(const struct cincel_problem *problem, int m,
+                                  struct cincel_winograd_tiles *out);
+
+/* Fills in src and the ranges of `args` for tile `tile` of `src`, [image][src_h][src_w][channels]. */
+void cincel_winograd_source(const struct cincel_winograd_tiles *s, const float *src, size_t channels,
+                            size_t tile, struct cincel_winograd_gather_args *args);
+
+/* Where tile `tile` of an output tensor begins, in pixels; how many of its rows and columns exist. */
+size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile, int *rows, int *cols);
+
+/* An odd number of cache lines, ≥ floats: planes a power of two apart would share L1 sets. */
+size_t cincel_winograd_pitch(size_t floats);
+
+#endif

@@ -1,0 +1,220 @@
+/* Winograd's weight gradient: what the table of algorithms shows. The scheme is told in
+   conv_winograd_weights.h, the work of a call is in conv_winograd_weights_run.c. */
+#include "ops/conv_winograd_weights.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/status.h"
+#include "ops/conv.h"
+
+static const int tiles_values[] = {48, 96, 192, 384};
+static const int columns_values[] = {32, 64, 128, 256};
+
+#define VALUES(list) list, (int)(sizeof list / sizeof list[0])
+static const struct cincel_knob knobs[WINOGRAD_W_KNOBS] = {
+    [WINOGRAD_W_TILES] = {"tiles", false, VALUES(tiles_values)},       /* of a round */
+    [WINOGRAD_W_COLUMNS] = {"columns", false, VALUES(columns_values)}, /* of a claim */
+};
+
+/* The highest tile of each width; derive() finds the lower ones itself. */
+static const char *row_name(const struct cincel_isa *isa, int index)
+{
+    for (int i = 0; i < isa->outer_count; i++) {
+        bool highest = true;
+        for (int j = 0; j < isa->outer_count; j++)
+            if (isa->outer[j].nr == isa->outer[i].nr && isa->outer[j].mr > isa->outer[i].mr) highest = false;
+        if (highest && index-- == 0) return isa->outer[i].name;
+    }
+    return NULL;
+}
+
+/* Tiles as high as fit, one after the other: each ISA has them of height 1. */
+static void cover(const struct cincel_outer_row *highest, struct cincel_prepared *p)
+{
+    const int width = highest->nr;
+    for (size_t left = p->ic; left > 0; left %= (size_t)p->span[p->spans++].row->mr) {
+        const struct cincel_outer_row *best = NULL;
+        for (int i = 0; i < p->isa->outer_count; i++) {
+            const struct cincel_outer_row *row = &p->isa->outer[i];
+            if (row->nr == width && row->mr <= highest->mr && (size_t)row->mr <= left &&
+                (!best || row->mr > best->mr))
+                best = row;
+        }
+        assert(best && p->spans < WINOGRAD_SPANS);
+        p->span[p->spans].row = best;
+        p->span[p->spans].count = left / (size_t)best->mr;
+    }
+}
+
+static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                   const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    *p = (struct cincel_prepared){.isa = cincel_isa_find(t, c->isa),
+                                  .gradient = d->activation != CINCEL_ACT_NONE,
+                                  .accumulate = d->accumulate != 0,
+                                  .threads = c->threads,
+                                  .ic = (size_t)d->ic,
+                                  .oc = (size_t)d->oc};
+    const struct cincel_outer_row *row = cincel_outer_row_find(p->isa, c->row);
+    p->wino = cincel_winograd_find(p->isa, problem, cincel_winograd_tile(c));
+    p->epilogue = cincel_epilogue_of(p->isa, d);
+    p->nr = (size_t)row->nr;
+    cover(row, p);
+    cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &p->s);
+
+    p->rounds = cincel_div_up(p->s.count, (size_t)c->knob[WINOGRAD_W_TILES]);
+    p->round_tiles = cincel_div_up(p->s.count, p->rounds);
+    p->rounds = cincel_div_up(p->s.count, p->round_tiles);
+    p->panels = cincel_div_up(p->oc, p->nr);
+    p->column_blocks = cincel_div_up(p->panels, cincel_max((size_t)c->knob[WINOGRAD_W_COLUMNS] / p->nr, 1));
+    p->block_panels = cincel_div_up(p->panels, p->column_blocks);
+    p->column_blocks = cincel_div_up(p->panels, p->block_panels);
+
+    p->v_row = cincel_winograd_pitch(p->ic);
+    p->y_row = cincel_winograd_pitch(p->oc);
+    p->v_plane = cincel_winograd_pitch(p->round_tiles * p->v_row);
+    p->y_plane = cincel_winograd_pitch(p->round_tiles * p->y_row);
+    p->w_panel = cincel_round_up(p->ic * p->nr, CINCEL_ALIGN / sizeof(float));
+    p->w_plane = cincel_winograd_pitch(p->panels * p->w_panel);
+    p->private_floats = cincel_round_up(p->s.r * p->s.r * p->nr * WINOGRAD_PACK_ROWS, 16);
+    if (p->gradient) {
+        p->dz_floats = p->s.images * p->s.out_h * p->s.out_w * p->oc;
+        p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
+    }
+}
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
+                        const struct cincel_choice *c)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    return cincel_winograd_weights_workspace(&p);
+}
+
+static bool refuse(char why[CINCEL_WHY], const char *phrase)
+{
+    snprintf(why, CINCEL_WHY, "winograd: %s", phrase);
+    return false;
+}
+
+/* Is there a smaller value of the list that covers `size`, too? */
+static bool repeats(int value, const int *values, size_t size)
+{
+    return value > values[0] && (size_t)value / 2 >= size;
+}
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    const char *reason;
+    struct cincel_winograd_tiles s;
+    if (!cincel_winograd_serves(problem, &reason)) return refuse(why, reason);
+    if (!cincel_winograd_find(cincel_isa_find(t, c->isa), problem, cincel_winograd_tile(c)))
+        return refuse(why, "no such transform");
+    cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
+    if (repeats(c->knob[WINOGRAD_W_TILES], tiles_values, s.count)) return refuse(why, "fewer tiles are all");
+    if (repeats(c->knob[WINOGRAD_W_COLUMNS], columns_values, (size_t)problem->conv.d.oc))
+        return refuse(why, "fewer columns are all");
+    return true;
+}
+
+static double l3_bytes(const struct cincel_target *t)
+{
+    return t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
+}
+
+/*
+ * The more tiles a round, the fewer times all of W is read and written; but V and Y of a round should come
+ * back from the last cache, unless W is larger than they are.
+ */
+static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                     struct cincel_choice *c)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    const char *reason;
+    memset(c->knob, 0, sizeof c->knob);
+    c->knob[WINOGRAD_W_TILES] = tiles_values[0];
+    c->knob[WINOGRAD_W_COLUMNS] = columns_values[0];
+    if (!cincel_winograd_serves(problem, &reason)) return; /* check() says so */
+    struct cincel_winograd_tiles s;
+    cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
+    const double plane = (double)s.planes * sizeof(float), w = plane * d->ic * d->oc;
+    const double limit = w > l3_bytes(t) / 2.0 ? w : l3_bytes(t) / 2.0;
+    for (int i = 1; i < knobs[WINOGRAD_W_TILES].count; i++)
+        if (!repeats(tiles_values[i], tiles_values, s.count) &&
+            plane * tiles_values[i] * (d->ic + d->oc) <= limit)
+            c->knob[WINOGRAD_W_TILES] = tiles_values[i];
+    /* 36 planes are claims enough for a few threads */
+    const int columns = c->threads > 4 ? 32 : 128;
+    for (int i = 1; i < knobs[WINOGRAD_W_COLUMNS].count; i++)
+        if (columns_values[i] <= columns && !repeats(columns_values[i], columns_values, (size_t)d->oc))
+            c->knob[WINOGRAD_W_COLUMNS] = columns_values[i];
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
+                 const struct cincel_choice *c, struct cincel_cost *out)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    const double planes = (double)p.s.planes, tiles = (double)p.s.count, floats = sizeof(float);
+    const double width = (double)(p.panels * p.nr), l2 = (double)t->machine->topo.l2_bytes;
+    const double w = floats * planes * (double)p.ic * width;
+    const double vy = floats * planes * tiles * (double)(p.ic + p.oc);
+    const struct cincel_outer_row *row = p.span[0].row;
+    const double nv = (double)row->nr / p.isa->vector_floats, mr = row->mr;
+    const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
+    const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
+    const double cuts = planes * (double)p.column_blocks;
+    double calls = 0.0;
+    for (int i = 0; i < p.spans; i++) calls += (double)p.span[i].count;
+
+    *out = (struct cincel_cost){.flops = 2.0 * planes * tiles * (double)p.ic * width};
+    out->efficiency = 0.9 * loads * latency;
+    out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
+    /* caches beyond L2 give and take some two times what memory does */
+    if (w > l2) out->bytes += w * (double)p.rounds * (w > l3_bytes(t) ? 2.0 : 1.0);
+    if (vy / (double)p.rounds > l2) out->bytes += vy * (vy / (double)p.rounds > l3_bytes(t) ? 3.0 : 1.0);
+    /* Zen 3, 36 planes of 8 channels: of x 34 ns, of dy 25; back to dw, transposed, 40 */
+    out->copied = floats * planes * tiles * (0.5 * (double)p.ic + 0.4 * (double)p.oc) + 0.7 * w +
+                  floats * (double)p.dz_floats;
+    out->calls = planes * (double)(p.panels * p.rounds) * calls + 2.0 * tiles;
+    out->cuts = cuts;
+    out->balance = (double)cincel_div_up((size_t)cuts, (size_t)p.threads) * p.threads / cuts;
+    out->phases = 2.0 * (double)p.rounds + 1.0 + p.gradient;
+}
+
+static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)
+{
+    struct cincel_winograd_tiles s;
+    cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
+    return (double)s.count;
+}
+
+static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
+                           const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
+    if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
+    derive(t, problem, c, p);
+    *out = p;
+    return CINCEL_OK;
+}
+
+static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
+
+#define WINOGRAD_ROW(name_, error_, standard_)                                                               \
+    {                                                                                                        \
+        .name = name_, .op = CINCEL_OP_CONV, .pass = CINCEL_BACKWARD_WEIGHTS, .knobs = knobs,                \
+        .knob_count = WINOGRAD_W_KNOBS, .row = row_name, .check = check, .defaults = defaults, .cost = cost, \
+        .workspace = workspace, .error = error_, .chain = chain, .standard = standard_, .build = build,      \
+        .discard = discard, .run = cincel_winograd_weights_run,                                              \
+    }
+
+const struct cincel_algo cincel_algo_conv_winograd2_backward_weights =
+    WINOGRAD_ROW("winograd2", WINOGRAD2_ERROR, cincel_algo_never_standard);
+const struct cincel_algo cincel_algo_conv_winograd4_backward_weights =
+    WINOGRAD_ROW("winograd4", WINOGRAD4_ERROR, cincel_winograd_standard);

@@ -1,0 +1,48 @@
+/*
+ * Private to the two files of Winograd's weight gradient: conv_winograd_weights.c (what the table shows) and
+ * conv_winograd_weights_run.c (the work).
+ *
+ * Tiles go through in rounds. Of each round, x and dy are transformed to planes V and Y, then each plane of
+ *   W[plane][channel][column] += Σ_tiles V[plane][tile][channel] · Y[plane][tile][column]
+ * is claimed in blocks of columns; at last W goes back to dw. An element of W is one chain over all tiles,
+ * whatever the rounds and claims; slices are not needed.
+ */
+#ifndef CINCEL_OPS_CONV_WINOGRAD_WEIGHTS_H
+#define CINCEL_OPS_CONV_WINOGRAD_WEIGHTS_H
+
+#include "ops/conv_winograd_tiles.h"
+#include "ops/epilogue.h"
+
+enum cincel_winograd_weights_knob { WINOGRAD_W_TILES, WINOGRAD_W_COLUMNS, WINOGRAD_W_KNOBS };
+
+enum { WINOGRAD_SPANS = 8 };
+
+/* The prepared plan: all of it follows from problem and choice by arithmetic. */
+struct cincel_prepared {
+    struct cincel_winograd_tiles s;
+    const struct cincel_isa *isa;
+    const struct cincel_winograd_row *wino;
+    struct cincel_epilogue epilogue;
+    /* channels covered by tiles of decreasing height: `count` of each */
+    struct {
+        const struct cincel_outer_row *row;
+        size_t count;
+    } span[WINOGRAD_SPANS];
+    int spans;
+    bool gradient, accumulate;
+    int threads;
+    size_t ic, oc, nr, panels;
+    size_t round_tiles, rounds;
+    size_t block_panels, column_blocks;
+    size_t v_row, y_row;              /* floats from tile to tile */
+    size_t v_plane, y_plane, w_plane; /* from plane to plane */
+    size_t w_panel;                   /* from panel to panel */
+    size_t dz_floats, dz_cuts, sum_cuts;
+    size_t private_floats; /* of each worker */
+};
+
+size_t cincel_winograd_weights_workspace(const struct cincel_prepared *p);
+void cincel_winograd_weights_run(const struct cincel_prepared *p, const struct cincel_tensors *t,
+                                 struct cincel_team *team);
+
+#endif

@@ -1,0 +1,191 @@
+/* Winograd's weight gradient: the work of one call. The scheme: conv_winograd_weights.h. */
+#include <assert.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "ops/conv_winograd_weights.h"
+
+/* One call: its buffers and the parts of its workspace. */
+struct call {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+    const float *dy; /* behind the activation's gradient where there is one */
+    float *v, *y, *w;
+    float *sums; /* of dy, [image][oc] */
+    float *dz;
+    float *private;
+};
+
+static void carve(const struct cincel_prepared *p, struct cincel_carver *c, struct call *call)
+{
+    call->v = cincel_carve(c, p->s.planes * p->v_plane * sizeof(float));
+    call->y = cincel_carve(c, p->s.planes * p->y_plane * sizeof(float));
+    call->w = cincel_carve(c, p->s.planes * p->w_plane * sizeof(float));
+    call->sums = cincel_carve(c, p->s.images * p->oc * sizeof(float));
+    call->dz = cincel_carve(c, p->dz_floats * sizeof(float));
+    call->private = cincel_carve(c, p->private_floats * (size_t)p->threads * sizeof(float));
+}
+
+size_t cincel_winograd_weights_workspace(const struct cincel_prepared *p)
+{
+    struct cincel_carver c = {NULL, 0};
+    struct call call;
+    carve(p, &c, &call);
+    return c.used;
+}
+
+static void differentiate(const struct call *call, struct cincel_worker *worker)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t each = cincel_round_up(cincel_div_up(p->dz_floats, p->dz_cuts), 16);
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < p->dz_cuts) {
+        const size_t begin = cincel_min(cut * each, p->dz_floats);
+        cincel_epilogue_gradient(&p->epilogue, call->t->y_in + begin, call->t->dy + begin, call->dz + begin,
+                                 cincel_min(each, p->dz_floats - begin));
+    }
+}
+
+static void sum_image(const struct call *call, size_t image)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t pixels = p->s.out_h * p->s.out_w;
+    float *sum = call->sums + image * p->oc;
+    memset(sum, 0, p->oc * sizeof *sum);
+    p->isa->vector->column_sum(call->dy + image * pixels * p->oc, p->oc, pixels, p->oc, sum);
+}
+
+static void transform_tile(const struct call *call, size_t tile, size_t at)
+{
+    const struct cincel_prepared *p = call->p;
+    struct cincel_winograd_gather_args x = {
+        .dst = call->v + at * p->v_row, .plane = p->v_plane, .count = p->ic};
+    struct cincel_winograd_gather_args dy = {.dst = call->y + at * p->y_row,
+                                             .plane = p->y_plane,
+                                             .count = p->oc,
+                                             .src_row = p->s.out_w * p->oc,
+                                             .src_col = p->oc};
+    cincel_winograd_source(&p->s, call->t->x, p->ic, tile, &x);
+    dy.src = call->dy + cincel_winograd_place(&p->s, tile, &dy.row_end, &dy.col_end) * p->oc;
+    p->wino->input(&x);
+    p->wino->gradient(&dy);
+}
+
+/* V and Y of a round; with the first one goes db. */
+static void transform(const struct call *call, struct cincel_worker *worker, size_t round)
+{
+    enum { TILES = 4 };
+    const struct cincel_prepared *p = call->p;
+    const size_t sums = round == 0 && call->t->db ? p->s.images : 0;
+    const size_t begin = round * p->round_tiles, end = cincel_min(begin + p->round_tiles, p->s.count);
+    const size_t pieces = cincel_div_up(end - begin, TILES);
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < sums + pieces) {
+        if (cut < sums) {
+            sum_image(call, cut);
+            continue;
+        }
+        const size_t first = begin + (cut - sums) * TILES;
+        for (size_t tile = first; tile < cincel_min(first + TILES, end); tile++)
+            transform_tile(call, tile, tile - begin);
+    }
+}
+
+static void multiply(const struct call *call, struct cincel_worker *worker, size_t round)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t tiles = cincel_min(p->round_tiles, p->s.count - round * p->round_tiles);
+    struct cincel_outer_args args = {.images = 1,
+                                     .rows = 1,
+                                     .pixels = tiles,
+                                     .x_px = (ptrdiff_t)p->v_row,
+                                     .dy_px = (ptrdiff_t)p->y_row,
+                                     .load_w = round > 0};
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < p->s.planes * p->column_blocks) {
+        const size_t plane = cut / p->column_blocks, first = cut % p->column_blocks * p->block_panels;
+        for (size_t panel = first; panel < cincel_min(first + p->block_panels, p->panels); panel++) {
+            args.x = call->v + plane * p->v_plane;
+            args.dy = call->y + plane * p->y_plane + panel * p->nr;
+            args.w = call->w + plane * p->w_plane + panel * p->w_panel;
+            args.n = (int)cincel_min(p->nr, p->oc - panel * p->nr);
+            for (int i = 0; i < p->spans; i++)
+                for (size_t left = p->span[i].count; left > 0; left--) {
+                    p->span[i].row->run(&args);
+                    args.x += p->span[i].row->mr;
+                    args.w += (size_t)p->span[i].row->mr * p->nr;
+                }
+        }
+    }
+}
+
+/* Some channels of a panel of W to dw. */
+static void store(const struct call *call, size_t panel, size_t begin, size_t end, float *own)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t taps = p->s.r * p->s.r, run = (end - begin) * p->nr;
+    p->wino->weights_gradient(
+        &(struct cincel_winograd_gather_args){.src = call->w + panel * p->w_panel + begin * p->nr,
+                                              .src_row = p->s.a * p->w_plane,
+                                              .src_col = p->w_plane,
+                                              .row_end = (int)p->s.a,
+                                              .col_end = (int)p->s.a,
+                                              .dst = own,
+                                              .plane = run,
+                                              .count = run});
+    for (size_t tap = 0; tap < taps; tap++)
+        p->isa->pack->untranspose(
+            own + tap * run, (int)p->nr, end - begin, (int)cincel_min(p->nr, p->oc - panel * p->nr),
+            call->t->dw + (panel * p->nr * taps + tap) * p->ic + begin, taps * p->ic, p->accumulate);
+}
+
+static void store_sums(const struct call *call)
+{
+    const struct cincel_prepared *p = call->p;
+    const struct cincel_vector_row *vector = p->isa->vector;
+    for (size_t image = 1; image < p->s.images; image++)
+        vector->add(call->sums + image * p->oc, call->sums, p->oc);
+    if (p->accumulate)
+        vector->add(call->sums, call->t->db, p->oc);
+    else
+        memcpy(call->t->db, call->sums, p->oc * sizeof(float));
+}
+
+static void finish(const struct call *call, struct cincel_worker *worker)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t slices = cincel_div_up(p->ic, WINOGRAD_PACK_ROWS);
+    float *own = call->private + (size_t)worker->id * p->private_floats;
+    size_t cut;
+    while ((cut = cincel_claim(worker)) <= p->panels * slices) {
+        const size_t begin = cut % slices * WINOGRAD_PACK_ROWS;
+        if (cut < p->panels * slices)
+            store(call, cut / slices, begin, cincel_min(begin + WINOGRAD_PACK_ROWS, p->ic), own);
+        else if (call->t->db)
+            store_sums(call);
+    }
+}
+
+static void body(void *job, struct cincel_worker *worker, size_t phase)
+{
+    const struct call *call = job;
+    if (call->p->gradient && phase-- == 0)
+        differentiate(call, worker);
+    else if (phase == 2 * call->p->rounds)
+        finish(call, worker);
+    else if (phase % 2 == 0)
+        transform(call, worker, phase / 2);
+    else
+        multiply(call, worker, phase / 2);
+}
+
+void cincel_winograd_weights_run(const struct cincel_prepared *p, const struct cincel_tensors *t,
+                                 struct cincel_team *team)
+{
+    struct cincel_carver space = {t->workspace, 0};
+    struct call call = {.p = p, .t = t};
+    carve(p, &space, &call);
+    call.dy = p->gradient ? call.dz : t->dy;
+    assert(t->x && t->dy && t->dw);
+    cincel_team_run(team, p->threads, (p->gradient ? 1 : 0) + 2 * p->rounds + 1, body, &call);
+}

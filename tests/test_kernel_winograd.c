@@ -1,0 +1,234 @@
+/*
+ * Winograd's transforms of every usable ISA against the construction they come from (Cook & Toom:
+ * interpolation at the points 0, ±1, ±2, …, ∞, here in double from the points alone). Integers, weights
+ * divisible as the scales want: equal to the last bit. Any part of a patch may be missing, sources and planes
+ * end at unreadable pages, nothing beside the stated elements is written.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cases.h"
+#include "tests/support/conv_cases.h"
+#include "tests/support/guard.h"
+
+enum { MAX_A = 6, MAX_COUNT = 40, MAX_VEC = 16, UNIT = 576 };
+
+enum transform { INPUT, WEIGHTS, GRADIENT, WEIGHTS_GRADIENT, OUTPUT, TRANSFORMS };
+static const char *const names[TRANSFORMS] = {"input", "weights", "gradient", "weights gradient", "output"};
+
+/* rows x cols of one step. */
+struct matrix {
+    int rows, cols;
+    double at[MAX_A][MAX_A];
+};
+
+static double point(int i) { return i == 0 ? 0.0 : (i % 2 ? 1.0 : -1.0) * ((i + 1) / 2); }
+
+/* Coefficients of the product of (x − point j) over j < a − 1, j ≠ skip. */
+static void product(int a, int skip, double out[MAX_A])
+{
+    int degree = 0;
+    memset(out, 0, MAX_A * sizeof *out);
+    out[0] = 1.0;
+    for (int j = 0; j < a - 1; j++) {
+        if (j == skip) continue;
+        degree++;
+        for (int k = degree; k >= 0; k--) out[k] = (k ? out[k - 1] : 0.0) - point(j) * out[k];
+    }
+}
+
+static double power(double x, int n)
+{
+    double p = 1.0;
+    while (n-- > 0) p *= x;
+    return p;
+}
+
+/* a x n: powers of the points, the last row for ∞; `scaled`: over the product of their distances. */
+static struct matrix vandermonde(int a, int n, int scaled)
+{
+    struct matrix v = {a, n, {{0.0}}};
+    for (int i = 0; i < a - 1; i++) {
+        double distance = 1.0;
+        for (int j = 0; j < a - 1; j++)
+            if (j != i && scaled) distance *= point(i) - point(j);
+        for (int k = 0; k < n; k++) v.at[i][k] = power(point(i), k) / distance;
+    }
+    v.at[a - 1][n - 1] = 1.0;
+    return v;
+}
+
+static struct matrix transposed(struct matrix m)
+{
+    struct matrix t = {m.cols, m.rows, {{0.0}}};
+    for (int i = 0; i < m.rows; i++)
+        for (int j = 0; j < m.cols; j++) t.at[j][i] = m.at[i][j];
+    return t;
+}
+
+static struct matrix step_of(enum transform what, int m, int r)
+{
+    const int a = m + r - 1;
+    struct matrix b = {a, a, {{0.0}}};
+    switch (what) {
+    case INPUT:
+        for (int i = 0; i < a; i++) product(a, i < a - 1 ? i : -1, b.at[i]);
+        return b;
+    case WEIGHTS: return vandermonde(a, r, 1);
+    case GRADIENT: return vandermonde(a, m, 0);
+    case WEIGHTS_GRADIENT: return transposed(vandermonde(a, r, 1));
+    default: return transposed(vandermonde(a, m, 0));
+    }
+}
+
+/* out = T in T^T */
+static void apply(const struct matrix *t, double in[MAX_A][MAX_A], double out[MAX_A][MAX_A])
+{
+    for (int i = 0; i < t->rows; i++)
+        for (int j = 0; j < t->rows; j++) {
+            out[i][j] = 0.0;
+            for (int k = 0; k < t->cols; k++)
+                for (int l = 0; l < t->cols; l++) out[i][j] += t->at[i][k] * t->at[j][l] * in[k][l];
+        }
+}
+
+struct memory {
+    struct test_region from, to, copy;
+};
+
+static void fill(const struct test_region *region, struct test_random *r, int unit)
+{
+    for (float *p = (float *)region->begin; p < (float *)region->end; p++)
+        *p = (float)(unit * test_draw(r, -9, 9));
+}
+
+static void compare(const struct memory *mem, const char *row, const char *what, const struct test_random *r)
+{
+    if (memcmp(mem->to.begin, mem->copy.begin, (size_t)(mem->to.end - mem->to.begin)) != 0)
+        fail_msg("%s %s, seed %llu", row, what, (unsigned long long)r->source.seed);
+}
+
+static void check_gather(const struct memory *mem, const struct cincel_isa *isa,
+                         const struct cincel_winograd_row *row, enum transform what, struct test_random *r)
+{
+    const struct matrix t = step_of(what, row->m, row->r);
+    const size_t in = (size_t)t.cols, out = (size_t)t.rows, lanes = (size_t)isa->vector_floats;
+    struct cincel_winograd_gather_args a = {.count = (size_t)test_draw(r, 1, MAX_COUNT)};
+    const size_t written = (a.count + lanes - 1) / lanes * lanes;
+    a.src_col = a.count + (size_t)test_draw(r, 0, 3);
+    a.src_row = in * a.src_col + (size_t)test_draw(r, 0, 3);
+    a.plane = written + (size_t)test_draw(r, 0, 20);
+    a.row_begin = test_draw(r, 0, 1) ? 0 : test_draw(r, 0, (int)in);
+    a.col_begin = test_draw(r, 0, 1) ? 0 : test_draw(r, 0, (int)in);
+    a.row_end = test_draw(r, 0, 1) ? (int)in : test_draw(r, a.row_begin, (int)in);
+    a.col_end = test_draw(r, 0, 1) ? (int)in : test_draw(r, a.col_begin, (int)in);
+    const int rows = a.row_end - a.row_begin, cols = a.col_end - a.col_begin;
+    const size_t used =
+        rows && cols ? (size_t)(rows - 1) * a.src_row + (size_t)(cols - 1) * a.src_col + a.count : 0;
+    fill(&mem->from, r, what == WEIGHTS || what == WEIGHTS_GRADIENT ? UNIT : 1);
+    fill(&mem->to, r, 1);
+    a.src = test_region_last(&mem->from, used * sizeof(float), 4);
+    a.dst = test_region_last(&mem->to, ((out * out - 1) * a.plane + written) * sizeof(float), 4);
+    memcpy(mem->copy.begin, mem->to.begin, (size_t)(mem->to.end - mem->to.begin));
+    float *const expected = (float *)(mem->copy.begin + ((char *)a.dst - mem->to.begin));
+    for (size_t c = 0; c < written; c++) {
+        double d[MAX_A][MAX_A] = {{0.0}}, e[MAX_A][MAX_A];
+        for (int i = 0; i < rows && c < a.count; i++)
+            for (int j = 0; j < cols; j++)
+                d[a.row_begin + i][a.col_begin + j] =
+                    (double)a.src[(size_t)i * a.src_row + (size_t)j * a.src_col + c];
+        apply(&t, d, e);
+        for (size_t i = 0; i < out * out; i++) expected[i * a.plane + c] = (float)(e[i / out][i % out] + 0.0);
+    }
+    switch (what) {
+    case INPUT: row->input(&a); break;
+    case WEIGHTS: row->weights(&a); break;
+    case GRADIENT: row->gradient(&a); break;
+    default: row->weights_gradient(&a); break;
+    }
+    for (float *p = (float *)mem->to.begin; p < (float *)mem->to.end; p++) *p += 0.0f; /* −0 is 0 */
+    for (float *p = (float *)mem->copy.begin; p < (float *)mem->copy.end; p++) *p += 0.0f;
+    compare(mem, row->name, names[what], r);
+}
+
+static void check_output(const struct memory *mem, const struct cincel_isa *isa,
+                         const struct cincel_winograd_row *row, struct test_random *r)
+{
+    const struct matrix t = step_of(OUTPUT, row->m, row->r);
+    const size_t in = (size_t)t.cols, lanes = (size_t)isa->vector_floats;
+    float bias[MAX_COUNT];
+    struct cincel_winograd_output_args a = {.count = (size_t)test_draw(r, 1, MAX_COUNT),
+                                            .rows = test_draw(r, 1, row->m),
+                                            .cols = test_draw(r, 1, row->m),
+                                            .load_dst = test_draw(r, 0, 1),
+                                            .act = test_draw(r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE};
+    const size_t read = (a.count + lanes - 1) / lanes * lanes;
+    for (size_t c = 0; c < a.count; c++) bias[c] = (float)test_draw(r, -99, 99);
+    a.bias = test_draw(r, 0, 1) ? bias : NULL;
+    a.plane = read + (size_t)test_draw(r, 0, 20);
+    a.dst_col = a.count + (size_t)test_draw(r, 0, 3);
+    a.dst_row = (size_t)row->m * a.dst_col + (size_t)test_draw(r, 0, 3);
+    fill(&mem->from, r, 1);
+    fill(&mem->to, r, 1);
+    a.src = test_region_last(&mem->from, ((in * in - 1) * a.plane + read) * sizeof(float), 4);
+    a.dst = test_region_last(
+        &mem->to,
+        ((size_t)(a.rows - 1) * a.dst_row + (size_t)(a.cols - 1) * a.dst_col + a.count) * sizeof(float), 4);
+    memcpy(mem->copy.begin, mem->to.begin, (size_t)(mem->to.end - mem->to.begin));
+    float *const expected = (float *)(mem->copy.begin + ((char *)a.dst - mem->to.begin));
+    for (size_t c = 0; c < a.count; c++) {
+        double d[MAX_A][MAX_A], e[MAX_A][MAX_A];
+        for (size_t i = 0; i < in * in; i++) d[i / in][i % in] = (double)a.src[i * a.plane + c];
+        apply(&t, d, e);
+        for (int i = 0; i < a.rows; i++)
+            for (int j = 0; j < a.cols; j++) {
+                float *const at = expected + (size_t)i * a.dst_row + (size_t)j * a.dst_col + c;
+                const double v =
+                    e[i][j] + (a.bias ? (double)bias[c] : 0.0) + (a.load_dst ? (double)*at : 0.0);
+                *at = (float)(a.act == CINCEL_ACT_RELU && v < 0.0 ? 0.0 : v + 0.0);
+            }
+    }
+    row->output(&a);
+    for (float *p = (float *)mem->to.begin; p < (float *)mem->to.end; p++) *p += 0.0f;
+    for (float *p = (float *)mem->copy.begin; p < (float *)mem->copy.end; p++) *p += 0.0f;
+    compare(mem, row->name, names[OUTPUT], r);
+}
+
+struct fixture {
+    struct test_target target;
+    struct memory memory;
+};
+
+static void test_transforms(void **state)
+{
+    const struct fixture *f = *state;
+    const long rounds = test_cases(40);
+    for (int i = 0; f->target.isas[i]; i++)
+        for (int k = 0; k < f->target.isas[i]->winograd_count; k++)
+            for (long round = 0; round < rounds; round++) {
+                const struct cincel_isa *const isa = f->target.isas[i];
+                struct test_random r = {{(uint64_t)round, (uint32_t)i, (uint32_t)k}, 0};
+                assert_true(isa->winograd[k].m + isa->winograd[k].r - 1 <= MAX_A);
+                for (int what = INPUT; what < OUTPUT; what++)
+                    check_gather(&f->memory, isa, &isa->winograd[k], (enum transform)what, &r);
+                check_output(&f->memory, isa, &isa->winograd[k], &r);
+            }
+}
+
+int main(void)
+{
+    enum { FLOATS = MAX_A * MAX_A * (MAX_COUNT + MAX_VEC + 20) + MAX_A * 3 };
+    static struct fixture f;
+    test_target_create(1, &f.target);
+    test_target_emulate(&f.target);
+    test_region_open(&f.memory.from, FLOATS * sizeof(float));
+    test_region_open(&f.memory.to, FLOATS * sizeof(float));
+    test_region_open(&f.memory.copy, FLOATS * sizeof(float));
+    const struct CMUnitTest tests[] = {cmocka_unit_test_prestate(test_transforms, &f)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
