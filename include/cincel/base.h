@@ -65,7 +65,8 @@ typedef struct cincel_config {
     const char *isa; /* NULL: $CINCEL_ISA, else the best the CPU has. "generic", "avx2", "avx512",
                         "neon": nothing above it is used */
     cincel_profiles profiles;
-    int reproducible;    /* 1: the same bits on every machine with FMA: numeric choices follow from
+    int reproducible;    /* 1: the same bits on every machine with FMA and for any number of threads:
+                            algorithm and numeric choices follow from
                             the problem alone, never from a profile or a timing */
     double error_budget; /* admitted max |error| / RMS(output); 0: the default, 2e-4 */
     void (*log)(void *user, const char *line); /* NULL: the file $CINCEL_LOG names ("stderr" too), else
