@@ -143,7 +143,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     struct cincel_winograd_tiles s;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
     const double plane = (double)s.planes * sizeof(float), w = plane * d->ic * d->oc;
-    const double limit = w > l3_bytes(t) / 2.0 ? w : l3_bytes(t) / 2.0;
+    const double limit = w > l3_bytes(t) / 8.0 ? w : l3_bytes(t) / 8.0;
     for (int i = 1; i < knobs[WINOGRAD_W_TILES].count; i++)
         if (!repeats(tiles_values[i], tiles_values, s.count) &&
             plane * tiles_values[i] * (d->ic + d->oc) <= limit)

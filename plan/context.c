@@ -96,16 +96,22 @@ static cincel_status open_log(cincel_context *ctx, const cincel_config *config)
     return CINCEL_OK;
 }
 
-/* The peaks the cost model reckons with: those measured earlier, else a fair guess. */
+/*
+ * The peaks the cost model reckons with: those measured earlier, else a fair guess. Any team's file has the
+ * figures of one core; the smallest team's are taken, so that contexts of all sizes reckon alike and find the
+ * same numeric half.
+ */
 static void set_target(cincel_context *ctx, bool reproducible)
 {
     cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
     /* two FMA pipes at 3 GHz; one core's share of the memory channels */
     double gflops = 2.0 * 2.0 * 3.0 * ctx->isas[0]->vector_floats, gbytes = 15.0;
-    if (ctx->use_files && !reproducible &&
-        cincel_peaks_cached(&ctx->machine, ctx->isas[0], ctx->machine.threads, &peaks)) {
+    const int teams = ctx->use_files && !reproducible ? ctx->machine.topo.logical_cpus : 0;
+    for (int threads = 1; threads <= teams; threads++) {
+        if (!cincel_peaks_cached(&ctx->machine, ctx->isas[0], threads, &peaks)) continue;
         gflops = peaks.gflops_1;
         gbytes = peaks.triad_1[peaks.points - 1];
+        break;
     }
     ctx->target = (struct cincel_target){&ctx->machine, ctx->isas, gflops, gbytes, reproducible};
 }

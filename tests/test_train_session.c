@@ -40,7 +40,6 @@ static struct bench make_bench(int threads, int batch, int training)
     struct bench b;
     cincel_config config = CINCEL_CONFIG_INIT;
     config.threads = threads;
-    config.reproducible = 1; /* or another number of threads may find another algorithm faster */
     must(cincel_context_create(&config, &b.ctx));
     must(cincel_model_builtin("simplecnn", HEIGHT, WIDTH, CHANNELS, CLASSES, &b.model));
     must(cincel_model_init(b.model, CINCEL_INIT_KAIMING, 4));
