@@ -207,6 +207,20 @@ static void add_work(struct direct_shape *s, const struct direct_phase *phase)
     s->largest = cut > s->largest ? cut : s->largest;
 }
 
+/* The first cuts among which one needs the most rows of a strip: what a cut needs follows from its place in
+   the image, and places repeat. (A batch has more cuts than a planner should look at.) */
+static size_t cuts_that_differ(const struct direct_phase *phase)
+{
+    const size_t image = (size_t)phase->rows.count * phase->cols.count;
+    size_t common = image, rest = phase->cut_pixels;
+    while (rest > 0) {
+        const size_t remainder = common % rest;
+        common = rest;
+        rest = remainder;
+    }
+    return cincel_min(phase->pixel_cuts, image / common);
+}
+
 /* Where the phase's panels and cuts lie, and what it adds to the totals. */
 static void add_phase(struct direct_shape *s, struct direct_phase *phase)
 {
@@ -215,7 +229,8 @@ static void add_phase(struct direct_shape *s, struct direct_phase *phase)
     phase->first_cut = s->cuts;
     s->packed_floats += (size_t)s->g.groups * s->panels * phase->panel_floats;
     s->cuts += phase->cuts;
-    for (size_t cut = 0; s->padded && phase->taps && cut < phase->pixel_cuts; cut++) {
+    const size_t cuts = s->padded && phase->taps && phase->cuts ? cuts_that_differ(phase) : 0;
+    for (size_t cut = 0; cut < cuts; cut++) {
         const size_t begin = cut * phase->cut_pixels;
         size_t rows;
         cincel_direct_strip_rows(s, phase, begin, cincel_min(begin + phase->cut_pixels, phase->pixels),
