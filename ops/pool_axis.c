@@ -1,6 +1,7 @@
 #include "ops/pool_axis.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stddef.h>
 
 int cincel_pool_positions(const struct cincel_pool_axis *axis)
@@ -82,8 +83,31 @@ static bool follows(const struct cincel_pool_axis *axis, bool weighed, const str
     return !weighed || (sees_whole_windows(axis, last) && sees_whole_windows(axis, next));
 }
 
-/* The runs among positions that lie `step` apart. */
-static int runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int step,
+/*
+ * The last of the positions `step` apart from `position` on of which it is known, without a look, that each
+ * sees the other side as the one before it does, moved on: all of them see whole windows only. Knows of
+ * windows that slide, one stride apart or (forward) any step.
+ */
+static int alike_until(const struct cincel_pool_axis *axis, int position, int step)
+{
+    long long low, high;
+    if (axis->adaptive || (axis->backward && step != axis->stride)) return position;
+    if (axis->backward) {
+        const long long covered = (long long)axis->out * axis->stride - axis->pad;
+        low = axis->kernel;
+        high = (long long)axis->in - axis->kernel;
+        if (high > covered - 1) high = covered - 1;
+    } else {
+        low = (axis->pad + (long long)axis->stride - 1) / axis->stride;
+        high = ((long long)axis->in - axis->kernel + axis->pad) / axis->stride;
+        if (high > axis->out - 1) high = axis->out - 1;
+    }
+    if ((long long)position - step < low || position > high) return position;
+    return (int)(position + (high - position) / step * step);
+}
+
+/* The runs among positions that lie `step` apart; a number above `most` where there are more than that. */
+static int runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int step, int most,
                         struct cincel_pool_run *runs)
 {
     const int positions = cincel_pool_positions(axis);
@@ -96,7 +120,7 @@ static int runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int s
             if (run.count == 1) run.move = view.other - last.other, run.turn = view.kernel - last.kernel;
             if (run.count > 0 && !follows(axis, weighed, &last, &view, run.move, run.turn)) {
                 if (runs) runs[count] = run;
-                count++;
+                if (++count > most) return count;
                 run.count = 0;
             }
             if (run.count++ == 0) {
@@ -104,6 +128,11 @@ static int runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int s
                 run.view = view;
             }
             last = view;
+            if (run.count < 2) continue;
+            const int end = alike_until(axis, (int)position, step);
+            run.count += (end - (int)position) / step;
+            position = end;
+            last = cincel_pool_view_at(axis, end);
         }
         if (runs) runs[count] = run;
         count++;
@@ -115,7 +144,7 @@ int cincel_pool_runs(const struct cincel_pool_axis *axis, bool weighed, struct c
 {
     /* Windows that overlap are seen alike one stride apart, large ones by all positions within a stride. */
     const int step = axis->backward && !axis->adaptive ? axis->stride : 1;
-    const int dense = runs_by_step(axis, weighed, 1, NULL);
-    const int far = step > 1 ? runs_by_step(axis, weighed, step, NULL) : dense;
-    return runs_by_step(axis, weighed, dense <= far ? 1 : step, runs);
+    const int far = runs_by_step(axis, weighed, step, INT_MAX, NULL);
+    const int dense = step > 1 ? runs_by_step(axis, weighed, 1, far, NULL) : far;
+    return runs_by_step(axis, weighed, dense <= far ? 1 : step, INT_MAX, runs);
 }

@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /*
- * MAX               padding never wins. Ties go to the first cell in (kh, kw) order, and a NaN wins over
- *                   every number (the first NaN among NaNs), as in PyTorch.
+ * MAX               padding never wins. Ties go to the first cell in (kh, kw) order and a NaN wins over
+ *                   every number, as in PyTorch; among NaNs the first gets the gradient (PyTorch: the last).
  * AVG_INCLUDE_PAD   sum of the window / (kh kw): the padding counts as zeros.
  * AVG_EXCLUDE_PAD   sum of the window / number of its cells that lie in the image.
  *
