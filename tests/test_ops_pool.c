@@ -70,6 +70,9 @@ static float *guarded_floats(size_t count) { return test_guarded(count * sizeof(
 
 static bool power_of_two(int v) { return (v & (v - 1)) == 0; }
 
+/* Averages have none, and a guarded buffer has one byte at least. */
+static size_t argmax_room(const struct pool_case *c) { return c->number ? c->out * c->number : 1; }
+
 /* Maxima with their cells as the plan keeps them. */
 static void expect_maxima(const struct cincel_problem *p, const struct cincel_tensors *t,
                           const struct pool_case *c)
@@ -101,7 +104,7 @@ static void create_case(struct test_random *r, const struct cincel_problem *p, i
     c->x = guarded_floats(c->in), c->dx = guarded_floats(c->in), c->start_dx = guarded_floats(c->in);
     c->y = guarded_floats(c->out), c->dy = guarded_floats(c->out);
     c->first = guarded_floats(c->in + c->out);
-    c->argmax = test_guarded(c->out * c->number + 1), c->want_argmax = test_guarded(c->out * c->number + 1);
+    c->argmax = test_guarded(argmax_room(c)), c->want_argmax = test_guarded(argmax_room(c));
     c->want_y = test_guarded(c->out * sizeof(double)), c->want_dx = test_guarded(c->in * sizeof(double));
     static const float values[] = {NAN, INFINITY, -INFINITY, -0.0f};
     for (size_t i = 0; i < c->in; i++) {
@@ -124,8 +127,8 @@ static void free_case(struct pool_case *c)
     for (size_t i = 0; i < sizeof in / sizeof *in; i++) test_guarded_free(in[i], c->in * sizeof(float));
     for (size_t i = 0; i < sizeof out / sizeof *out; i++) test_guarded_free(out[i], c->out * sizeof(float));
     test_guarded_free(c->first, (c->in + c->out) * sizeof(float));
-    test_guarded_free(c->argmax, c->out * c->number + 1);
-    test_guarded_free(c->want_argmax, c->out * c->number + 1);
+    test_guarded_free(c->argmax, argmax_room(c));
+    test_guarded_free(c->want_argmax, argmax_room(c));
     test_guarded_free(c->want_y, c->out * sizeof(double));
     test_guarded_free(c->want_dx, c->in * sizeof(double));
 }

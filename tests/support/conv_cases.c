@@ -9,7 +9,7 @@
 
 int test_draw(struct test_random *r, int low, int high)
 {
-    return low + (int)cincel_random_below(&r->source, r->next++, (uint32_t)(high - low + 1));
+    return low + (int)cincel_random_below(&r->source, r->next++, (uint32_t)((int64_t)high - low + 1));
 }
 
 /* Mostly a few channels, sometimes more than one tile or panel of any ISA. */
