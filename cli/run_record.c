@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "core/status.h"
-#include "train/atomic_file.h"
+#include "core/atomic_file.h"
 
 static cincel_status make_folder(const char *path)
 {

@@ -12,6 +12,8 @@
 
 enum cincel_op { CINCEL_OP_CONV, CINCEL_OP_POOL };
 
+enum { CINCEL_PROBLEM_KEY = 256 }; /* bytes that hold every key: 20 numbers and their names */
+
 struct cincel_problem {
     enum cincel_op op;
     cincel_pass pass;
@@ -60,6 +62,9 @@ cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, s
  * padding); adaptive windows that no sliding ones equal add " o5x4". Returns false if cut short.
  */
 bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size);
+
+/* The problem of a key, in NHWC and OHWI; false where it is none, or not as cincel_problem_key prints it. */
+bool cincel_problem_parse(const char *key, struct cincel_problem *out);
 
 /* Multiply-adds counted as two; padded taps included, as all published figures do. 0 for pooling, which
    multiplies nothing: bandwidth is its limit. */

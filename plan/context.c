@@ -144,6 +144,12 @@ cincel_status cincel_context_create(const cincel_config *given, cincel_context *
     }
     cincel_context_log(ctx, "context: isa %s, %d threads, %.0f GFLOP/s, %.0f GB/s", ctx->isas[0]->name,
                        ctx->machine.threads, ctx->target.gflops, ctx->target.gbytes);
+    if (!config.reproducible) ctx->profile = cincel_profile_create();
+    if (!config.reproducible && !ctx->profile) {
+        st = cincel_fail(CINCEL_OUT_OF_MEMORY, "context: no memory for the profile");
+        goto fail;
+    }
+    if (ctx->profile && ctx->use_files) cincel_context_read_profiles(ctx);
     *out = ctx;
     return CINCEL_OK;
 fail:
@@ -154,6 +160,7 @@ fail:
 void cincel_context_destroy(cincel_context *ctx)
 {
     if (!ctx) return;
+    cincel_profile_destroy(ctx->profile);
     if (ctx->team) cincel_team_destroy(ctx->team);
     if (ctx->log_fd >= 0) close(ctx->log_fd);
     free(ctx);

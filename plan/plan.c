@@ -62,7 +62,7 @@ static void describe(struct cincel_plan *plan, const struct cincel_decision *d)
     cincel_choice_print(&plan->problem, &plan->choice, plan->choice_text);
     describe_speed(plan, d->seconds + conversion_seconds(plan), speed, sizeof speed);
     snprintf(plan->description, sizeof plan->description, "%s: %s | %s | %s%s%s", key, plan->choice_text,
-             speed, d->source, plan->layouts.count ? " | converts " : "", converts);
+             speed, cincel_source_name(d->source), plan->layouts.count ? " | converts " : "", converts);
 }
 
 cincel_status cincel_plan_create_framed(cincel_context *ctx, const struct cincel_plan_frame *frame,
@@ -80,8 +80,8 @@ cincel_status cincel_plan_create_framed(cincel_context *ctx, const struct cincel
     if (!cincel_layouts_plan(&problem, frame->accumulates, &layouts) ||
         __builtin_add_overflow(layouts.bytes, frame->own_bytes, &reserved))
         return cincel_fail(CINCEL_UNSUPPORTED, "%s: layout: converted tensors together are too large", name);
-    st = cincel_choose(&ctx->target, ctx->team, &problem, &options, reserved, ctx->error_budget, name,
-                       &decision);
+    const struct cincel_chooser chooser = {&ctx->target, ctx->team, ctx->profile, ctx->error_budget};
+    st = cincel_choose(&chooser, &problem, &options, reserved, name, &decision);
     if (st != CINCEL_OK) return st;
 
     cincel_plan *plan = calloc(1, sizeof *plan);
@@ -93,7 +93,10 @@ cincel_status cincel_plan_create_framed(cincel_context *ctx, const struct cincel
                           .layouts = layouts,
                           .own_bytes = frame->own_bytes,
                           .algo = decision.algo,
-                          .choice = decision.choice};
+                          .choice = decision.choice,
+                          .timing = {sizeof plan->timing, decision.source, decision.seconds,
+                                     decision.default_seconds, decision.spread},
+                          .threads_allowed = decision.threads};
     plan->workspace_bytes = reserved + plan->algo->workspace(&ctx->target, &plan->problem, &plan->choice);
     st = plan->algo->build(&ctx->target, &plan->problem, &plan->choice, &plan->prepared);
     if (st != CINCEL_OK) {
@@ -101,6 +104,7 @@ cincel_status cincel_plan_create_framed(cincel_context *ctx, const struct cincel
         return st;
     }
     describe(plan, &decision);
+    if (decision.note[0]) cincel_context_log(ctx, "profile: entry passed over: %s", decision.note);
     cincel_context_log(ctx, "plan: %s", plan->description);
     *out = plan;
     return CINCEL_OK;

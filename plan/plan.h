@@ -9,6 +9,7 @@
 #include "ops/algo.h"
 #include "ops/crew.h"
 #include "plan/layout.h"
+#include "tune/choose.h"
 
 enum { CINCEL_MAX_ISAS = 8 };
 
@@ -18,7 +19,8 @@ struct cincel_context {
     struct cincel_target target;                    /* points at the two above */
     struct cincel_team *team;
     double error_budget;
-    bool use_files; /* profiles, caches and the environment may be read */
+    struct cincel_profile *profile; /* what tuning found; NULL: reproducible contexts have none */
+    bool use_files;                 /* profiles, caches and the environment may be read */
     void (*log)(void *user, const char *line);
     void *log_user;
     int log_fd; /* of $CINCEL_LOG; −1: none */
@@ -37,6 +39,8 @@ struct cincel_plan {
     struct cincel_transpose_problem transposed; /* of CINCEL_PLAN_CONV_TRANSPOSE */
     const struct cincel_algo *algo;
     struct cincel_choice choice;
+    cincel_plan_timing timing;
+    int threads_allowed; /* when it was chosen */
     struct cincel_prepared *prepared;
     size_t workspace_bytes;
     char choice_text[CINCEL_CHOICE_TEXT];
@@ -88,6 +92,9 @@ void cincel_plan_run_inner(const cincel_plan *plan, const struct cincel_tensors 
 
 /* Where what stands around the algorithm runs: with the plan's own number of threads. */
 struct cincel_crew cincel_plan_crew(const cincel_plan *plan);
+
+/* Reads the layers of profiles into the context's; what cannot be used goes to the log. */
+void cincel_context_read_profiles(cincel_context *ctx);
 
 /* Appends `name` to a blank-separated list, cut at `size`. */
 void cincel_append_name(char *list, size_t size, const char *name);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "tests/support/scratch.h"
-#include "train/atomic_file.h"
+#include "core/atomic_file.h"
 
 static void expect_content(struct scratch *s, const char *name, const char *text)
 {

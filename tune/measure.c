@@ -10,8 +10,8 @@
 
 /* A candidate this much slower than the best so far does not come back in the next round. */
 static const double drop_ratio = 1.25;
-/* Rounds after which the order is settled enough; a lone survivor needs fewer. */
-enum { MAX_ROUNDS = 12, MIN_ROUNDS = 3 };
+/* Rounds of a lone survivor. */
+enum { MIN_ROUNDS = 3 };
 /* Timed spans are at least this long, so that the clock and one interrupt don't decide. */
 static const double min_span = 200e-6;
 
@@ -113,17 +113,49 @@ static cincel_status sample(const struct cincel_target *t, struct cincel_team *t
     }
     c->algo->run(prepared, &tensors, team);
     const double begin = now();
-    double end = begin;
+    double end = begin, fastest = HUGE_VAL;
     do {
         const double start = end;
         c->algo->run(prepared, &tensors, team);
         end = now();
-        c->measured = fmin(c->measured, end - start);
+        fastest = fmin(fastest, end - start);
     } while (end - begin < min_span);
+    c->measured = fmin(c->measured, fastest);
+    c->round[c->rounds++] = (float)fastest;
 done:
     cincel_aligned_free(tensors.workspace);
     c->algo->discard(prepared);
     return st;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+double cincel_candidate_spread(const struct cincel_candidate *c)
+{
+    float sorted[CINCEL_MEASURE_ROUNDS];
+    if (c->rounds == 0) return 1.0;
+    memcpy(sorted, c->round, sizeof sorted);
+    qsort(sorted, (size_t)c->rounds, sizeof *sorted, by_value);
+    return (double)sorted[c->rounds / 2] / (double)sorted[0];
+}
+
+/* The next survivors: those not much slower than the best, and the untuned choice. Both kinds end up in front
+   of the rest, in order. */
+static size_t survivors(struct cincel_candidate *candidates, size_t alive)
+{
+    const double limit = drop_ratio * candidates[0].measured;
+    size_t kept = 0;
+    for (size_t i = 0; i < alive; i++) {
+        const struct cincel_candidate c = candidates[i];
+        if (c.measured > limit && !c.standard) continue;
+        memmove(candidates + kept + 1, candidates + kept, (i - kept) * sizeof c);
+        candidates[kept++] = c;
+    }
+    return kept;
 }
 
 static int by_measured(const void *a, const void *b)
@@ -147,14 +179,15 @@ cincel_status cincel_measure(const struct cincel_target *t, struct cincel_team *
     const struct cincel_tensors tensors = arena_tensors(&arena, p);
     size_t alive = count;
     bool over = false;
-    for (int round = 0; round < MAX_ROUNDS && !over && (alive > 1 || round < MIN_ROUNDS); round++) {
+    for (int round = 0; round < CINCEL_MEASURE_ROUNDS && !over && (alive > 1 || round < MIN_ROUNDS);
+         round++) {
         for (size_t i = 0; i < alive && !over; i++) {
             st = sample(t, team, p, tensors, &candidates[i]);
             if (st != CINCEL_OK) goto done;
             over = now() > deadline || (cancel && *cancel);
         }
-        qsort(candidates, count, sizeof *candidates, by_measured);
-        while (alive > 1 && candidates[alive - 1].measured > drop_ratio * candidates[0].measured) alive--;
+        qsort(candidates, alive, sizeof *candidates, by_measured);
+        alive = survivors(candidates, alive);
     }
 done:
     arena_free(&arena);

@@ -1,25 +1,18 @@
 #include "tune/peaks_cache.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include "tune/folders.h"
 
 static const char first_line[] = "cincel-peaks 1\n";
 
 bool cincel_peaks_cache_folder(char *out, size_t size)
 {
-    const char *base = getenv("XDG_CACHE_HOME"), *below = "cincel";
-    if (!base || base[0] != '/') { /* the XDG base directory specification ignores relative paths */
-        base = getenv("HOME");
-        below = ".cache/cincel";
-    }
-    if (!base || base[0] != '/') return false;
-    const int length = snprintf(out, size, "%s/%s", base, below);
-    return length > 0 && (size_t)length < size;
+    return cincel_user_folder("XDG_CACHE_HOME", ".cache", out, size);
 }
 
 static bool file_path(const char *folder, const struct cincel_peaks_identity *who, char out[PATH_MAX])
@@ -107,18 +100,6 @@ bool cincel_peaks_load(const char *folder, const struct cincel_peaks_identity *w
 
 /* ---------------------------------------------------------------------------------- writing -- */
 
-static bool make_folders(const char *folder)
-{
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s", folder) >= (int)sizeof path) return false;
-    for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
-        *slash = '\0';
-        if (mkdir(path, 0700) < 0 && errno != EEXIST) return false;
-        *slash = '/';
-    }
-    return mkdir(path, 0700) == 0 || errno == EEXIST;
-}
-
 static bool write_content(FILE *file, const struct cincel_peaks_identity *who, const cincel_machine_peaks *p)
 {
     char line[256];
@@ -136,7 +117,7 @@ bool cincel_peaks_save(const char *folder, const struct cincel_peaks_identity *w
                        const cincel_machine_peaks *peaks)
 {
     char path[PATH_MAX], temporary[PATH_MAX];
-    if (!make_folders(folder) || !file_path(folder, who, path)) return false;
+    if (!cincel_make_folders(folder) || !file_path(folder, who, path)) return false;
     if (snprintf(temporary, sizeof temporary, "%s/.peaks-XXXXXX", folder) >= (int)sizeof temporary)
         return false;
     const int fd = mkstemp(temporary);

@@ -36,5 +36,6 @@
 #include "cincel/norm.h"
 #include "cincel/optim.h"
 #include "cincel/pool.h"
+#include "cincel/profile.h"
 
 #endif

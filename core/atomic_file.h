@@ -9,29 +9,30 @@
  *   cincel_atomic_file_printf(file, "epoch,loss\n");
  *   return cincel_atomic_file_commit(file); // reports what any write before it ran into
  */
-#ifndef CINCEL_TRAIN_ATOMIC_FILE_H
-#define CINCEL_TRAIN_ATOMIC_FILE_H
+#ifndef CINCEL_CORE_ATOMIC_FILE_H
+#define CINCEL_CORE_ATOMIC_FILE_H
 
 #include "cincel/cincel.h"
 
 struct cincel_atomic_file;
 
 /* Opens the temporary file. A target that exists and is no regular file (a device, a folder) is refused. */
-cincel_status cincel_atomic_file_create(const char *path, struct cincel_atomic_file **out);
+CINCEL_API cincel_status cincel_atomic_file_create(const char *path, struct cincel_atomic_file **out);
 
 /* Buffered. The first failure is remembered and every later call, the commit too, returns it again, so
    that callers may check the commit alone. */
-cincel_status cincel_atomic_file_write(struct cincel_atomic_file *file, const void *data, size_t bytes);
-cincel_status cincel_atomic_file_printf(struct cincel_atomic_file *file, const char *format, ...)
+CINCEL_API cincel_status cincel_atomic_file_write(struct cincel_atomic_file *file, const void *data,
+                                                  size_t bytes);
+CINCEL_API cincel_status cincel_atomic_file_printf(struct cincel_atomic_file *file, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Puts the file in place, or takes it away and says why. Releases `file` in either case. */
-cincel_status cincel_atomic_file_commit(struct cincel_atomic_file *file);
+CINCEL_API cincel_status cincel_atomic_file_commit(struct cincel_atomic_file *file);
 
 /* Takes the temporary file away. NULL is allowed. */
-void cincel_atomic_file_abandon(struct cincel_atomic_file *file);
+CINCEL_API void cincel_atomic_file_abandon(struct cincel_atomic_file *file);
 
 /* The three steps at once: `path` holds `bytes` bytes of `data`, or what it held before. */
-cincel_status cincel_atomic_file_replace(const char *path, const void *data, size_t bytes);
+CINCEL_API cincel_status cincel_atomic_file_replace(const char *path, const void *data, size_t bytes);
 
 #endif
