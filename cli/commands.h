@@ -5,7 +5,9 @@
 int cli_eval(int argc, char **argv);
 int cli_info(int argc, char **argv);
 int cli_predict(int argc, char **argv);
+int cli_profile(int argc, char **argv);
 int cli_summary(int argc, char **argv);
 int cli_train(int argc, char **argv);
+int cli_tune(int argc, char **argv);
 
 #endif

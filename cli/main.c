@@ -18,6 +18,8 @@ static const struct {
 } commands[] = {
     {"info", "what this machine is and what it can reach", cli_info},
     {"summary", "a built-in model: layers, shapes, parameters, FLOPs, memory", cli_summary},
+    {"tune", "measure which kernels are fastest here, and keep it", cli_tune},
+    {"profile", "the results of tuning: show, merge, diff, check, path", cli_profile},
     {"train", "train a model; leaves weights, metrics and a summary", cli_train},
     {"eval", "how good a run's weights are on a test set", cli_eval},
     {"predict", "what a trained model takes pictures or rows of a table for", cli_predict},

@@ -216,13 +216,19 @@ static bool same_choice(const struct cincel_candidate *a, const struct cincel_ca
            memcmp(a->choice.knob, b->choice.knob, sizeof a->choice.knob) == 0;
 }
 
-/* Puts the model's choice among item[0 … untuned−1] in front; what follows `untuned` may hold it again. */
+/* Puts the model's choice among item[0 … untuned−1], which item[untuned] and those after it repeat, in front
+   of the latter. None untuned: its choice among all. */
 static void lead_with_standard(struct list *list, size_t untuned)
 {
-    const size_t best = choose_predicted(list->item, untuned);
+    const size_t best = choose_predicted(list->item, untuned ? untuned : list->count);
     struct cincel_candidate standard = list->item[best];
     size_t kept = 1;
     standard.standard = true;
+    if (untuned == 0) {
+        list->item[best] = list->item[0];
+        list->item[0] = standard;
+        return;
+    }
     for (size_t i = untuned; i < list->count; i++) {
         const struct cincel_candidate c = list->item[i];
         if (!same_choice(&c, &standard)) list->item[kept++] = c;
@@ -242,7 +248,7 @@ static cincel_status fill(struct list *list, bool measure, int threads, double e
     if (list->no_memory || list->count == 0) return nothing_fits(list, name, why);
     qsort(list->item, untuned, sizeof *list->item, by_predicted);
     qsort(list->item + untuned, list->count - untuned, sizeof *list->item, by_predicted);
-    lead_with_standard(list, untuned ? untuned : list->count);
+    lead_with_standard(list, untuned);
     return CINCEL_OK;
 }
 
