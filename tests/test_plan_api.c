@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <limits.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -236,6 +237,22 @@ static void calls_check_plan_pass_pointers_and_workspace(void **state)
     cincel_context_destroy(NULL);
 }
 
+static void steps_check_their_arguments(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(1);
+    float w[2] = {1.0f, 1.0f}, v[2] = {0.0f, 0.0f};
+    const float dw[2] = {1.0f, 1.0f};
+    const cincel_status bad = CINCEL_INVALID_ARGUMENT;
+    says(cincel_sgd_step(ctx, w, dw, NULL, 2, 0.1f, 0.9f, 0.0f), bad, "v is NULL");
+    says(cincel_sgd_step(ctx, w, dw, v, 2, NAN, 0.9f, 0.0f), bad, "lr is nan");
+    says(cincel_sgd_step(ctx, w, dw, v, 2, -0.1f, 0.9f, 0.0f), bad, "lr is -0.1");
+    says(cincel_sgd_step(ctx, w, dw, v, 2, 0.1f, INFINITY, 0.0f), bad, "momentum is inf");
+    says(cincel_sgd_step(ctx, w, dw, v, 2, 0.1f, 0.9f, NAN), bad, "weight_decay is nan");
+    assert_true(w[0] == 1.0f && w[1] == 1.0f && v[0] == 0.0f && v[1] == 0.0f);
+    cincel_context_destroy(ctx);
+}
+
 static void measuring_gives_a_plan_that_agrees_with_the_estimate(void **state)
 {
     (void)state;
@@ -305,6 +322,7 @@ int main(void)
         cmocka_unit_test(workspace_limit_is_hard_and_names_what_it_takes),
         cmocka_unit_test(calls_check_plan_pass_pointers_and_workspace),
         cmocka_unit_test(activations_check_their_arguments),
+        cmocka_unit_test(steps_check_their_arguments),
         cmocka_unit_test(measuring_gives_a_plan_that_agrees_with_the_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,8 +14,8 @@ extern "C" {
  *   g = dw + weight_decay · w;   v = momentum · v + g;   w = w − lr · v
  * over `count` floats (0 is allowed) on the context's threads. w and v are updated in place and must not
  * overlap dw; v starts as zeros and belongs to the caller; it may be NULL when momentum is 0. Where dw is a
- * mean over a batch, lr is the step for the mean. A NULL pointer is CINCEL_INVALID_ARGUMENT. Results have the
- * same bits for any number of threads.
+ * mean over a batch, lr is the step for the mean. A NULL pointer, or a factor that is not finite
+ * or below 0, is CINCEL_INVALID_ARGUMENT. Results have the same bits for any number of threads.
  */
 CINCEL_API cincel_status cincel_sgd_step(cincel_context *ctx, float *w, const float *dw, float *v,
                                          size_t count, float lr, float momentum, float weight_decay);
