@@ -49,6 +49,13 @@ static void cover(const struct cincel_outer_row *highest, struct cincel_prepared
     }
 }
 
+/* Tiles of a slice: at most 1024, for which F(4x4) expects an error of 1.3e-4, in nearly equal slices. */
+static size_t slice_of(size_t tiles)
+{
+    enum { MOST = 1024 };
+    return cincel_div_up(tiles, cincel_div_up(tiles, MOST));
+}
+
 static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
                    const struct cincel_choice *c, struct cincel_prepared *p)
 {
@@ -66,9 +73,11 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     cover(row, p);
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &p->s);
 
-    p->rounds = cincel_div_up(p->s.count, (size_t)c->knob[WINOGRAD_W_TILES]);
-    p->round_tiles = cincel_div_up(p->s.count, p->rounds);
-    p->rounds = cincel_div_up(p->s.count, p->round_tiles);
+    p->slice_tiles = slice_of(p->s.count);
+    p->slices = cincel_div_up(p->s.count, p->slice_tiles);
+    p->rounds = cincel_div_up(p->slice_tiles, (size_t)c->knob[WINOGRAD_W_TILES]);
+    p->round_tiles = cincel_div_up(p->slice_tiles, p->rounds);
+    p->rounds = cincel_div_up(p->slice_tiles, p->round_tiles);
     p->panels = cincel_div_up(p->oc, p->nr);
     p->column_blocks = cincel_div_up(p->panels, cincel_max((size_t)c->knob[WINOGRAD_W_COLUMNS] / p->nr, 1));
     p->block_panels = cincel_div_up(p->panels, p->column_blocks);
@@ -116,7 +125,8 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     if (!cincel_winograd_find(cincel_isa_find(t, c->isa), problem, cincel_winograd_tile(c)))
         return refuse(why, "no such transform");
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
-    if (repeats(c->knob[WINOGRAD_W_TILES], tiles_values, s.count)) return refuse(why, "fewer tiles are all");
+    if (repeats(c->knob[WINOGRAD_W_TILES], tiles_values, slice_of(s.count)))
+        return refuse(why, "fewer tiles are all");
     if (repeats(c->knob[WINOGRAD_W_COLUMNS], columns_values, (size_t)problem->conv.d.oc))
         return refuse(why, "fewer columns are all");
     return true;
@@ -145,7 +155,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     const double plane = (double)s.planes * sizeof(float), w = plane * d->ic * d->oc;
     const double limit = w > l3_bytes(t) / 8.0 ? w : l3_bytes(t) / 8.0;
     for (int i = 1; i < knobs[WINOGRAD_W_TILES].count; i++)
-        if (!repeats(tiles_values[i], tiles_values, s.count) &&
+        if (!repeats(tiles_values[i], tiles_values, slice_of(s.count)) &&
             plane * tiles_values[i] * (d->ic + d->oc) <= limit)
             c->knob[WINOGRAD_W_TILES] = tiles_values[i];
     /* 36 planes are claims enough for a few threads */
@@ -176,22 +186,23 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->efficiency = 0.9 * loads * latency;
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
     /* caches beyond L2 give and take some two times what memory does */
-    if (w > l2) out->bytes += w * (double)p.rounds * (w > l3_bytes(t) ? 2.0 : 1.0);
-    if (vy / (double)p.rounds > l2) out->bytes += vy * (vy / (double)p.rounds > l3_bytes(t) ? 3.0 : 1.0);
+    if (w > l2) out->bytes += w * (double)(p.rounds * p.slices) * (w > l3_bytes(t) ? 2.0 : 1.0);
+    if (vy / (double)(p.rounds * p.slices) > l2)
+        out->bytes += vy * (vy / (double)(p.rounds * p.slices) > l3_bytes(t) ? 3.0 : 1.0);
     /* Zen 3, 36 planes of 8 channels: of x 34 ns, of dy 25; back to dw, transposed, 40 */
     out->copied = floats * planes * tiles * (0.5 * (double)p.ic + 0.4 * (double)p.oc) + 0.7 * w +
                   floats * (double)p.dz_floats;
-    out->calls = planes * (double)(p.panels * p.rounds) * calls + 2.0 * tiles;
+    out->calls = planes * (double)(p.panels * p.rounds * p.slices) * calls + 2.0 * tiles;
     out->cuts = cuts;
     out->balance = (double)cincel_div_up((size_t)cuts, (size_t)p.threads) * p.threads / cuts;
-    out->phases = 2.0 * (double)p.rounds + 1.0 + p.gradient;
+    out->phases = 2.0 * (double)(p.rounds * p.slices) + 1.0 + p.gradient;
 }
 
 static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)
 {
     struct cincel_winograd_tiles s;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
-    return (double)s.count;
+    return (double)slice_of(s.count);
 }
 
 static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,

@@ -4,8 +4,9 @@
  *
  * Tiles go through in rounds. Of each round, x and dy are transformed to planes V and Y, then each plane of
  *   W[plane][channel][column] += Σ_tiles V[plane][tile][channel] · Y[plane][tile][column]
- * is claimed in blocks of columns; at last W goes back to dw. An element of W is one chain over all tiles,
- * whatever the rounds and claims; slices are not needed.
+ * is claimed in blocks of columns; at last W goes back to dw. An element of W is one chain over the tiles of
+ * a slice, whatever the rounds and claims; slices follow from the number of tiles alone, for accuracy's sake,
+ * and are added up in order.
  */
 #ifndef CINCEL_OPS_CONV_WINOGRAD_WEIGHTS_H
 #define CINCEL_OPS_CONV_WINOGRAD_WEIGHTS_H
@@ -32,7 +33,8 @@ struct cincel_prepared {
     bool gradient, accumulate;
     int threads;
     size_t ic, oc, nr, panels;
-    size_t round_tiles, rounds;
+    size_t slice_tiles, slices;
+    size_t round_tiles, rounds; /* rounds of one slice */
     size_t block_panels, column_blocks;
     size_t v_row, y_row;              /* floats from tile to tile */
     size_t v_plane, y_plane, w_plane; /* from plane to plane */

@@ -10,8 +10,10 @@ struct call {
     const struct cincel_prepared *p;
     const struct cincel_tensors *t;
     const float *dy; /* behind the activation's gradient where there is one */
-    float *v, *y, *w;
-    float *sums; /* of dy, [image][oc] */
+    float *v, *y;
+    float *w;     /* of a slice */
+    float *total; /* of all slices; w where there is one */
+    float *sums;  /* of dy, [image][oc] */
     float *dz;
     float *private;
 };
@@ -21,6 +23,7 @@ static void carve(const struct cincel_prepared *p, struct cincel_carver *c, stru
     call->v = cincel_carve(c, p->s.planes * p->v_plane * sizeof(float));
     call->y = cincel_carve(c, p->s.planes * p->y_plane * sizeof(float));
     call->w = cincel_carve(c, p->s.planes * p->w_plane * sizeof(float));
+    call->total = p->slices > 1 ? cincel_carve(c, p->s.planes * p->w_plane * sizeof(float)) : call->w;
     call->sums = cincel_carve(c, p->s.images * p->oc * sizeof(float));
     call->dz = cincel_carve(c, p->dz_floats * sizeof(float));
     call->private = cincel_carve(c, p->private_floats * (size_t)p->threads * sizeof(float));
@@ -71,13 +74,23 @@ static void transform_tile(const struct call *call, size_t tile, size_t at)
     p->wino->gradient(&dy);
 }
 
+/* The tiles of a round, counted through the slices: the first, and *end. */
+static size_t round_tiles(const struct cincel_prepared *p, size_t round, size_t *end)
+{
+    const size_t slice = round / p->rounds * p->slice_tiles;
+    const size_t begin = slice + round % p->rounds * p->round_tiles;
+    *end = cincel_min(cincel_min(begin + p->round_tiles, slice + p->slice_tiles), p->s.count);
+    return cincel_min(begin, *end);
+}
+
 /* V and Y of a round; with the first one goes db. */
 static void transform(const struct call *call, struct cincel_worker *worker, size_t round)
 {
     enum { TILES = 4 };
     const struct cincel_prepared *p = call->p;
     const size_t sums = round == 0 && call->t->db ? p->s.images : 0;
-    const size_t begin = round * p->round_tiles, end = cincel_min(begin + p->round_tiles, p->s.count);
+    size_t end;
+    const size_t begin = round_tiles(p, round, &end);
     const size_t pieces = cincel_div_up(end - begin, TILES);
     size_t cut;
     while ((cut = cincel_claim(worker)) < sums + pieces) {
@@ -91,16 +104,28 @@ static void transform(const struct call *call, struct cincel_worker *worker, siz
     }
 }
 
+/* A finished panel of W to the total. */
+static void add_slice(const struct call *call, size_t slice, size_t at)
+{
+    const size_t count = call->p->ic * call->p->nr;
+    if (slice == 0)
+        memcpy(call->total + at, call->w + at, count * sizeof(float));
+    else
+        call->p->isa->vector->add(call->w + at, call->total + at, count);
+}
+
 static void multiply(const struct call *call, struct cincel_worker *worker, size_t round)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t tiles = cincel_min(p->round_tiles, p->s.count - round * p->round_tiles);
+    size_t end;
+    const size_t begin = round_tiles(p, round, &end);
+    const bool ends_slice = p->slices > 1 && (round + 1) % p->rounds == 0;
     struct cincel_outer_args args = {.images = 1,
                                      .rows = 1,
-                                     .pixels = tiles,
+                                     .pixels = end - begin,
                                      .x_px = (ptrdiff_t)p->v_row,
                                      .dy_px = (ptrdiff_t)p->y_row,
-                                     .load_w = round > 0};
+                                     .load_w = round % p->rounds > 0};
     size_t cut;
     while ((cut = cincel_claim(worker)) < p->s.planes * p->column_blocks) {
         const size_t plane = cut / p->column_blocks, first = cut % p->column_blocks * p->block_panels;
@@ -115,6 +140,7 @@ static void multiply(const struct call *call, struct cincel_worker *worker, size
                     args.x += p->span[i].row->mr;
                     args.w += (size_t)p->span[i].row->mr * p->nr;
                 }
+            if (ends_slice) add_slice(call, round / p->rounds, plane * p->w_plane + panel * p->w_panel);
         }
     }
 }
@@ -125,7 +151,7 @@ static void store(const struct call *call, size_t panel, size_t begin, size_t en
     const struct cincel_prepared *p = call->p;
     const size_t taps = p->s.r * p->s.r, run = (end - begin) * p->nr;
     p->wino->weights_gradient(
-        &(struct cincel_winograd_gather_args){.src = call->w + panel * p->w_panel + begin * p->nr,
+        &(struct cincel_winograd_gather_args){.src = call->total + panel * p->w_panel + begin * p->nr,
                                               .src_row = p->s.a * p->w_plane,
                                               .src_col = p->w_plane,
                                               .row_end = (int)p->s.a,
@@ -171,7 +197,7 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
     const struct call *call = job;
     if (call->p->gradient && phase-- == 0)
         differentiate(call, worker);
-    else if (phase == 2 * call->p->rounds)
+    else if (phase == 2 * call->p->rounds * call->p->slices)
         finish(call, worker);
     else if (phase % 2 == 0)
         transform(call, worker, phase / 2);
@@ -187,5 +213,5 @@ void cincel_winograd_weights_run(const struct cincel_prepared *p, const struct c
     carve(p, &space, &call);
     call.dy = p->gradient ? call.dz : t->dy;
     assert(t->x && t->dy && t->dw);
-    cincel_team_run(team, p->threads, (p->gradient ? 1 : 0) + 2 * p->rounds + 1, body, &call);
+    cincel_team_run(team, p->threads, (p->gradient ? 1 : 0) + 2 * p->rounds * p->slices + 1, body, &call);
 }
