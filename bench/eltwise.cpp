@@ -5,6 +5,8 @@ namespace bench
 namespace
 {
 
+constexpr int layout_images = 8;
+
 using T = const EltwiseTensors &;
 using Op = const Eltwise &;
 
@@ -72,6 +74,67 @@ cincel_status activation_backward(cincel_context *ctx, Op op, T t)
     return cincel_activation_backward(ctx, op.activation, 0.5f, t.a, t.a, t.b, t.out, t.rows * t.cols);
 }
 
+cincel_batch_norm_desc batch_norm_desc(std::size_t rows, std::size_t cols)
+{
+    cincel_batch_norm_desc d = CINCEL_BATCH_NORM_DESC_INIT;
+    d.rows = rows, d.channels = cols;
+    return d;
+}
+
+std::size_t batch_norm_workspace(std::size_t rows, std::size_t cols)
+{
+    const cincel_batch_norm_desc d = batch_norm_desc(rows, cols);
+    return cincel_batch_norm_workspace_size(&d);
+}
+
+cincel_status batch_norm(cincel_context *ctx, Op, T t)
+{
+    const cincel_batch_norm_desc d = batch_norm_desc(t.rows, t.cols);
+    return cincel_batch_norm_train(ctx, &d, t.a, t.per_col[0], t.per_col[1], nullptr, nullptr, t.out,
+                                   t.per_col[2], t.per_col[3], t.ws);
+}
+
+cincel_status batch_norm_backward(cincel_context *ctx, Op, T t)
+{
+    const cincel_batch_norm_desc d = batch_norm_desc(t.rows, t.cols);
+    return cincel_batch_norm_backward(ctx, &d, t.a, t.b, nullptr, t.per_col[0], t.per_col[1], t.out,
+                                      t.per_col[2], t.per_col[3], t.ws);
+}
+
+cincel_layer_norm_desc layer_norm_desc(std::size_t rows, std::size_t cols)
+{
+    cincel_layer_norm_desc d = CINCEL_LAYER_NORM_DESC_INIT;
+    d.rows = rows, d.cols = cols;
+    return d;
+}
+
+std::size_t layer_norm_workspace(std::size_t rows, std::size_t cols)
+{
+    const cincel_layer_norm_desc d = layer_norm_desc(rows, cols);
+    return cincel_layer_norm_workspace_size(&d);
+}
+
+cincel_status layer_norm(cincel_context *ctx, Op, T t)
+{
+    const cincel_layer_norm_desc d = layer_norm_desc(t.rows, t.cols);
+    return cincel_layer_norm_forward(ctx, &d, t.a, t.per_col[0], t.per_col[1], t.out, t.per_row[0],
+                                     t.per_row[1]);
+}
+
+cincel_status layer_norm_backward(cincel_context *ctx, Op, T t)
+{
+    const cincel_layer_norm_desc d = layer_norm_desc(t.rows, t.cols);
+    return cincel_layer_norm_backward(ctx, &d, t.a, t.b, t.per_col[0], t.per_row[0], t.per_row[1], t.out,
+                                      t.per_col[2], t.per_col[3], t.ws);
+}
+
+// A row is a channel of an image; where the count allows, rows belong to several images.
+template <cincel_layout from, cincel_layout to> cincel_status convert(cincel_context *ctx, Op, T t)
+{
+    const int images = t.rows % layout_images == 0 ? layout_images : 1;
+    return cincel_layout_convert(ctx, from, to, images, int(t.rows) / images, 1, int(t.cols), t.a, t.out);
+}
+
 std::vector<Eltwise> make_table()
 {
     std::vector<Eltwise> table = {
@@ -87,6 +150,13 @@ std::vector<Eltwise> make_table()
         {"mse", 2, 1, loss<CINCEL_LOSS_MSE>, CINCEL_ACT_NONE},
         {"l1", 2, 1, loss<CINCEL_LOSS_L1>, CINCEL_ACT_NONE},
         {"huber", 2, 1, loss<CINCEL_LOSS_HUBER>, CINCEL_ACT_NONE},
+        {"nchw_to_nhwc", 1, 1, convert<CINCEL_NCHW, CINCEL_NHWC>, CINCEL_ACT_NONE},
+        {"nhwc_to_nchw", 1, 1, convert<CINCEL_NHWC, CINCEL_NCHW>, CINCEL_ACT_NONE},
+        // the statistics are taken before any element is written: a batch is read twice
+        {"batch_norm", 2, 1, batch_norm, CINCEL_ACT_NONE, batch_norm_workspace},
+        {"batch_norm_bwd", 4, 1, batch_norm_backward, CINCEL_ACT_NONE, batch_norm_workspace},
+        {"layer_norm", 1, 1, layer_norm, CINCEL_ACT_NONE},
+        {"layer_norm_bwd", 2, 1, layer_norm_backward, CINCEL_ACT_NONE, layer_norm_workspace},
     };
     const std::pair<const char *, cincel_activation> activations[] = {{"relu", CINCEL_ACT_RELU},
                                                                       {"leaky_relu", CINCEL_ACT_LEAKY_RELU},

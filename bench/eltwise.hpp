@@ -16,6 +16,8 @@ struct EltwiseTensors {
     float *a, *b; // in
     float *out;
     const std::int32_t *labels;
+    float *per_row[2], *per_col[4]; // parameters and statistics of normalisation, their gradients
+    void *ws;                       // as much as workspace_bytes asks for
 };
 
 struct Eltwise {
@@ -23,6 +25,7 @@ struct Eltwise {
     int reads, writes; // of an element, as the bandwidth counts them: each tensor once
     cincel_status (*run)(cincel_context *ctx, const Eltwise &op, const EltwiseTensors &t);
     cincel_activation activation;
+    std::size_t (*workspace_bytes)(std::size_t rows, std::size_t cols) = nullptr;
 };
 
 // nullptr: no operation of that name.

@@ -147,7 +147,12 @@ class EltwiseRunner : public Runner
         : ctx_(ctx), op_(*p.eltwise), a_(p.x_count()), b_(p.x_count()), out_(p.x_count()), labels_(p.rows)
     {
         for (std::size_t r = 0; r < p.rows; r++) labels_[r] = std::int32_t(r * 7 % p.cols);
-        tensors_ = {p.rows, p.cols, a_, b_, out_, labels_.data()};
+        tensors_ = {p.rows, p.cols, a_, b_, out_, labels_.data(), {}, {}, nullptr};
+        for (float *&values : tensors_.per_row) values = small_.emplace_back(p.rows);
+        for (float *&values : tensors_.per_col) values = small_.emplace_back(p.cols);
+        if (op_.workspace_bytes == nullptr) return;
+        ws_ = allocate(op_.workspace_bytes(p.rows, p.cols));
+        tensors_.ws = ws_.get();
     }
 
     void run() override { check(op_.run(ctx_, op_, tensors_)); }
@@ -158,6 +163,8 @@ class EltwiseRunner : public Runner
     const Eltwise &op_;
     Tensor a_, b_, out_;
     std::vector<std::int32_t> labels_;
+    std::vector<Tensor> small_;
+    Memory ws_;
     EltwiseTensors tensors_;
 };
 

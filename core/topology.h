@@ -21,6 +21,12 @@ struct cincel_topology {
     char source[16]; /* "hwloc" or "sysfs" */
 };
 
+/* Bytes of the last cache; 0: unknown. */
+static inline size_t cincel_topology_cache(const struct cincel_topology *t)
+{
+    return t->l3_bytes ? t->l3_bytes : t->l2_bytes;
+}
+
 /* Never fails: what cannot be found out gets a safe default (1 core, 32 KB L1, 64-byte lines). */
 void cincel_topology_detect(struct cincel_topology *out);
 

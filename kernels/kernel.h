@@ -152,9 +152,11 @@ struct cincel_layout_row {
     /*
      * dst[c·dst_ld + r] = src[r·src_ld + c]      r < rows, c < cols; both ≥ 1
      * What lies between two rows of src may be read too; between two rows of dst nothing is written.
-     * Rows of src are read in groups, each from end to end: the caller cuts what exceeds a cache.
+     * Rows of src are read in groups, each from end to end: the caller cuts what exceeds a cache. What lies
+     * `ahead` floats behind is fetched meanwhile (0: nothing is; any other address does no harm).
      */
-    void (*transpose)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst, size_t dst_ld);
+    void (*transpose)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst, size_t dst_ld,
+                      size_t ahead);
 };
 
 /* ------------------------------------------------------------------------------------ Winograd -- */
@@ -281,6 +283,10 @@ struct cincel_vector_row {
     void (*add_scaled)(float a, const float *x, float b, const float *y, float *out, size_t count);
     /* dst[r·dst_ld + j] = src[r·src_ld + j]   r < rows, j < cols */
     void (*copy_rows)(const float *src, size_t src_ld, float *dst, size_t dst_ld, size_t rows, size_t cols);
+    /* dst = src, stored past the caches where dst's alignment and the ISA allow; fence() before others read
+       it. NULL, both: the ISA has no such stores. */
+    void (*stream)(const float *src, float *dst, size_t count);
+    void (*fence)(void);
     /* see cincel_sgd_step; v NULL: no momentum */
     void (*sgd)(float *w, const float *dw, float *v, size_t count, float lr, float momentum,
                 float weight_decay);
@@ -297,6 +303,8 @@ struct cincel_softmax_row {
      * dy */
     void (*backward)(const float *y, const float *dy, float *dx, size_t count);
     void (*log_backward)(const float *y, const float *dy, float *dx, size_t count);
+    /* Is x[at] the first of the largest? Every comparison with a NaN says no. */
+    int (*is_first_max)(const float *x, size_t count, size_t at);
     /* Σ x · w, products in float, the sum in double; w NULL: Σ x */
     double (*dot)(const float *x, const float *w, size_t count);
 };

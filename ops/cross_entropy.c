@@ -49,16 +49,6 @@ static void look_at_labels(struct cross_entropy *l, size_t block, size_t begin, 
     l->first_bad[block] = bad;
 }
 
-/* Is the first of the largest logits the label's? Every comparison with a NaN says no. */
-static bool is_hit(const float *x, size_t cols, size_t label)
-{
-    const float own = x[label];
-    size_t below = 0;
-    for (size_t j = 0; j < label; j++) below += x[j] < own;
-    for (size_t j = label; j < cols; j++) below += x[j] <= own;
-    return below == cols;
-}
-
 /*
  * With p = softmax(x), y the label, w the class weights, C their sum, c the number of classes, e the
  * smoothing: loss = −(1−e) w_y log p_y − e/c Σ_j w_j log p_j dx_j = ((1−e) w_y + e/c C) p_j − (1−e) w_y [j =
@@ -81,7 +71,7 @@ static double one_row(struct cross_entropy *l, size_t r, double per_weight, size
     /* all that is read of x comes before dx, which may be x, is written */
     const float own = x[label];
     const double smooth_sum = each > 0.0 ? row->dot(x, d->class_weights, d->cols) : 0.0;
-    if (l->count_hits) *hits += is_hit(x, d->cols, (size_t)label);
+    if (l->count_hits) *hits += (size_t)row->is_first_max(x, d->cols, (size_t)label);
 
     const double scale = (own_weight + each * l->class_weight_sum) * per_weight;
     const float shift = (float)(-each * per_weight);

@@ -1,5 +1,7 @@
 #include "ops/eltwise.h"
 
+#include "core/problem.h"
+
 /* ---------------------------------------------------------------------------------- element-wise -- */
 
 /* One operation over `count` elements; `part` does [begin, end) of it. */
@@ -13,7 +15,24 @@ struct stream {
     float alpha; /* of an activation */
     float a, b;  /* of add_scaled */
     float lr, momentum, weight_decay;
+    bool past; /* out0 may go past the caches: see ops/crew.h */
 };
+
+/* [begin, end) block by block: what `part` believes to be out0 is a block on the stack. */
+static void part_past_caches(const struct stream *s, size_t begin, size_t end)
+{
+    _Alignas(64) float block[CINCEL_STREAM_BLOCK];
+    for (size_t i = begin; i < end; i += CINCEL_STREAM_BLOCK) {
+        const size_t count = cincel_min(CINCEL_STREAM_BLOCK, end - i);
+        struct stream here = *s;
+        here.in0 = s->in0 + i;
+        here.in1 = s->in1 ? s->in1 + i : NULL;
+        here.out0 = block;
+        here.part(&here, 0, count);
+        s->row->stream(block, s->out0 + i, count);
+    }
+    s->row->fence();
+}
 
 static void stream_body(void *data, struct cincel_worker *worker, size_t phase)
 {
@@ -21,12 +40,14 @@ static void stream_body(void *data, struct cincel_worker *worker, size_t phase)
     const struct stream *s = data;
     size_t end;
     const size_t begin = cincel_share(worker, s->count, CINCEL_LINE_FLOATS, &end);
-    if (begin < end) s->part(s, begin, end);
+    if (begin < end) (s->past ? part_past_caches : s->part)(s, begin, end);
 }
 
 static void stream_run(const struct cincel_crew *crew, struct stream *s)
 {
     s->row = crew->isa->vector;
+    /* what is overwritten in place has been read into the caches by then */
+    s->past = s->past && s->out0 != s->in0 && s->out0 != s->in1 && cincel_crew_streams(crew, s->count);
     cincel_team_run(crew->team, cincel_crew_threads(crew, s->count, CINCEL_FLOATS_A_THREAD), 1, stream_body,
                     s);
 }
@@ -39,8 +60,14 @@ static void act_forward_part(const struct stream *s, size_t begin, size_t end)
 void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activation act, float alpha,
                                 const float *x, float *y, size_t count)
 {
-    struct stream s = {
-        .count = count, .part = act_forward_part, .selector = act, .alpha = alpha, .in0 = x, .out0 = y};
+    const bool short_work = act == CINCEL_ACT_NONE || act == CINCEL_ACT_RELU || act == CINCEL_ACT_LEAKY_RELU;
+    struct stream s = {.count = count,
+                       .part = act_forward_part,
+                       .selector = act,
+                       .alpha = alpha,
+                       .in0 = x,
+                       .out0 = y,
+                       .past = short_work};
     stream_run(crew, &s);
 }
 
@@ -58,7 +85,8 @@ void cincel_eltwise_act_backward(const struct cincel_crew *crew, cincel_activati
                        .alpha = alpha,
                        .in0 = at,
                        .in1 = dy,
-                       .out0 = dx};
+                       .out0 = dx,
+                       .past = !cincel_activation_needs_input(act)};
     stream_run(crew, &s);
 }
 
@@ -91,8 +119,14 @@ static void add_scaled_part(const struct stream *s, size_t begin, size_t end)
 void cincel_eltwise_add_scaled(const struct cincel_crew *crew, float a, const float *x, float b,
                                const float *y, float *out, size_t count)
 {
-    struct stream s = {
-        .count = count, .part = add_scaled_part, .a = a, .b = b, .in0 = x, .in1 = y, .out0 = out};
+    struct stream s = {.count = count,
+                       .part = add_scaled_part,
+                       .a = a,
+                       .b = b,
+                       .in0 = x,
+                       .in1 = y,
+                       .out0 = out,
+                       .past = true};
     stream_run(crew, &s);
 }
 

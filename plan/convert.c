@@ -42,7 +42,7 @@ static cincel_status check_call(const char *op, const cincel_context *ctx, const
 static void convert(const cincel_context *ctx, bool same, bool channels_first, size_t batch, size_t channels,
                     size_t pixels, const float *in, float *out)
 {
-    const struct cincel_crew crew = {ctx->team, ctx->machine.threads, ctx->isas[0]};
+    const struct cincel_crew crew = cincel_context_crew(ctx);
     const struct cincel_transposition t = {batch, channels_first ? channels : pixels,
                                            channels_first ? pixels : channels};
     if (same || channels == 1 || pixels == 1)

@@ -11,7 +11,8 @@
 
 struct cincel_crew cincel_context_crew(const cincel_context *ctx)
 {
-    return (struct cincel_crew){ctx->team, ctx->machine.threads, ctx->isas[0]};
+    return (struct cincel_crew){ctx->team, ctx->machine.threads, ctx->isas[0],
+                                cincel_topology_cache(&ctx->machine.topo)};
 }
 
 cincel_status cincel_check_pointers(const char *name, const struct cincel_pointer *required)

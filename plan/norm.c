@@ -9,15 +9,6 @@
 #include "core/status.h"
 #include "plan/plan.h"
 
-/* A tensor that fills half of the last cache will not be found there by whoever reads it next: its stores go
-   past the caches, which saves reading the lines first (a third of the traffic). */
-static int streams(const cincel_context *ctx, size_t elements)
-{
-    const struct cincel_topology *topo = &ctx->machine.topo;
-    const size_t last = topo->l3_bytes ? topo->l3_bytes : topo->l2_bytes;
-    return elements > last / 2 / sizeof(float);
-}
-
 /* Two arguments of which the caller gives both or neither. */
 static cincel_status check_pair(const char *name, struct cincel_pointer a, struct cincel_pointer b)
 {
@@ -88,17 +79,18 @@ cincel_status cincel_batch_norm_train(cincel_context *ctx, const cincel_batch_no
     if (own.rows < 2)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "batch_norm: rows is 1, training needs at least 2");
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    cincel_batch_norm_run_train(&crew, &own,
-                                &(struct cincel_norm_tensors){.x = x,
-                                                              .gamma = gamma,
-                                                              .beta = beta,
-                                                              .running_mean = running_mean,
-                                                              .running_var = running_var,
-                                                              .y = y,
-                                                              .mean = mean,
-                                                              .inv_std = inv_std,
-                                                              .stream = streams(ctx, own.rows * own.channels),
-                                                              .workspace = ws});
+    cincel_batch_norm_run_train(
+        &crew, &own,
+        &(struct cincel_norm_tensors){.x = x,
+                                      .gamma = gamma,
+                                      .beta = beta,
+                                      .running_mean = running_mean,
+                                      .running_var = running_var,
+                                      .y = y,
+                                      .mean = mean,
+                                      .inv_std = inv_std,
+                                      .stream = cincel_crew_streams(&crew, own.rows * own.channels),
+                                      .workspace = ws});
     return CINCEL_OK;
 }
 
@@ -144,7 +136,7 @@ cincel_status cincel_batch_norm_backward(cincel_context *ctx, const cincel_batch
                                       .dx = dx,
                                       .dgamma = dgamma,
                                       .dbeta = dbeta,
-                                      .stream = streams(ctx, own.rows * own.channels),
+                                      .stream = cincel_crew_streams(&crew, own.rows * own.channels),
                                       .workspace = ws});
     return CINCEL_OK;
 }
@@ -196,14 +188,15 @@ cincel_status cincel_layer_norm_forward(cincel_context *ctx, const cincel_layer_
     if (st == CINCEL_OK) st = check_pair("layer_norm", kept[0], kept[1]);
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    cincel_layer_norm_run_forward(&crew, &own,
-                                  &(struct cincel_norm_tensors){.x = x,
-                                                                .gamma = gamma,
-                                                                .beta = beta,
-                                                                .y = y,
-                                                                .mean = mean,
-                                                                .inv_std = inv_std,
-                                                                .stream = streams(ctx, own.rows * own.cols)});
+    cincel_layer_norm_run_forward(
+        &crew, &own,
+        &(struct cincel_norm_tensors){.x = x,
+                                      .gamma = gamma,
+                                      .beta = beta,
+                                      .y = y,
+                                      .mean = mean,
+                                      .inv_std = inv_std,
+                                      .stream = cincel_crew_streams(&crew, own.rows * own.cols)});
     return CINCEL_OK;
 }
 
@@ -226,16 +219,17 @@ cincel_status cincel_layer_norm_backward(cincel_context *ctx, const cincel_layer
     if (st == CINCEL_OK) st = check_workspace("layer_norm", ws);
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    cincel_layer_norm_run_backward(&crew, &own,
-                                   &(struct cincel_norm_tensors){.x = x,
-                                                                 .dy = dy,
-                                                                 .gamma = gamma,
-                                                                 .mean_in = mean,
-                                                                 .inv_std_in = inv_std,
-                                                                 .dx = dx,
-                                                                 .dgamma = dgamma,
-                                                                 .dbeta = dbeta,
-                                                                 .stream = streams(ctx, own.rows * own.cols),
-                                                                 .workspace = ws});
+    cincel_layer_norm_run_backward(
+        &crew, &own,
+        &(struct cincel_norm_tensors){.x = x,
+                                      .dy = dy,
+                                      .gamma = gamma,
+                                      .mean_in = mean,
+                                      .inv_std_in = inv_std,
+                                      .dx = dx,
+                                      .dgamma = dgamma,
+                                      .dbeta = dbeta,
+                                      .stream = cincel_crew_streams(&crew, own.rows * own.cols),
+                                      .workspace = ws});
     return CINCEL_OK;
 }

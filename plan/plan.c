@@ -150,7 +150,8 @@ cincel_status cincel_plan_check_call(const cincel_plan *plan, enum cincel_plan_k
 
 struct cincel_crew cincel_plan_crew(const cincel_plan *plan)
 {
-    return (struct cincel_crew){plan->ctx->team, plan->choice.threads, plan->ctx->isas[0]};
+    return (struct cincel_crew){plan->ctx->team, plan->choice.threads, plan->ctx->isas[0],
+                                cincel_topology_cache(&plan->ctx->machine.topo)};
 }
 
 void cincel_plan_run_inner(const cincel_plan *plan, const struct cincel_tensors *tensors)

@@ -181,7 +181,7 @@ int main(void)
         for (int pass = CINCEL_FORWARD; pass <= CINCEL_BACKWARD_WEIGHTS; pass++)
             for (int relu = 0; relu < 2; relu++)
                 failures += study_conv(&target, team, shape, (cincel_pass)pass, relu);
-    const struct cincel_crew crew = {team, 1, target.isas[0]};
+    const struct cincel_crew crew = {team, 1, target.isas[0], 0};
     for (int kind = 0; kind < 4; kind++) failures += study_norm(&crew, kind / 2 ? 1000.0f : 0.0f, kind % 2);
     cincel_team_destroy(team);
     return failures > 0;

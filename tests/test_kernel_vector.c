@@ -401,6 +401,27 @@ static void test_sgd(void **state)
     }
 }
 
+/* Every alignment and length around whole registers and unrolled steps; nothing beside is written. */
+static void test_stream(void **state)
+{
+    const struct test_target *target = *state;
+    enum { SIZE = 400, EDGE = 32 };
+    float x[SIZE], y[SIZE + 2 * EDGE];
+    for (int k = 0; k < SIZE; k++) x[k] = (float)(k + 1);
+    for (int i = 0; target->isas[i]; i++) {
+        const struct cincel_vector_row *row = target->isas[i]->vector;
+        assert_true(!row->stream == !row->fence);
+        for (size_t at = 0; row->stream && at < EDGE; at++)
+            for (size_t count = 0; count <= SIZE; count += count < 80 ? 1 : 37) {
+                memset(y, 0, sizeof y);
+                row->stream(x, y + at, count);
+                row->fence();
+                for (size_t k = 0; k < SIZE + 2 * EDGE; k++)
+                    assert_true(y[k] == (k < at || k >= at + count ? 0.0f : x[k - at]));
+            }
+    }
+}
+
 int main(void)
 {
     static struct test_target target;
@@ -416,6 +437,7 @@ int main(void)
         cmocka_unit_test_prestate(test_activation_remainders, &target),
         cmocka_unit_test_prestate(test_add, &target),
         cmocka_unit_test_prestate(test_column_sum, &target),
+        cmocka_unit_test_prestate(test_stream, &target),
         cmocka_unit_test_prestate(test_sgd, &target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "ops/concat.h"
 #include "ops/dropout.h"
 #include "ops/eltwise.h"
+#include "ops/layout.h"
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
 #include "tests/support/guard.h"
@@ -63,6 +64,9 @@ static void stream_all(const struct cincel_crew *crew, const float *x, size_t co
     free(y);
 }
 
+/* Of a last cache that holds nothing: outputs go past it. */
+enum { NO_CACHE = 8 };
+
 static void test_streams_do_not_depend_on_threads(void **state)
 {
     const struct fixture *f = *state;
@@ -72,7 +76,7 @@ static void test_streams_do_not_depend_on_threads(void **state)
             float *x = draw_floats(&r, count + 1, 3.0f), *w0 = draw_floats(&r, count + 1, 1.0f);
             float *v0 = draw_floats(&r, count + 1, 1.0f), *first_w = NULL, *first_v = NULL;
             for (int t = 0; t < THREAD_COUNTS; t++) {
-                const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i]};
+                const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i], t % 2 * NO_CACHE};
                 float *w = copy_of(w0, count + 1), *v = copy_of(v0, count + 1);
                 stream_all(&crew, x, count, w, v);
                 if (t == 0) {
@@ -93,7 +97,7 @@ static void test_sgd_formula(void **state)
 {
     const struct fixture *f = *state;
     for (int i = 0; f->all.isas[i]; i++) {
-        const struct cincel_crew crew = {f->team, 1, f->all.isas[i]};
+        const struct cincel_crew crew = {f->team, 1, f->all.isas[i], 0};
         float w = 1.0f, v = 0.0f;
         const float dw = 0.25f;
         cincel_eltwise_sgd(&crew, &w, &dw, &v, 1, 0.5f, 0.5f, 0.25f); /* g = 0.5, v = 0.5, w = 0.75 */
@@ -109,7 +113,8 @@ static void test_add_scaled(void **state)
     const struct fixture *f = *state;
     for (int i = 0; f->all.isas[i]; i++)
         for (size_t count = 1; count <= LONG; count += count < 200 ? 1 : count * 7) {
-            const struct cincel_crew crew = {f->team, thread_counts[count % THREAD_COUNTS], f->all.isas[i]};
+            const struct cincel_crew crew = {f->team, thread_counts[count % THREAD_COUNTS], f->all.isas[i],
+                                             count / THREAD_COUNTS % 2 * NO_CACHE};
             const size_t bytes = count * sizeof(float);
             float *x = test_guarded(bytes), *y = test_guarded(bytes), *out = test_guarded(bytes);
             for (size_t k = 0; k < count; k++) x[k] = (float)(k % 1001) - 500.0f, y[k] = (float)(k % 77);
@@ -157,12 +162,38 @@ static void test_concat_and_split(void **state)
     for (int i = 0; f->all.isas[i]; i++)
         for (long c = 0; c < cases; c++) {
             struct test_random r = {{(uint64_t)c, 0, 0}, 0};
-            const struct cincel_crew crew = {f->team, thread_counts[c % THREAD_COUNTS], f->all.isas[i]};
+            const struct cincel_crew crew = {f->team, thread_counts[c % THREAD_COUNTS], f->all.isas[i], 0};
             size_t cols[PARTS];
             /* narrow ones, wide ones, and rows wider than a thread's share */
             static const int widest[] = {3, 40, 300, 60000};
             for (int k = 0; k < PARTS; k++) cols[k] = (size_t)test_draw(&r, 1, widest[c % 4]);
             check_concat(&crew, cols, (size_t)test_draw(&r, 1, c % 4 == 3 ? 3 : 1500));
+        }
+}
+
+/* Batches of matrices, past the caches and not. Nothing past the end is touched. */
+static void test_layouts(void **state)
+{
+    const struct fixture *f = *state;
+    const long cases = test_cases(40);
+    for (int i = 0; f->all.isas[i]; i++)
+        for (long c = 0; c < cases; c++) {
+            struct test_random r = {{(uint64_t)c, 1, 0}, 0};
+            const struct cincel_crew crew = {f->team, thread_counts[c % THREAD_COUNTS], f->all.isas[i],
+                                             c / THREAD_COUNTS % 2 * NO_CACHE};
+            static const int largest[] = {9, 70, 300, 700};
+            const struct cincel_transposition t = {(size_t)test_draw(&r, 1, 3),
+                                                   (size_t)test_draw(&r, 1, largest[c % 4]),
+                                                   (size_t)test_draw(&r, 1, largest[c / 4 % 4])};
+            const size_t count = t.batch * t.rows * t.cols, bytes = count * sizeof(float);
+            float *x = test_guarded(bytes), *y = test_guarded(bytes);
+            for (size_t k = 0; k < count; k++) x[k] = (float)k;
+            cincel_layout_transpose(&crew, &t, x, y);
+            for (size_t k = 0; k < count; k++) {
+                const size_t batch = k / (t.rows * t.cols), row = k / t.cols % t.rows, col = k % t.cols;
+                assert_true(y[(batch * t.cols + col) * t.rows + row] == x[k]);
+            }
+            test_guarded_free(x, bytes), test_guarded_free(y, bytes);
         }
 }
 
@@ -174,7 +205,7 @@ static void test_dropout(void **state)
     for (size_t k = 0; k < LONG; k++) x[k] = 1.0f;
     for (int i = 0; f->all.isas[i]; i++)
         for (int t = 0; t < THREAD_COUNTS; t++) {
-            const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i]};
+            const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i], 0};
             cincel_dropout_elements(&crew, 0.3f, 42, 7, x, y, LONG);
             if (i == 0 && t == 0) memcpy(first, y, LONG * sizeof *y);
             assert_memory_equal(y, first, LONG * sizeof *y); /* whatever the ISA */
@@ -187,7 +218,7 @@ static void test_dropout(void **state)
     }
     /* five standard deviations of 300,007 draws */
     assert_true(fabs((double)dropped / LONG - 0.3) < 5.0 * sqrt(0.3 * 0.7 / LONG));
-    const struct cincel_crew crew = {f->team, 1, f->all.isas[0]};
+    const struct cincel_crew crew = {f->team, 1, f->all.isas[0], 0};
     cincel_dropout_elements(&crew, 0.3f, 42, 8, x, y, LONG); /* another stream is another mask */
     size_t alike = 0;
     for (size_t k = 0; k < LONG; k++) alike += y[k] == first[k];
@@ -205,6 +236,7 @@ int main(void)
         cmocka_unit_test_prestate(test_sgd_formula, &f),
         cmocka_unit_test_prestate(test_add_scaled, &f),
         cmocka_unit_test_prestate(test_concat_and_split, &f),
+        cmocka_unit_test_prestate(test_layouts, &f),
         cmocka_unit_test_prestate(test_dropout, &f),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,7 +122,7 @@ static void check_cross_entropy(const struct fixture *f, const struct cincel_isa
     size_t want_hits;
     const double want = exact_loss(l, &want_hits, exact);
     for (int t = 0; t < THREAD_COUNTS; t++) {
-        const struct cincel_crew crew = {f->team, thread_counts[t], isa};
+        const struct cincel_crew crew = {f->team, thread_counts[t], isa, 0};
         double loss = NAN, alone = NAN;
         size_t hits = 0;
         memset(dx, 0x5a, count * sizeof *dx);
@@ -161,7 +161,7 @@ static void test_cross_entropy(void **state)
 static void test_bad_values(void **state)
 {
     const struct fixture *f = *state;
-    const struct cincel_crew crew = {f->team, 1, f->all.isas[0]};
+    const struct cincel_crew crew = {f->team, 1, f->all.isas[0], 0};
     static const struct {
         int32_t label;
         float weight;
@@ -194,7 +194,7 @@ static void test_bad_values(void **state)
 static void test_hits_and_aliasing(void **state)
 {
     const struct fixture *f = *state;
-    const struct cincel_crew crew = {f->team, 1, f->all.isas[0]};
+    const struct cincel_crew crew = {f->team, 1, f->all.isas[0], 0};
     float x[] = {1, 1, 1, 1, 1, 1, 0, 2, 0, NAN, 0, 5}, dx[12];
     const int32_t labels[] = {0, 2, 1, 2};
     cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;
@@ -216,7 +216,7 @@ static void test_hits_and_aliasing(void **state)
 static void test_all_ignored(void **state)
 {
     const struct fixture *f = *state;
-    const struct cincel_crew crew = {f->team, 1, f->all.isas[0]};
+    const struct cincel_crew crew = {f->team, 1, f->all.isas[0], 0};
     const float x[6] = {1, 2, 3, 4, 5, 6}, none[2] = {0, 0}, zeros[6] = {0};
     const int32_t ignored[3] = {-100, -100, -100}, labels[3] = {0, 1, 0};
     for (int weightless = 0; weightless < 2; weightless++) {
@@ -260,6 +260,9 @@ static void exact_softmax_row(bool log_of, const float *x, const float *dy, size
         dx[j] = log_of ? (double)dy[j] - exp(y[j]) * along : y[j] * ((double)dy[j] - along);
 }
 
+/* Of a last cache that holds nothing: outputs go past it. */
+enum { NO_CACHE = 8 };
+
 static void check_softmax(const struct fixture *f, const struct cincel_isa *isa, const struct softmax_case *c,
                           size_t rows, size_t cols, uint64_t seed)
 {
@@ -269,7 +272,7 @@ static void check_softmax(const struct fixture *f, const struct cincel_isa *isa,
     float *y = malloc(count * sizeof *y), *dx = malloc(count * sizeof *dx), *first_y = NULL, *first_dx = NULL;
     double *want_y = malloc(cols * sizeof *want_y), *want_dx = malloc(cols * sizeof *want_dx);
     for (int t = 0; t < THREAD_COUNTS; t++) {
-        const struct cincel_crew crew = {f->team, thread_counts[t], isa};
+        const struct cincel_crew crew = {f->team, thread_counts[t], isa, t % 2 * NO_CACHE};
         c->forward(&crew, x, y, rows, cols);
         c->backward(&crew, y, dy, dx, rows, cols);
         if (t == 0) first_y = copy_of(y, count), first_dx = copy_of(dx, count);
@@ -285,7 +288,7 @@ static void check_softmax(const struct fixture *f, const struct cincel_isa *isa,
             assert_true(fabs((double)dx[at] - want_dx[j]) <= 2e-6 * fmax(1.0, sqrt((double)cols)));
         }
     }
-    const struct cincel_crew crew = {f->team, 1, isa}; /* in place */
+    const struct cincel_crew crew = {f->team, 1, isa, 0}; /* in place */
     c->forward(&crew, x, x, rows, cols);
     assert_memory_equal(x, first_y, count * sizeof *x);
     c->backward(&crew, x, dy, dy, rows, cols);
@@ -328,7 +331,7 @@ static void test_element_losses(void **state)
             }
             want /= (double)count;
             for (int t = 0; t < THREAD_COUNTS; t++) {
-                const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i]};
+                const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i], 0};
                 double loss = NAN, alone = NAN;
                 uint32_t bits = 0, word;
                 cincel_loss_elements(&crew, CINCEL_LOSS_HUBER, 1.5f, x, target, count, &loss, dx);

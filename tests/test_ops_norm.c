@@ -211,7 +211,7 @@ static void check_case(const struct fixture *f, const struct cincel_isa *isa, st
                        double tolerance)
 {
     for (int t = 0; t < THREAD_COUNTS; t++) {
-        const struct cincel_crew crew = {f->team, thread_counts[t], isa};
+        const struct cincel_crew crew = {f->team, thread_counts[t], isa, 0};
         run(&crew, c, t % 2);
         for (int i = 0; i < OUTPUTS; i++) {
             const size_t bytes = c->out[i].count * sizeof(float);
@@ -291,7 +291,7 @@ static void check_golden(const struct fixture *f, const struct cincel_isa *isa, 
     load(c.in[BETA], golden_beta, GOLDEN_COLS);
     load(c.in[RUNNING_MEAN], golden_running_mean, GOLDEN_COLS);
     load(c.in[RUNNING_VAR], golden_running_var, GOLDEN_COLS);
-    run(&(struct cincel_crew){f->team, 2, isa}, &c, 0);
+    run(&(struct cincel_crew){f->team, 2, isa, 0}, &c, 0);
     same("y", c.out[Y].got, layer ? golden_layer_y : golden_batch_y, ALL);
     same("dx", c.out[DX].got, layer ? golden_layer_dx : golden_batch_dx, ALL);
     same("dgamma", c.out[DGAMMA].got, layer ? golden_layer_dgamma : golden_batch_dgamma, GOLDEN_COLS);
@@ -351,7 +351,7 @@ static void check_differences(const struct cincel_crew *crew, uint64_t seed, int
 static void test_differences(void **state)
 {
     const struct fixture *f = *state;
-    const struct cincel_crew crew = {f->team, 1, f->all.isas[0]};
+    const struct cincel_crew crew = {f->team, 1, f->all.isas[0], 0};
     const long cases = test_cases(10);
     for (long seed = 0; seed < cases; seed++) check_differences(&crew, (uint64_t)seed, (int)(seed % 2));
 }
@@ -361,7 +361,7 @@ static void test_differences(void **state)
 static void test_in_place_and_optional(void **state)
 {
     const struct fixture *f = *state;
-    const struct cincel_crew crew = {f->team, 3, f->all.isas[0]};
+    const struct cincel_crew crew = {f->team, 3, f->all.isas[0], 0};
     for (int layer = 0; layer < 2; layer++)
         for (size_t cols = 3; cols < 300; cols = cols * 6 + 1) {
             struct test_random r = {{cols, 4, 0}, 0};

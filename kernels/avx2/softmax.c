@@ -10,5 +10,6 @@ const struct cincel_softmax_row cincel_softmax_avx2 = {
     .log_run = softmax_log_run,
     .backward = softmax_backward,
     .log_backward = softmax_log_backward,
+    .is_first_max = softmax_is_first_max,
     .dot = softmax_dot,
 };

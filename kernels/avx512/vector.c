@@ -20,5 +20,7 @@ const struct cincel_vector_row cincel_vector_avx512 = {
     .add = vector_add,
     .add_scaled = vector_add_scaled,
     .copy_rows = vector_copy_rows,
+    .stream = vector_stream,
+    .fence = vector_fence,
     .sgd = vector_sgd,
 };
