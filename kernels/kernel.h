@@ -70,6 +70,36 @@ struct cincel_gemm_row {
     void (*strip)(const struct cincel_strip_args *args); /* NULL for rows that serve tails only */
 };
 
+/* --------------------------------------------------------------- convolution with few channels -- */
+
+/*
+ * C[i][j] = Σ_k at(i)[offset[k]] · b[k·nr + j]      i < m (any number), j < n, then + bias and activation
+ *
+ * at(0) = a, and at(i + 1) = at(i) + step, + turn where that ends a row: pixel i lies in column (col + i) mod
+ * width, and a row ends behind column width − 1. k ascending, one FMA chain an element. For short k, where
+ * gathering columns or pointers would cost as much as the FMAs.
+ */
+struct cincel_fewchan_args {
+    const float *a;
+    const ptrdiff_t *offset; /* [k], floats */
+    size_t step;             /* floats from pixel to pixel */
+    size_t col, width;       /* col < width */
+    ptrdiff_t turn;
+    const float *b; /* [k][nr], 64-byte aligned, unused columns zero */
+    float *c;
+    size_t ldc, m, k;
+    int n; /* 1 … nr */
+    int act;
+    const float *bias; /* [n], or NULL */
+    int stream;        /* 1: C goes past the caches, where n = nr, its addresses and the ISA allow */
+};
+
+struct cincel_fewchan_row {
+    const char *name; /* "fewchan_6x16_avx2" */
+    int mr, nr;
+    void (*run)(const struct cincel_fewchan_args *args);
+};
+
 /* ----------------------------------------------------------- outer-product tile (backward weights) */
 
 /*
@@ -414,6 +444,8 @@ struct cincel_isa {
     int outer_count;
     const struct cincel_winograd_row *winograd;
     int winograd_count;
+    const struct cincel_fewchan_row *fewchan;
+    int fewchan_count;
     const struct cincel_gemv_row *gemv;
     const struct cincel_pack_row *pack;
     const struct cincel_layout_row *layout;

@@ -10,6 +10,7 @@ const struct cincel_algo *const cincel_algos[] = {
     &cincel_algo_linear_gemv_forward,
     &cincel_algo_linear_gemv_backward_data,
     &cincel_algo_linear_gemv_backward_weights,
+    &cincel_algo_conv_fewchan_forward,
     &cincel_algo_conv_im2col_forward,
     &cincel_algo_conv_im2col_backward_data,
     &cincel_algo_conv_im2col_backward_weights,

@@ -19,6 +19,8 @@ extern const struct cincel_algo cincel_algo_conv_winograd4_backward_data;
 extern const struct cincel_algo cincel_algo_conv_winograd2_backward_weights;
 extern const struct cincel_algo cincel_algo_conv_winograd4_backward_weights;
 
+extern const struct cincel_algo cincel_algo_conv_fewchan_forward;
+
 extern const struct cincel_algo cincel_algo_linear_gemv_forward;
 extern const struct cincel_algo cincel_algo_linear_gemv_backward_data;
 extern const struct cincel_algo cincel_algo_linear_gemv_backward_weights;

@@ -1,5 +1,6 @@
-/* Strips of the gemm tile, and a matrix with one vector, on every usable ISA: bit for bit against the sums
-   their contracts state (kernels/kernel.h), every operand ending at an unreadable page. */
+/* Strips of the gemm tile, tiles of few-channel convolution, and a matrix with one vector, on every usable
+   ISA: bit for bit against the sums their contracts state (kernels/kernel.h), every operand ending at an
+   unreadable page. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,6 +81,64 @@ static void check_strip(const struct cincel_isa *isa, const struct cincel_gemm_r
     test_guarded_free(bias, n * sizeof(float));
 }
 
+/* One random walk over an image's rows; C has gaps, and what C holds before does not matter. */
+static void check_fewchan(const struct cincel_isa *isa, const struct cincel_fewchan_row *row,
+                          unsigned long seed)
+{
+    struct test_random r = {.source = {.seed = seed, .purpose = 13, .epoch = 0}, .next = 0};
+    struct cincel_fewchan_args g = {.step = (size_t)test_draw(&r, 1, 4),
+                                    .width = (size_t)test_draw(&r, 1, 2 * row->mr),
+                                    .turn = test_draw(&r, 0, 5),
+                                    .m = (size_t)test_draw(&r, 1, 4 * row->mr + 1),
+                                    .k = (size_t)test_draw(&r, 0, 40),
+                                    .n = test_draw(&r, 0, 1) ? row->nr : test_draw(&r, 1, row->nr),
+                                    .act = test_draw(&r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE,
+                                    .stream = test_draw(&r, 0, 1)};
+    g.col = (size_t)test_draw(&r, 0, (int)g.width - 1);
+    g.ldc = test_draw(&r, 0, 1) ? (size_t)row->nr : (size_t)(g.n + test_draw(&r, 0, 3));
+    const size_t nr = (size_t)row->nr, n = (size_t)g.n, reach = 30;
+    size_t *at = malloc(g.m * sizeof *at);
+    assert_non_null(at);
+    for (size_t i = 0, pixel = 0, col = g.col; i < g.m; i++) {
+        at[i] = pixel;
+        pixel += g.step;
+        if (++col < g.width) continue;
+        pixel += (size_t)g.turn;
+        col = 0;
+    }
+    ptrdiff_t *offset = test_guarded((g.k + !g.k) * sizeof *offset);
+    size_t used = 0;
+    for (size_t k = 0; k < g.k; k++) {
+        offset[k] = test_draw(&r, 0, (int)reach);
+        used = (size_t)offset[k] > used ? (size_t)offset[k] : used;
+    }
+    const size_t a_count = at[g.m - 1] + used + 1, c_count = (g.m - 1) * g.ldc + n;
+    float *a = random_floats(&r, a_count), *b = random_floats(&r, g.k * nr + !g.k);
+    float *c = random_floats(&r, c_count), *bias = random_floats(&r, n), *wanted = copy_of(c, c_count);
+    g.a = a;
+    g.offset = offset;
+    g.b = b;
+    g.c = c;
+    g.bias = test_draw(&r, 0, 1) ? bias : NULL;
+    for (size_t i = 0; i < g.m; i++)
+        for (size_t j = 0; j < n; j++) {
+            float sum = 0.0f;
+            for (size_t k = 0; k < g.k; k++)
+                sum = multiply_add(isa, a[at[i] + (size_t)offset[k]], b[k * nr + j], sum);
+            if (g.bias) sum += bias[j];
+            wanted[i * g.ldc + j] = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
+        }
+    row->run(&g);
+    check_equal(c, wanted, c_count, row->name, seed);
+    free(wanted);
+    free(at);
+    test_guarded_free(offset, (g.k + !g.k) * sizeof *offset);
+    test_guarded_free(a, a_count * sizeof(float));
+    test_guarded_free(b, (g.k * nr + !g.k) * sizeof(float));
+    test_guarded_free(c, c_count * sizeof(float));
+    test_guarded_free(bias, n * sizeof(float));
+}
+
 /* The 16 chains of a dot product, added in halves. */
 static float stated_dot(const struct cincel_isa *isa, const float *w, const float *x, size_t count)
 {
@@ -140,6 +199,21 @@ static void test_strips(void **state)
     }
 }
 
+static void test_few_channels(void **state)
+{
+    (void)state;
+    struct test_target target;
+    test_target_create(1, &target);
+    test_target_emulate(&target);
+    const long cases = test_cases(100);
+    for (int i = 0; target.isas[i]; i++) {
+        assert_true(target.isas[i]->fewchan_count > 0);
+        for (int j = 0; j < target.isas[i]->fewchan_count; j++)
+            for (long seed = 0; seed < cases; seed++)
+                check_fewchan(target.isas[i], &target.isas[i]->fewchan[j], (unsigned long)seed);
+    }
+}
+
 static void test_matrix_and_vector(void **state)
 {
     (void)state;
@@ -153,7 +227,7 @@ static void test_matrix_and_vector(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_strips),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_strips), cmocka_unit_test(test_few_channels),
                                        cmocka_unit_test(test_matrix_and_vector)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,293 @@
+/*
+ * Forward convolution of few input channels (first layers). The taps are flattened with the channels, so that
+ * k = kh·kw·c is one short run, and a kernel finds them through a table of offsets: neither columns (im2col)
+ * nor a pointer a tap and pixel (direct) are made, which for one channel take as long as the FMAs. What is
+ * copied is a strip: the rows of the padded input that a cut needs, 1/oc of what the cut writes.
+ *
+ * A cut is a band of output rows of one image. Every worker packs the weights for itself: they are few, and
+ * nobody waits at a barrier.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/status.h"
+#include "ops/conv.h"
+#include "ops/conv_columns.h"
+#include "ops/epilogue.h"
+
+/* Beyond it a panel of 16 columns no longer shares L1 with what it meets, and direct is as good. */
+enum { K_MAX = 384, CHANNELS_MAX = 8 };
+
+enum fewchan_knob { PIXELS, STREAM, KNOBS };
+
+static const int pixels_values[] = {24, 48, 96, 192};
+static const int stream_values[] = {0, 1};
+
+#define VALUES(list) list, (int)(sizeof list / sizeof list[0])
+static const struct cincel_knob knobs[KNOBS] = {
+    [PIXELS] = {"pixels", false, VALUES(pixels_values)}, /* that meet all panels of weights in turn */
+    [STREAM] = {"stream", false, VALUES(stream_values)}, /* 1: y goes past the caches */
+};
+
+struct cincel_prepared {
+    struct cincel_columns cols;
+    const struct cincel_isa *isa;
+    const struct cincel_fewchan_row *row;
+    struct cincel_epilogue epilogue;
+    bool stream;
+    int threads;
+    size_t oc, panels, panel_floats;
+    size_t block_pixels;
+    size_t band_rows, bands, cuts; /* output rows of a cut; cuts of an image; of all */
+    size_t strip_floats, private_bytes;
+    ptrdiff_t offset[K_MAX]; /* of a tap's channel from a pixel's first */
+};
+
+/* -------------------------------------------------------------------------------- what is chosen -- */
+
+static const struct cincel_fewchan_row *find_row(const struct cincel_isa *isa, const char *name)
+{
+    for (int i = 0; i < isa->fewchan_count; i++)
+        if (strcmp(isa->fewchan[i].name, name) == 0) return &isa->fewchan[i];
+    return NULL;
+}
+
+static const char *row_name(const struct cincel_isa *isa, int i)
+{
+    return i < isa->fewchan_count ? isa->fewchan[i].name : NULL;
+}
+
+/* Cuts of some 20 µs, 8 for each of many threads: the rows a kernel overlaps are copied twice. */
+static const double cut_flops_min = 5e5, cut_flops_max = 8e6;
+enum { CUTS_WANTED = 1024 };
+
+static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                   const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    *p = (struct cincel_prepared){.isa = cincel_isa_find(t, c->isa),
+                                  .stream = c->knob[STREAM] != 0,
+                                  .threads = c->threads,
+                                  .oc = (size_t)d->oc,
+                                  .block_pixels = (size_t)c->knob[PIXELS]};
+    p->epilogue = cincel_epilogue_of(p->isa, d);
+    p->row = find_row(p->isa, c->row);
+    cincel_columns_derive(problem, &p->cols);
+    const struct cincel_columns *s = &p->cols;
+    const size_t nr = (size_t)p->row->nr;
+    p->panels = cincel_div_up(p->oc, nr);
+    p->panel_floats = cincel_round_up(s->k * nr, CINCEL_ALIGN / sizeof(float));
+
+    const double row_flops = 2.0 * (double)s->ow * (double)s->k * (double)p->oc;
+    double flops = row_flops * (double)s->oh * (double)s->images / CUTS_WANTED;
+    flops = flops < cut_flops_min ? cut_flops_min : flops > cut_flops_max ? cut_flops_max : flops;
+    const double rows = flops / row_flops;
+    p->band_rows = rows < 1.0 ? 1 : rows > (double)s->oh ? s->oh : (size_t)rows;
+    p->bands = cincel_div_up(s->oh, p->band_rows);
+    p->band_rows = cincel_div_up(s->oh, p->bands);
+    p->bands = cincel_div_up(s->oh, p->band_rows);
+    p->cuts = s->images * p->bands;
+
+    const size_t strip_rows = (p->band_rows - 1) * s->stride_h + (s->kh - 1) * s->dilation_h + 1;
+    p->strip_floats = strip_rows * s->strip_w * s->ic;
+    struct cincel_carver mine = {NULL, 0};
+    cincel_carve(&mine, p->panels * p->panel_floats * sizeof(float));
+    cincel_carve(&mine, p->strip_floats * sizeof(float));
+    p->private_bytes = mine.used;
+}
+
+static bool refuse(char why[CINCEL_WHY], const char *phrase)
+{
+    snprintf(why, CINCEL_WHY, "fewchan: %s", phrase);
+    return false;
+}
+
+/* No product of derive() overflows: the strip is no larger than the padded image, and k is small. */
+static bool fits(const cincel_conv_desc *d, int threads)
+{
+    size_t strip, weights, total;
+    if (!cincel_mul((size_t)d->ih + 2 * (size_t)d->kh * d->dilation_h, CHANNELS_MAX, &strip)) return false;
+    if (!cincel_mul(strip, (size_t)d->iw + 2 * (size_t)d->kw * d->dilation_w, &strip)) return false;
+    if (!cincel_mul((size_t)d->oc + 128, K_MAX + 16, &weights)) return false;
+    if (__builtin_add_overflow(strip, weights, &total)) return false;
+    return cincel_mul(total, ((size_t)threads + 1) * sizeof(float), &total) && total < PTRDIFF_MAX / 2;
+}
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    (void)t;
+    const cincel_conv_desc *d = &problem->conv.d;
+    if (d->groups != 1) return refuse(why, "groups are not served");
+    if (d->ic > CHANNELS_MAX || (size_t)d->kh * d->kw * d->ic > K_MAX) return refuse(why, "too many taps");
+    if (!fits(d, c->threads)) return refuse(why, "sizes overflow");
+    if (c->knob[STREAM] && d->activation != CINCEL_ACT_NONE && d->activation != CINCEL_ACT_RELU)
+        return refuse(why, "stream=1 leaves nothing in the caches to activate");
+    const size_t pixels = (size_t)problem->conv.oh * problem->conv.ow;
+    if (c->knob[PIXELS] > pixels_values[0] && (size_t)c->knob[PIXELS] / 2 >= pixels)
+        return refuse(why, "fewer pixels are all");
+    return true;
+}
+
+static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                     struct cincel_choice *c)
+{
+    (void)t;
+    const size_t pixels = (size_t)problem->conv.oh * problem->conv.ow;
+    memset(c->knob, 0, sizeof c->knob);
+    c->knob[PIXELS] = pixels > 24 ? 48 : 24;
+}
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
+                        const struct cincel_choice *c)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    return p.private_bytes * (size_t)p.threads;
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
+                 const struct cincel_choice *c, struct cincel_cost *out)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    const struct cincel_columns *s = &p.cols;
+    const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr, k = (double)s->k;
+    const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
+    const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
+    const size_t block = cincel_min(p.block_pixels, p.band_rows * s->ow);
+    const double calls =
+        (double)p.cuts * (double)p.panels * (double)cincel_div_up(p.band_rows * s->ow, block);
+    const double tiles = calls * (double)cincel_div_up(block, (size_t)p.row->mr);
+    const double even = (double)(cincel_div_up(p.cuts, (size_t)p.threads) * (size_t)p.threads);
+
+    *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * k};
+    /* a tile is cleared, stored, and has its pointers walked: about as long as two steps, half of it hidden
+     */
+    out->efficiency = 0.97 * loads * latency * k / (k + 1.0);
+    out->bytes = cincel_problem_bytes(problem);
+    out->balance = even / (double)p.cuts;
+    out->calls = calls;
+    out->cuts = (double)p.cuts;
+    out->copied = sizeof(float) * ((double)p.cuts * (double)p.strip_floats +
+                                   (double)p.threads * (double)(p.panels * p.panel_floats));
+}
+
+static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
+                           const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
+    if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
+    derive(t, problem, c, p);
+    const struct cincel_columns *s = &p->cols;
+    for (size_t k = 0; k < s->k; k++) {
+        const size_t th = k / s->ic / s->kw, tw = k / s->ic % s->kw;
+        p->offset[k] =
+            (ptrdiff_t)((th * s->dilation_h * s->strip_w + tw * s->dilation_w) * s->ic + k % s->ic);
+    }
+    *out = p;
+    return CINCEL_OK;
+}
+
+static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
+
+/* ------------------------------------------------------------------------------------- the work -- */
+
+struct job {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+};
+
+static void pack(const struct job *job, float *weights)
+{
+    const struct cincel_prepared *p = job->p;
+    const size_t k = p->cols.k, nr = (size_t)p->row->nr;
+    for (size_t panel = 0; panel < p->panels; panel++)
+        p->isa->pack->transpose(job->t->w + panel * nr * k, k, k, (int)cincel_min(nr, p->oc - panel * nr),
+                                (int)nr, weights + panel * p->panel_floats);
+}
+
+/* Pixels begin … end−1 of the band whose strip this is, y its first output. */
+static void block(const struct job *job, size_t begin, size_t end, const float *weights, const float *strip,
+                  float *y)
+{
+    const struct cincel_prepared *p = job->p;
+    const struct cincel_columns *s = &p->cols;
+    const size_t step = s->stride_w * s->ic, pitch = s->stride_h * s->strip_w * s->ic;
+    const size_t nr = (size_t)p->row->nr, row = begin / s->ow, col = begin % s->ow;
+    struct cincel_fewchan_args args = {
+        .a = strip + row * pitch + col * step,
+        .offset = p->offset,
+        .step = step,
+        .col = col,
+        .width = s->ow,
+        .turn = (ptrdiff_t)pitch - (ptrdiff_t)(s->ow * step),
+        .ldc = p->oc,
+        .m = end - begin,
+        .k = s->k,
+        .act = cincel_epilogue_in_tile(&p->epilogue),
+        .stream = p->stream,
+    };
+    y += begin * p->oc;
+    for (size_t panel = 0; panel < p->panels; panel++) {
+        args.b = weights + panel * p->panel_floats;
+        args.c = y + panel * nr;
+        args.n = (int)cincel_min(nr, p->oc - panel * nr);
+        args.bias = job->t->bias ? job->t->bias + panel * nr : NULL;
+        p->row->run(&args);
+    }
+    cincel_epilogue_row(&p->epilogue, y, (end - begin) * p->oc);
+}
+
+static void body(void *data, struct cincel_worker *worker, size_t phase)
+{
+    (void)phase;
+    const struct job *job = data;
+    const struct cincel_prepared *p = job->p;
+    const struct cincel_columns *s = &p->cols;
+    struct cincel_carver mine = {(char *)job->t->workspace + (size_t)worker->id * p->private_bytes, 0};
+    float *weights = cincel_carve(&mine, p->panels * p->panel_floats * sizeof(float));
+    float *strip = cincel_carve(&mine, p->strip_floats * sizeof(float));
+    bool packed = false;
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < p->cuts) {
+        if (!packed) pack(job, weights);
+        packed = true;
+        const size_t image = cut / p->bands, row = cut % p->bands * p->band_rows;
+        const size_t first = (image * s->oh + row) * s->ow;
+        const size_t pixels = cincel_min(p->band_rows, s->oh - row) * s->ow;
+        size_t count;
+        const size_t strip_row = cincel_columns_rows(s, first, first + pixels, &count);
+        cincel_columns_strip(s, job->t->x, strip_row, count, strip);
+        for (size_t begin = 0; begin < pixels; begin += p->block_pixels)
+            block(job, begin, cincel_min(begin + p->block_pixels, pixels), weights, strip,
+                  job->t->y + first * p->oc);
+    }
+}
+
+static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)
+{
+    struct job job = {p, t};
+    assert(t->x && t->w && t->y && t->workspace);
+    cincel_team_run(team, p->threads, 1, body, &job);
+}
+
+const struct cincel_algo cincel_algo_conv_fewchan_forward = {
+    .name = "fewchan",
+    .op = CINCEL_OP_CONV,
+    .pass = CINCEL_FORWARD,
+    .knobs = knobs,
+    .knob_count = KNOBS,
+    .row = row_name,
+    .check = check,
+    .defaults = defaults,
+    .cost = cost,
+    .workspace = workspace,
+    .error = 2.5e-7, /* direct's: the same chains */
+    .standard = cincel_algo_never_standard,
+    .build = build,
+    .discard = discard,
+    .run = run,
+};
