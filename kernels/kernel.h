@@ -175,6 +175,46 @@ struct cincel_pack_row {
     void (*split)(const struct cincel_split_args *args);
 };
 
+/* ----------------------------------------------------------------------- depthwise convolution -- */
+
+/*
+ * A run of pixels that see the same taps, each channel by itself:
+ *   y[p·y_px + c] (+)= Σ_i Σ_j x[p·x_px + i·x_row + j·x_col + c] · w[i·w_row + j·w_col + c]
+ * i < taps_h, j < taps_w, c < channels; one FMA chain an element, then + bias and activation. No taps: an
+ * empty sum. Steps are in floats and may be negative.
+ */
+struct cincel_depthwise_args {
+    const float *x, *w;
+    float *y;
+    ptrdiff_t x_px, x_row, x_col;
+    ptrdiff_t w_row, w_col;
+    ptrdiff_t y_px;
+    size_t taps_h, taps_w, pixels, channels;
+    const float *bias; /* [channels], or NULL */
+    int load_y;        /* 1: the chain starts from y; 0: from 0 */
+    int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU */
+};
+
+/*
+ * Weight gradients of the taps of one kernel row, over pixels that see all of them:
+ *   w[t·w_col + c] += Σ_r Σ_p x[r·x_row + p·x_px + t·x_col + c] · dy[r·dy_row + p·dy_px + c]
+ * r < rows, p < pixels, t < taps, c < channels; one FMA chain an element, which starts from w.
+ */
+struct cincel_depthwise_weights_args {
+    const float *x, *dy;
+    float *w;
+    ptrdiff_t x_row, x_px, x_col;
+    ptrdiff_t dy_row, dy_px;
+    ptrdiff_t w_col;
+    size_t rows, pixels, taps, channels;
+};
+
+struct cincel_depthwise_row {
+    const char *name; /* "depthwise_avx2" */
+    void (*gather)(const struct cincel_depthwise_args *args);
+    void (*weights)(const struct cincel_depthwise_weights_args *args);
+};
+
 /* ------------------------------------------------------------------------------------- layouts -- */
 
 struct cincel_layout_row {
@@ -446,6 +486,7 @@ struct cincel_isa {
     int winograd_count;
     const struct cincel_fewchan_row *fewchan;
     int fewchan_count;
+    const struct cincel_depthwise_row *depthwise;
     const struct cincel_gemv_row *gemv;
     const struct cincel_pack_row *pack;
     const struct cincel_layout_row *layout;

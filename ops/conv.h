@@ -12,6 +12,10 @@ extern const struct cincel_algo cincel_algo_conv_im2col_forward;
 extern const struct cincel_algo cincel_algo_conv_im2col_backward_data;
 extern const struct cincel_algo cincel_algo_conv_im2col_backward_weights;
 
+extern const struct cincel_algo cincel_algo_conv_depthwise_forward;
+extern const struct cincel_algo cincel_algo_conv_depthwise_backward_data;
+extern const struct cincel_algo cincel_algo_conv_depthwise_backward_weights;
+
 extern const struct cincel_algo cincel_algo_conv_winograd2_forward;
 extern const struct cincel_algo cincel_algo_conv_winograd2_backward_data;
 extern const struct cincel_algo cincel_algo_conv_winograd4_forward;

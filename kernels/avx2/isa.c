@@ -15,6 +15,7 @@ const struct cincel_isa cincel_isa_avx2 = {
     .winograd_count = CINCEL_WINOGRAD_COUNT,
     .fewchan = cincel_fewchan_avx2,
     .fewchan_count = CINCEL_FEWCHAN_COUNT,
+    .depthwise = &cincel_depthwise_avx2,
     .gemv = &cincel_gemv_avx2,
     .pack = &cincel_pack_avx2,
     .layout = &cincel_layout_avx2,

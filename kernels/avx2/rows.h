@@ -9,6 +9,7 @@ enum { CINCEL_GEMM_COUNT = 18, CINCEL_OUTER_COUNT = 17, CINCEL_WINOGRAD_COUNT = 
 extern const struct cincel_gemm_row cincel_gemm_avx2[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_avx2[CINCEL_OUTER_COUNT];
 extern const struct cincel_fewchan_row cincel_fewchan_avx2[CINCEL_FEWCHAN_COUNT];
+extern const struct cincel_depthwise_row cincel_depthwise_avx2;
 extern const struct cincel_gemv_row cincel_gemv_avx2;
 extern const struct cincel_pack_row cincel_pack_avx2;
 extern const struct cincel_layout_row cincel_layout_avx2;

@@ -16,6 +16,7 @@ const struct cincel_isa cincel_isa_avx512 = {
     .winograd_count = CINCEL_WINOGRAD_COUNT,
     .fewchan = cincel_fewchan_avx512,
     .fewchan_count = CINCEL_FEWCHAN_COUNT,
+    .depthwise = &cincel_depthwise_avx512,
     .gemv = &cincel_gemv_avx512,
     .pack = &cincel_pack_avx512,
     .layout = &cincel_layout_avx512,

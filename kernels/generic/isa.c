@@ -15,6 +15,7 @@ const struct cincel_isa cincel_isa_generic = {
     .winograd_count = CINCEL_WINOGRAD_COUNT,
     .fewchan = cincel_fewchan_generic,
     .fewchan_count = CINCEL_FEWCHAN_COUNT,
+    .depthwise = &cincel_depthwise_generic,
     .gemv = &cincel_gemv_generic,
     .pack = &cincel_pack_generic,
     .layout = &cincel_layout_generic,

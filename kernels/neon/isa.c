@@ -15,6 +15,7 @@ const struct cincel_isa cincel_isa_neon = {
     .winograd_count = CINCEL_WINOGRAD_COUNT,
     .fewchan = cincel_fewchan_neon,
     .fewchan_count = CINCEL_FEWCHAN_COUNT,
+    .depthwise = &cincel_depthwise_neon,
     .gemv = &cincel_gemv_neon,
     .pack = &cincel_pack_neon,
     .layout = &cincel_layout_neon,

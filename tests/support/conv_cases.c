@@ -69,6 +69,12 @@ static void draw_three(struct test_random *r, cincel_conv_desc *d)
     d->pad_right = test_draw(r, 0, 2);
 }
 
+/* Every channel by itself. */
+static void draw_depthwise(struct test_random *r, cincel_conv_desc *d)
+{
+    d->ic = d->oc = d->groups = test_draw(r, 0, 1) ? test_draw(r, 2, 20) : test_draw(r, 21, 150);
+}
+
 void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out)
 {
     for (;;) {
@@ -81,6 +87,7 @@ void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_pr
         draw_axis(r, &d.iw, &d.kw, &d.stride_w, &d.dilation_w, &d.pad_left, &d.pad_right);
         if (test_draw(r, 0, 7) == 0) d.iw = test_draw(r, 70, 200); /* rows longer than any block */
         if (test_draw(r, 0, 3) == 0) draw_three(r, &d);
+        if (test_draw(r, 0, 5) == 0) draw_depthwise(r, &d);
         draw_activation(r, pass, &d);
         if (test_draw(r, 0, 7) == 0) draw_linear(r, &d);
         if (pass != CINCEL_FORWARD) d.accumulate = test_draw(r, 0, 2) == 0;

@@ -1,0 +1,340 @@
+/* Depthwise convolution, forward and backward-data. The scheme is told in conv_depthwise.h. */
+#include "ops/conv_depthwise.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/status.h"
+#include "ops/conv.h"
+#include "ops/conv_geometry.h"
+
+enum knob { STRIP, KNOBS };
+
+static const int strip_values[] = {6, 12, 24, 48, 96, 65536};
+static const struct cincel_knob knobs[KNOBS] = {
+    [STRIP] = {"strip", false, strip_values, (int)(sizeof strip_values / sizeof *strip_values)}, /* columns */
+};
+
+struct cincel_prepared {
+    struct cincel_problem problem;
+    struct cincel_conv_geometry g;
+    const struct cincel_isa *isa;
+    struct cincel_epilogue epilogue;
+    bool forward, gradient;
+    int threads, strip;
+    size_t channels, pitch; /* of all taps' rows of packed weights */
+    size_t taps;
+    size_t band_rows, bands;
+    size_t block, blocks; /* of channels */
+    size_t cuts, pack_cuts, dz_cuts;
+    size_t weight_floats, dz_floats;
+};
+
+/* ------------------------------------------------------------------------------------ the table -- */
+
+const char *cincel_depthwise_row_name(const struct cincel_isa *isa, int i)
+{
+    return isa->depthwise && i == 0 ? "" : NULL;
+}
+
+bool cincel_depthwise_serves(const struct cincel_problem *p, char why[CINCEL_WHY])
+{
+    enum { SLICES = 64 }; /* more than either half keeps of packed weights */
+    const cincel_conv_desc *d = &p->conv.d;
+    if (d->groups < 2 || d->ic != d->groups || d->oc != d->groups) {
+        snprintf(why, CINCEL_WHY, "depthwise: needs groups = ic = oc > 1");
+        return false;
+    }
+    size_t floats = ((size_t)d->oc + CINCEL_DEPTHWISE_BLOCK) * SLICES * sizeof(float);
+    if (!cincel_mul(floats, (size_t)d->kh * (size_t)d->kw + 1, &floats) || floats > PTRDIFF_MAX / 4) {
+        snprintf(why, CINCEL_WHY, "depthwise: sizes overflow");
+        return false;
+    }
+    return true;
+}
+
+/* Cuts are fixed by the problem: about this many flops each, so that claiming one does not show; channels are
+   divided where images and bands give few. */
+static const double cut_flops = 4e5;
+enum { CUTS_WANTED = 64, BLOCK_MIN = 64 };
+
+static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                   const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    *p = (struct cincel_prepared){.problem = *problem,
+                                  .isa = cincel_isa_find(t, c->isa),
+                                  .forward = problem->pass == CINCEL_FORWARD,
+                                  .threads = c->threads,
+                                  .strip = c->knob[STRIP],
+                                  .channels = (size_t)d->oc,
+                                  .taps = (size_t)d->kh * (size_t)d->kw};
+    cincel_conv_geometry(problem, &p->g);
+    p->epilogue = cincel_epilogue_of(p->isa, d);
+    p->gradient = !p->forward && d->activation != CINCEL_ACT_NONE;
+    p->pitch = cincel_round_up(p->channels, CINCEL_ALIGN / sizeof(float));
+
+    const size_t rows = (size_t)p->g.out_h, images = (size_t)p->g.images;
+    const double row_flops = cincel_problem_flops(problem) / (double)(images * rows);
+    const double wanted = cut_flops / row_flops;
+    p->band_rows = wanted < 1.0 ? 1 : wanted > (double)rows ? rows : (size_t)wanted;
+    p->bands = cincel_div_up(rows, p->band_rows);
+    p->band_rows = cincel_div_up(rows, p->bands);
+    p->bands = cincel_div_up(rows, p->band_rows);
+    const size_t split = cincel_div_up(CUTS_WANTED, images * p->bands);
+    p->block = cincel_round_up(cincel_max(cincel_div_up(p->channels, split), BLOCK_MIN), BLOCK_MIN);
+    p->block = cincel_min(p->block, p->channels);
+    p->blocks = cincel_div_up(p->channels, p->block);
+    p->cuts = images * p->bands * p->blocks;
+
+    p->weight_floats = p->taps * p->pitch;
+    p->pack_cuts = cincel_div_up(p->channels, CINCEL_DEPTHWISE_BLOCK);
+    if (p->gradient) {
+        p->dz_floats = images * (size_t)p->g.src_h * (size_t)p->g.src_w * p->channels;
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_DEPTHWISE_DZ);
+    }
+}
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
+                        const struct cincel_choice *c)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    struct cincel_carver carver = {NULL, 0};
+    cincel_carve(&carver, p.weight_floats * sizeof(float));
+    cincel_carve(&carver, p.dz_floats * sizeof(float));
+    return carver.used;
+}
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    (void)t;
+    if (!cincel_depthwise_serves(problem, why)) return false;
+    const int width = problem->pass == CINCEL_FORWARD ? problem->conv.ow : problem->conv.d.iw;
+    if (c->knob[STRIP] > strip_values[0] && c->knob[STRIP] / 2 >= width) {
+        snprintf(why, CINCEL_WHY, "depthwise: a smaller strip covers a row");
+        return false;
+    }
+    return true;
+}
+
+/* The widest strip whose source and output rows fit half of a 32 KB L1. */
+static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                     struct cincel_choice *c)
+{
+    (void)t;
+    const cincel_conv_desc *d = &problem->conv.d;
+    const bool forward = problem->pass == CINCEL_FORWARD;
+    const int width = forward ? problem->conv.ow : d->iw;
+    const double column = ((double)d->kh * (forward ? d->stride_w : 1) + 1.0) * d->oc * sizeof(float);
+    memset(c->knob, 0, sizeof c->knob);
+    c->knob[STRIP] = strip_values[0];
+    for (int i = 1; i < knobs[STRIP].count; i++)
+        if (strip_values[i] * column <= 32768.0 && strip_values[i] / 2 < width)
+            c->knob[STRIP] = strip_values[i];
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
+                 const struct cincel_choice *c, struct cincel_cost *out)
+{
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    const double lanes = p.isa->vector_floats, floats = sizeof(float);
+    const double width = (double)cincel_div_up(p.channels, (size_t)p.isa->vector_floats) * lanes;
+    const double rounds = (double)cincel_div_up(p.cuts, (size_t)p.threads);
+    *out = (struct cincel_cost){.flops = cincel_problem_flops(problem) * width / (double)p.channels};
+    /* 6x2 tiles: 14 loads for 12 FMAs, and the ends of a short chain */
+    out->efficiency = 0.8 * (double)p.taps / ((double)p.taps + 2.0);
+    out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
+    out->copied = floats * (double)(p.weight_floats + p.dz_floats);
+    out->balance = rounds * p.threads / (double)p.cuts < 1.0 ? 1.0 : rounds * p.threads / (double)p.cuts;
+    out->cuts = (double)p.cuts;
+    out->phases = 2.0;
+    out->calls = (double)p.g.images * p.g.out_h * (double)p.blocks *
+                 (double)(cincel_div_up((size_t)p.g.out_w, (size_t)p.strip) + (size_t)p.g.kw - 1);
+}
+
+static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
+                           const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
+    if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
+    derive(t, problem, c, p);
+    *out = p;
+    return CINCEL_OK;
+}
+
+static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
+
+/* ----------------------------------------------------------------------------------- executing -- */
+
+struct call {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+    float *weights, *dz; /* [taps][pitch]; dy · act'(y) */
+    const float *source;
+    float *out;
+};
+
+/* A band of output rows of one image, and a block of channels. */
+struct piece {
+    size_t image, begin, end;
+    size_t channel, channels;
+};
+
+/* The taps of position i that exist: *first … return value − 1. */
+static int clip(const struct cincel_conv_axis *a, int i, int size, int *first)
+{
+    const ptrdiff_t at = (ptrdiff_t)i * a->src_step + a->offset;
+    ptrdiff_t begin = 0, end = a->taps;
+    if (at < 0) begin = (-at + a->offset_step - 1) / a->offset_step;
+    if (at + (a->taps - 1) * (ptrdiff_t)a->offset_step >= size)
+        end = size > at ? (size - at - 1) / a->offset_step + 1 : 0;
+    *first = (int)(begin < end ? begin : end < 0 ? 0 : end);
+    return end < 0 ? 0 : (int)end;
+}
+
+/* Columns begin … end−1 of a phase, which see the same taps, over the rows of a piece. */
+static void columns(const struct call *call, const struct piece *piece, const struct cincel_conv_axis *rows,
+                    const struct cincel_conv_axis *cols, int begin, int end)
+{
+    const struct cincel_prepared *p = call->p;
+    const struct cincel_conv_geometry *g = &p->g;
+    const ptrdiff_t c = (ptrdiff_t)p->channels, pitch = (ptrdiff_t)p->pitch;
+    const bool inner = begin >= cols->inner_begin && end <= cols->inner_end;
+    int left = 0;
+    const int right = inner ? cols->taps : clip(cols, begin, g->src_w, &left);
+    struct cincel_depthwise_args args = {
+        .x_px = cols->src_step * c,
+        .x_row = (ptrdiff_t)rows->offset_step * g->src_w * c,
+        .x_col = cols->offset_step * c,
+        .w_row = (ptrdiff_t)rows->kernel_step * g->kw * pitch,
+        .w_col = cols->kernel_step * pitch,
+        .y_px = cols->out_step * c,
+        .taps_w = (size_t)(right - left),
+        .pixels = (size_t)(end - begin),
+        .channels = piece->channels,
+        .bias = p->forward && call->t->bias ? call->t->bias + piece->channel : NULL,
+        .load_y = !p->forward && p->problem.conv.d.accumulate,
+        .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE};
+    const ptrdiff_t src_col = (ptrdiff_t)begin * cols->src_step + cols->offset + left * cols->offset_step;
+    const ptrdiff_t out_col = cols->out_start + (ptrdiff_t)begin * cols->out_step;
+    const int kernel_col = cols->kernel + left * cols->kernel_step;
+
+    const int first = (int)piece->begin <= rows->out_start
+                          ? 0
+                          : ((int)piece->begin - rows->out_start + rows->out_step - 1) / rows->out_step;
+    for (int i = first; i < rows->count; i++) {
+        const size_t out_row = (size_t)rows->out_start + (size_t)i * (size_t)rows->out_step;
+        if (out_row >= piece->end) break;
+        int top;
+        args.taps_h = (size_t)(clip(rows, i, g->src_h, &top) - top);
+        args.x = call->source;
+        args.w = call->weights;
+        if (args.taps_h > 0 && args.taps_w > 0) {
+            const ptrdiff_t src_row = (ptrdiff_t)i * rows->src_step + rows->offset + top * rows->offset_step;
+            args.x += (((ptrdiff_t)piece->image * g->src_h + src_row) * g->src_w + src_col) * c +
+                      (ptrdiff_t)piece->channel;
+            args.w += ((rows->kernel + (ptrdiff_t)top * rows->kernel_step) * g->kw + kernel_col) * pitch +
+                      (ptrdiff_t)piece->channel;
+        } else {
+            args.taps_h = 0;
+        }
+        args.y = call->out +
+                 (((ptrdiff_t)(piece->image * (size_t)g->out_h + out_row)) * g->out_w + out_col) * c +
+                 (ptrdiff_t)piece->channel;
+        p->isa->depthwise->gather(&args);
+    }
+}
+
+/* One phase: columns at the edges by themselves, those between in strips. */
+static void phase_of_piece(const struct call *call, const struct piece *piece,
+                           const struct cincel_conv_axis *rows, const struct cincel_conv_axis *cols)
+{
+    const int strip = call->p->strip;
+    for (int i = 0, end; i < cols->count; i = end) {
+        end = i + 1;
+        if (i >= cols->inner_begin && i < cols->inner_end)
+            end = cols->inner_end - i > strip ? i + strip : cols->inner_end;
+        columns(call, piece, rows, cols, i, end);
+    }
+}
+
+static void finish(const struct call *call, const struct piece *piece)
+{
+    const struct cincel_prepared *p = call->p;
+    if (p->epilogue.act == (cincel_activation)cincel_epilogue_in_tile(&p->epilogue)) return;
+    const size_t width = (size_t)p->g.out_w, rows = (size_t)p->g.out_h;
+    const bool whole = piece->channels == p->channels;
+    const size_t runs = (piece->end - piece->begin) * (whole ? 1 : width);
+    const size_t run = whole ? width * p->channels : piece->channels;
+    float *to = call->out + (piece->image * rows + piece->begin) * width * p->channels + piece->channel;
+    for (size_t r = 0; r < runs; r++, to += whole ? run : p->channels)
+        cincel_epilogue_row(&p->epilogue, to, run);
+}
+
+static void compute(const struct call *call, size_t cut)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t block = cut % p->blocks, band = cut / p->blocks % p->bands;
+    struct piece piece = {
+        .image = cut / p->blocks / p->bands, .begin = band * p->band_rows, .channel = block * p->block};
+    piece.end = cincel_min(piece.begin + p->band_rows, (size_t)p->g.out_h);
+    piece.channels = cincel_min(p->block, p->channels - piece.channel);
+    for (int h = 0; h < p->g.phases_h; h++) {
+        struct cincel_conv_axis rows;
+        cincel_conv_rows(&p->problem, h, &rows);
+        for (int w = 0; w < p->g.phases_w; w++) {
+            struct cincel_conv_axis cols;
+            cincel_conv_cols(&p->problem, w, &cols);
+            phase_of_piece(call, &piece, &rows, &cols);
+        }
+    }
+    if (p->forward) finish(call, &piece);
+}
+
+static void body(void *job, struct cincel_worker *worker, size_t phase)
+{
+    const struct call *call = job;
+    const struct cincel_prepared *p = call->p;
+    size_t cut;
+    if (phase == 1) {
+        while ((cut = cincel_claim(worker)) < p->cuts) compute(call, cut);
+        return;
+    }
+    while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
+        if (cut >= p->pack_cuts) {
+            cincel_depthwise_dz(&p->epilogue, call->t, call->dz, p->dz_floats, cut - p->pack_cuts);
+            continue;
+        }
+        const size_t channel = cut * CINCEL_DEPTHWISE_BLOCK;
+        p->isa->layout->transpose(call->t->w + channel * p->taps, p->taps,
+                                  cincel_min(p->channels - channel, CINCEL_DEPTHWISE_BLOCK), p->taps,
+                                  call->weights + channel, p->pitch);
+    }
+}
+
+static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)
+{
+    struct cincel_carver space = {t->workspace, 0};
+    struct call call = {.p = p, .t = t};
+    call.weights = cincel_carve(&space, p->weight_floats * sizeof(float));
+    call.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
+    call.source = p->forward ? t->x : p->gradient ? call.dz : t->dy;
+    call.out = p->forward ? t->y : t->dx;
+    assert(call.source && call.out && t->w);
+    cincel_team_run(team, p->threads, 2, body, &call);
+}
+
+/* Direct's constant: the same chains. */
+#define DEPTHWISE_ROW(pass_)                                                                           \
+    {                                                                                                  \
+        .name = "depthwise", .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = KNOBS, \
+        .row = cincel_depthwise_row_name, .check = check, .defaults = defaults, .cost = cost,          \
+        .workspace = workspace, .error = 2.5e-7, .build = build, .discard = discard, .run = run,       \
+    }
+
+const struct cincel_algo cincel_algo_conv_depthwise_forward = DEPTHWISE_ROW(CINCEL_FORWARD);
+const struct cincel_algo cincel_algo_conv_depthwise_backward_data = DEPTHWISE_ROW(CINCEL_BACKWARD_DATA);
