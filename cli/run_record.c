@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/status.h"
 #include "core/atomic_file.h"
+#include "core/status.h"
 
 static cincel_status make_folder(const char *path)
 {

@@ -312,7 +312,7 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
         const size_t channel = cut * CINCEL_DEPTHWISE_BLOCK;
         p->isa->layout->transpose(call->t->w + channel * p->taps, p->taps,
                                   cincel_min(p->channels - channel, CINCEL_DEPTHWISE_BLOCK), p->taps,
-                                  call->weights + channel, p->pitch);
+                                  call->weights + channel, p->pitch, 0);
     }
 }
 

@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/support/scratch.h"
 #include "core/atomic_file.h"
+#include "tests/support/scratch.h"
 
 static void expect_content(struct scratch *s, const char *name, const char *text)
 {
