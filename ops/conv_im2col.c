@@ -278,8 +278,10 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
 
     *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * (double)p.k};
-    /* around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part */
-    out->efficiency = 0.97 * loads * latency * (double)p.part / ((double)p.part + 3.0);
+    /* Around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part. 0.93: without
+       copies direct's tiles, which fetch the next one's rows ahead, are a little ahead of strips (1024 -> 256
+       channels, 1x1: 93 against 81 % of peak). */
+    out->efficiency = 0.93 * loads * latency * (double)p.part / ((double)p.part + 3.0);
     out->bytes = cincel_problem_bytes(problem) + (p.fused ? 0.0 : floats * weights) +
                  2.0 * floats * (double)p.dz_floats;
     out->calls = tiles / ((double)p.block_pixels / mr) * (double)p.parts;
@@ -288,6 +290,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->phases = p.pack_cuts + p.dz_cuts > 0 ? 2.0 : 1.0;
     out->copied = floats * (weights + (double)p.dz_floats);
     if (s->pointwise) return;
+    /* columns of many channels are long and soon out of L1: 80 channels, 1x3, take twice direct's time */
+    if (s->ic / s->groups >= 16) out->efficiency *= 0.5;
     /* backward: columns are read, and the strip with them, where forward only writes them */
     out->copied += floats * rows * (double)(s->groups * s->k) * (p.forward ? 1.0 : 2.0) +
                    floats * (double)(s->images * s->strip_h * s->strip_w * s->ic);
