@@ -25,16 +25,21 @@ def text(x, y, content, size=12, anchor="start", weight="normal"):
             f'fill="{INK}">{escape(content)}</text>')
 
 
-def bar(x, y, line):
+def full_scale(lines):
+    """What the width of a column stands for: fewer multiplications than direct's take a bar beyond 100."""
+    most = max([share(entry) for line in lines.values() for entry in line.values()], default=100)
+    return max(100, 50 * -(-most // 50))
+
+
+def bar(x, y, line, scale):
     """One bar with its figure, and the mark of the best peer."""
-    scale = COLUMN / 100.0
     ours = share(line["cincel"])
     peers = [share(entry) for name, entry in line.items() if name != "cincel"]
     parts = [f'<rect x="{x}" y="{y}" width="{ours * scale:.1f}" height="{ROW - 6}" rx="2" fill="{BAR}"/>']
     if peers:
         at = x + max(peers) * scale
         parts.append(f'<path d="M{at:.1f} {y - 2}v{ROW - 2}" stroke="{MARK}" stroke-width="3"/>')
-    inside = ours > 12
+    inside = ours * scale > 26
     parts.append(f'<text x="{x + 5 if inside else x + ours * scale + 8:.1f}" y="{y + 10}" font-size="10" '
                  f'fill="{"#ffffff" if inside else INK}">{ours:.0f}</text>')
     return parts
@@ -47,6 +52,7 @@ def draw(lines):
             problems.append(problem)
     if not problems:
         sys.exit("chart.py: no convolutions on one thread in the files")
+    full = full_scale({k: v for k, v in lines.items() if k[0] == "conv" and k[3] == 1})
     width = LABEL + len(PASSES) * (COLUMN + GAP)
     height = TOP + len(problems) * ROW + 8
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -60,13 +66,13 @@ def draw(lines):
     for column, (pass_, title) in enumerate(PASSES):
         x = LABEL + column * (COLUMN + GAP)
         parts.append(text(x, TOP - 14, title, weight="bold"))
-        for tick in (0, 50, 100):
-            at = x + tick * COLUMN / 100
+        for tick in range(0, int(full) + 1, 100 if full > 150 else 50):
+            at = x + tick * COLUMN / full
             parts.append(f'<path d="M{at} {TOP - 6}V{height - 8}" stroke="{RULE}"/>')
         for row, problem in enumerate(problems):
             line = lines.get(("conv", problem, pass_, 1), {})
             if "cincel" in line:
-                parts += bar(x, TOP + row * ROW, line)
+                parts += bar(x, TOP + row * ROW, line, COLUMN / full)
     parts += [text(8, TOP + row * ROW + 11, problem) for row, problem in enumerate(problems)]
     return "\n".join(parts + ["</svg>"])
 
