@@ -42,45 +42,28 @@ class Tensor
     Memory memory_;
 };
 
-class ConvRunner : public Runner
-{
-  public:
-    ConvRunner(cincel_context *ctx, const Problem &p, cincel_pass pass, const cincel_options &options)
-        : pass_(pass), x_(p.x_count()), w_(p.w_count()), y_(p.y_count())
-    {
-        cincel_plan *plan = nullptr;
-        check(cincel_conv_plan(ctx, &p.conv, pass, &options, &plan));
-        plan_.reset(plan);
-        ws_ = allocate(cincel_plan_workspace_size(plan));
-    }
-
-    // y stands for dy, x for dx and w for dw where the pass has those.
-    void run() override
-    {
-        if (pass_ == CINCEL_FORWARD)
-            check(cincel_conv_forward(plan_.get(), x_, w_, nullptr, y_, ws_.get()));
-        else if (pass_ == CINCEL_BACKWARD_DATA)
-            check(cincel_conv_backward_data(plan_.get(), y_, w_, nullptr, x_, ws_.get()));
-        else
-            check(cincel_conv_backward_weights(plan_.get(), x_, y_, nullptr, w_, nullptr, ws_.get()));
-    }
-    std::string describe() const override { return cincel_plan_describe(plan_.get()); }
-
-  private:
-    cincel_pass pass_;
-    Tensor x_, w_, y_;
-    Plan plan_;
-    Memory ws_;
+// The calls of an operator with weights: those of convolutions and of linear layers are alike.
+template <class Desc> struct Calls {
+    decltype(&cincel_conv_forward) forward;
+    decltype(&cincel_conv_backward_data) backward_data;
+    decltype(&cincel_conv_backward_weights) backward_weights;
+    cincel_status (*plan)(cincel_context *, const Desc *, cincel_pass, const cincel_options *,
+                          cincel_plan **);
 };
+constexpr Calls<cincel_conv_desc> conv_calls = {cincel_conv_forward, cincel_conv_backward_data,
+                                                cincel_conv_backward_weights, cincel_conv_plan};
+constexpr Calls<cincel_linear_desc> linear_calls = {cincel_linear_forward, cincel_linear_backward_data,
+                                                    cincel_linear_backward_weights, cincel_linear_plan};
 
-class LinearRunner : public Runner
+template <class Desc> class WeightsRunner : public Runner
 {
   public:
-    LinearRunner(cincel_context *ctx, const Problem &p, cincel_pass pass, const cincel_options &options)
-        : pass_(pass), x_(p.x_count()), w_(p.w_count()), y_(p.y_count())
+    WeightsRunner(const Calls<Desc> &calls, const Desc &desc, cincel_context *ctx, const Problem &p,
+                  cincel_pass pass, const cincel_options &options)
+        : calls_(calls), pass_(pass), x_(p.x_count()), w_(p.w_count()), y_(p.y_count())
     {
         cincel_plan *plan = nullptr;
-        check(cincel_linear_plan(ctx, &p.linear, pass, &options, &plan));
+        check(calls.plan(ctx, &desc, pass, &options, &plan));
         plan_.reset(plan);
         ws_ = allocate(cincel_plan_workspace_size(plan));
     }
@@ -89,15 +72,16 @@ class LinearRunner : public Runner
     void run() override
     {
         if (pass_ == CINCEL_FORWARD)
-            check(cincel_linear_forward(plan_.get(), x_, w_, nullptr, y_, ws_.get()));
+            check(calls_.forward(plan_.get(), x_, w_, nullptr, y_, ws_.get()));
         else if (pass_ == CINCEL_BACKWARD_DATA)
-            check(cincel_linear_backward_data(plan_.get(), y_, w_, nullptr, x_, ws_.get()));
+            check(calls_.backward_data(plan_.get(), y_, w_, nullptr, x_, ws_.get()));
         else
-            check(cincel_linear_backward_weights(plan_.get(), x_, y_, nullptr, w_, nullptr, ws_.get()));
+            check(calls_.backward_weights(plan_.get(), x_, y_, nullptr, w_, nullptr, ws_.get()));
     }
     std::string describe() const override { return cincel_plan_describe(plan_.get()); }
 
   private:
+    Calls<Desc> calls_;
     cincel_pass pass_;
     Tensor x_, w_, y_;
     Plan plan_;
@@ -186,9 +170,11 @@ Implementation cincel_implementation(cincel_context *ctx, const Problem &problem
     options.effort = effort;
     return {"cincel", [=]() -> std::unique_ptr<Runner> {
                 if (problem.op == Operator::conv)
-                    return std::make_unique<ConvRunner>(ctx, problem, pass, options);
+                    return std::make_unique<WeightsRunner<cincel_conv_desc>>(conv_calls, problem.conv, ctx,
+                                                                             problem, pass, options);
                 if (problem.op == Operator::linear)
-                    return std::make_unique<LinearRunner>(ctx, problem, pass, options);
+                    return std::make_unique<WeightsRunner<cincel_linear_desc>>(linear_calls, problem.linear,
+                                                                               ctx, problem, pass, options);
                 if (problem.op == Operator::eltwise) return std::make_unique<EltwiseRunner>(ctx, problem);
                 return std::make_unique<PoolRunner>(ctx, problem, pass, options);
             }};

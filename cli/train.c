@@ -1,11 +1,11 @@
 /* cincel train: a built-in model, a data set, a run directory. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/digits.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_record.h"
@@ -31,28 +31,8 @@ struct run {
     int kept_epoch;             /* whose weights are in the file; 0: none yet */
     cincel_status write_status; /* the first failure to write while training, and its sentence */
     char write_error[512];
+    volatile int *cancel; /* raised by a signal or by a failed write; read after every training step */
 };
-
-/* ------------------------------------------------------------------------------------- signals -- */
-
-/* Raised by a signal or by a failed write; read after every training step. */
-static volatile int stop;
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int number)
-{
-    stop_signal = number;
-    stop = 1;
-}
-
-/* The first Ctrl-C ends training after the current step, the second one the program. */
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 /* ----------------------------------------------------------------------------------------- set-up -- */
 
@@ -168,7 +148,7 @@ static void keep_epoch(struct run *run, const cincel_train_progress *p)
     if (status == CINCEL_OK || run->write_status != CINCEL_OK) return;
     run->write_status = status;
     snprintf(run->write_error, sizeof run->write_error, "%s", cincel_error_message());
-    stop = 1;
+    *run->cancel = 1;
 }
 
 static void on_progress(void *user, const cincel_train_progress *p)
@@ -194,10 +174,9 @@ static cincel_status train(struct run *run)
     o.objective = &r->objective;
     o.progress = on_progress;
     o.user = run;
-    o.cancel = &stop;
+    o.cancel = run->cancel = interrupt_catch();
     run->progress = progress_on(stderr);
     run->progress.r2 = !run_counts_hits(&run->record.model);
-    catch_signals();
     const cincel_status status = cincel_train(run->ctx, run->model, run->train, &o, &run->record.report);
     progress_clear(&run->progress);
     return status;
@@ -251,8 +230,8 @@ static int run_training(const struct request *request)
     } else if (run.write_status != CINCEL_OK) {
         fprintf(stderr, "cincel: %s\n", run.write_error);
         code = CLI_FAILURE;
-    } else if (stop_signal) {
-        code = 128 + stop_signal; /* as shells say it */
+    } else if (interrupt_code()) {
+        code = interrupt_code();
     }
     tear_down(&run);
     return code;

@@ -1,6 +1,5 @@
 /* cincel tune: measures which choice is fastest for each problem, and keeps it in a profile. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 
 #include "cincel/train.h"
 #include "cli/commands.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/tune_problems.h"
@@ -44,23 +44,8 @@ struct session {
     size_t tasks, finished;
     double seconds_left;
     char path[8192];
+    const volatile int *cancel;
 };
-
-static volatile int stop; /* raised by the first Ctrl-C; the second one ends the program */
-
-static void on_signal(int number)
-{
-    (void)number;
-    stop = 1;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 static double now(void)
 {
@@ -126,7 +111,7 @@ static cincel_status plan_task(struct session *s, const struct task *t, cincel_e
     o.effort = effort;
     o.threads = t->threads;
     o.budget_seconds = budget;
-    o.cancel = &stop;
+    o.cancel = s->cancel;
     return cincel_plan_create(s->ctx, pool ? CINCEL_PLAN_POOL : CINCEL_PLAN_CONV, &t->what->problem, &o,
                               plan);
 }
@@ -181,7 +166,7 @@ static cincel_status run_tasks(struct session *s, double budget)
     double weight = 1.0;
     cincel_status status = CINCEL_OK;
     s->seconds_left = budget;
-    for (size_t i = 0; i < s->tasks && status == CINCEL_OK && !stop; i++) {
+    for (size_t i = 0; i < s->tasks && status == CINCEL_OK && !*s->cancel; i++) {
         struct task *t = &s->task[i];
         cincel_plan *plan;
         if (t->skipped) continue;
@@ -191,9 +176,9 @@ static cincel_status run_tasks(struct session *s, double budget)
         const double own = s->seconds_left > 0.0 ? s->seconds_left * (share < 1.0 ? share : 1.0) : 0.0;
         status = plan_task(s, t, CINCEL_MEASURE, own > 1e-3 ? own : 1e-3, &plan);
         if (status != CINCEL_OK) break;
-        if (!stop) status = cincel_profile_append(plan, s->path); /* what was cut short is no result */
+        if (!*s->cancel) status = cincel_profile_append(plan, s->path); /* what was cut short is no result */
         t->timing = plan->timing;
-        t->done = !stop && status == CINCEL_OK;
+        t->done = !*s->cancel && status == CINCEL_OK;
         s->finished += t->done;
         cincel_plan_destroy(plan);
         speed_text(s, t, t->timing.seconds, last, sizeof last);
@@ -240,20 +225,19 @@ static cincel_status open_session(struct session *s, struct request *r)
 
 static int tune(struct request *r)
 {
-    struct session s = {.ctx = NULL};
+    struct session s = {.cancel = interrupt_catch()};
     cincel_status status = open_session(&s, r);
     if (status == CINCEL_OK && r->resume) status = resume(&s);
     if (status == CINCEL_OK) status = share_budget(&s);
     if (status == CINCEL_OK) {
-        catch_signals();
         status = run_tasks(&s, r->budget > 0.0 ? r->budget : 2.0 * (double)(s.tasks - s.finished));
         print_table(&s);
     }
     int code = cli_report(status);
-    if (status == CINCEL_OK && stop) {
+    if (status == CINCEL_OK && *s.cancel) {
         fprintf(stderr, "cincel: tune: interrupted, %zu of %zu finished; --resume goes on\n", s.finished,
                 s.tasks);
-        code = CLI_FAILURE;
+        code = interrupt_code();
     }
     free(s.task);
     tune_problems_free(&s.problems);

@@ -278,10 +278,10 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
 
     *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * (double)p.k};
-    /* Around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part. 0.93: without
+    /* Around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part. 0.88: without
        copies direct's tiles, which fetch the next one's rows ahead, are a little ahead of strips (1024 -> 256
        channels, 1x1: 93 against 81 % of peak). */
-    out->efficiency = 0.93 * loads * latency * (double)p.part / ((double)p.part + 3.0);
+    out->efficiency = 0.88 * loads * latency * (double)p.part / ((double)p.part + 3.0);
     out->bytes = cincel_problem_bytes(problem) + (p.fused ? 0.0 : floats * weights) +
                  2.0 * floats * (double)p.dz_floats;
     out->calls = tiles / ((double)p.block_pixels / mr) * (double)p.parts;

@@ -41,6 +41,17 @@ static cincel_status check_sizes(const char *name, size_t rows, const char *cols
     return CINCEL_OK;
 }
 
+/* The arguments of a backward call, but the descriptor. */
+static cincel_status check_backward(const char *name, const cincel_context *ctx,
+                                    const struct cincel_norm_tensors *t)
+{
+    const struct cincel_pointer required[] = {
+        {"ctx", ctx},  {"x", t->x}, {"dy", t->dy}, {"mean", t->mean_in}, {"inv_std", t->inv_std_in},
+        {"dx", t->dx}, {NULL, NULL}};
+    const cincel_status st = cincel_check_pointers(name, required);
+    return st == CINCEL_OK ? check_workspace(name, t->workspace) : st;
+}
+
 /* ---------------------------------------------------------------------------------- batch norm -- */
 
 /* The caller's descriptor, checked; fields newer than the caller have their defaults. */
@@ -108,8 +119,13 @@ cincel_status cincel_batch_norm_infer(cincel_context *ctx, const cincel_batch_no
     const struct cincel_crew crew = cincel_context_crew(ctx);
     cincel_batch_norm_run_infer(
         &crew, &own,
-        &(struct cincel_norm_tensors){
-            .x = x, .gamma = gamma, .beta = beta, .mean_in = running_mean, .var_in = running_var, .y = y});
+        &(struct cincel_norm_tensors){.x = x,
+                                      .gamma = gamma,
+                                      .beta = beta,
+                                      .mean_in = running_mean,
+                                      .var_in = running_var,
+                                      .y = y,
+                                      .stream = cincel_crew_streams(&crew, own.rows * own.channels)});
     return CINCEL_OK;
 }
 
@@ -118,26 +134,22 @@ cincel_status cincel_batch_norm_backward(cincel_context *ctx, const cincel_batch
                                          const float *inv_std, float *dx, float *dgamma, float *dbeta,
                                          void *ws)
 {
-    const struct cincel_pointer required[] = {{"ctx", ctx},         {"x", x},   {"dy", dy},  {"mean", mean},
-                                              {"inv_std", inv_std}, {"dx", dx}, {NULL, NULL}};
+    struct cincel_norm_tensors t = {.x = x,
+                                    .dy = dy,
+                                    .gamma = gamma,
+                                    .mean_in = mean,
+                                    .inv_std_in = inv_std,
+                                    .dx = dx,
+                                    .dgamma = dgamma,
+                                    .dbeta = dbeta,
+                                    .workspace = ws};
     cincel_batch_norm_desc own;
     cincel_status st = take_batch_norm(d, &own);
-    if (st == CINCEL_OK) st = cincel_check_pointers("batch_norm", required);
-    if (st == CINCEL_OK) st = check_workspace("batch_norm", ws);
+    if (st == CINCEL_OK) st = check_backward("batch_norm", ctx, &t);
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    cincel_batch_norm_run_backward(
-        &crew, &own,
-        &(struct cincel_norm_tensors){.x = x,
-                                      .dy = dy,
-                                      .gamma = gamma,
-                                      .mean_in = mean,
-                                      .inv_std_in = inv_std,
-                                      .dx = dx,
-                                      .dgamma = dgamma,
-                                      .dbeta = dbeta,
-                                      .stream = cincel_crew_streams(&crew, own.rows * own.channels),
-                                      .workspace = ws});
+    t.stream = cincel_crew_streams(&crew, own.rows * own.channels);
+    cincel_batch_norm_run_backward(&crew, &own, &t);
     return CINCEL_OK;
 }
 
@@ -211,25 +223,21 @@ cincel_status cincel_layer_norm_backward(cincel_context *ctx, const cincel_layer
                                          const float *inv_std, float *dx, float *dgamma, float *dbeta,
                                          void *ws)
 {
-    const struct cincel_pointer required[] = {{"ctx", ctx},         {"x", x},   {"dy", dy},  {"mean", mean},
-                                              {"inv_std", inv_std}, {"dx", dx}, {NULL, NULL}};
+    struct cincel_norm_tensors t = {.x = x,
+                                    .dy = dy,
+                                    .gamma = gamma,
+                                    .mean_in = mean,
+                                    .inv_std_in = inv_std,
+                                    .dx = dx,
+                                    .dgamma = dgamma,
+                                    .dbeta = dbeta,
+                                    .workspace = ws};
     cincel_layer_norm_desc own;
     cincel_status st = take_layer_norm(d, &own);
-    if (st == CINCEL_OK) st = cincel_check_pointers("layer_norm", required);
-    if (st == CINCEL_OK) st = check_workspace("layer_norm", ws);
+    if (st == CINCEL_OK) st = check_backward("layer_norm", ctx, &t);
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    cincel_layer_norm_run_backward(
-        &crew, &own,
-        &(struct cincel_norm_tensors){.x = x,
-                                      .dy = dy,
-                                      .gamma = gamma,
-                                      .mean_in = mean,
-                                      .inv_std_in = inv_std,
-                                      .dx = dx,
-                                      .dgamma = dgamma,
-                                      .dbeta = dbeta,
-                                      .stream = cincel_crew_streams(&crew, own.rows * own.cols),
-                                      .workspace = ws});
+    t.stream = cincel_crew_streams(&crew, own.rows * own.cols);
+    cincel_layer_norm_run_backward(&crew, &own, &t);
     return CINCEL_OK;
 }

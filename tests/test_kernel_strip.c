@@ -1,50 +1,17 @@
 /* Strips of the gemm tile, tiles of few-channel convolution, and a matrix with one vector, on every usable
    ISA: bit for bit against the sums their contracts state (kernels/kernel.h), every operand ending at an
    unreadable page. */
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
 
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
+#include "tests/support/exact.h"
 #include "tests/support/guard.h"
-
-static float *random_floats(struct test_random *r, size_t count)
-{
-    float *p = test_guarded(count * sizeof(float));
-    for (size_t i = 0; i < count; i++) p[i] = 2.0f * cincel_random_uniform(&r->source, r->next++) - 1.0f;
-    return p;
-}
-
-static float *copy_of(const float *from, size_t count)
-{
-    float *p = malloc(count * sizeof(float));
-    assert_non_null(p);
-    memcpy(p, from, count * sizeof(float));
-    return p;
-}
-
-static float multiply_add(const struct cincel_isa *isa, float a, float b, float sum)
-{
-    if (isa->has_fma) return fmaf(a, b, sum);
-    const volatile float product = a * b; /* two roundings */
-    return product + sum;
-}
-
-static void check_equal(const float *is, const float *wanted, size_t count, const char *name,
-                        unsigned long seed)
-{
-    for (size_t i = 0; i < count; i++)
-        if (memcmp(&is[i], &wanted[i], sizeof *is) != 0)
-            fail_msg("%s, case %lu: element %zu is %.9g, must be %.9g", name, seed, i, (double)is[i],
-                     (double)wanted[i]);
-}
 
 /* One random shape; C has gaps between its rows, which must stay as they are. */
 static void check_strip(const struct cincel_isa *isa, const struct cincel_gemm_row *row, unsigned long seed)
@@ -59,8 +26,9 @@ static void check_strip(const struct cincel_isa *isa, const struct cincel_gemm_r
     g.ldc = (size_t)(g.n + test_draw(&r, 0, 3));
     const size_t nr = (size_t)row->nr, n = (size_t)g.n;
     const size_t a_count = (g.m - 1) * g.lda + g.k, c_count = (g.m - 1) * g.ldc + n;
-    float *a = random_floats(&r, a_count + !a_count), *b = random_floats(&r, g.k * nr + !g.k);
-    float *c = random_floats(&r, c_count), *bias = random_floats(&r, n), *wanted = copy_of(c, c_count);
+    float *a = test_random_floats(&r, a_count), *b = test_random_floats(&r, g.k * nr);
+    float *c = test_random_floats(&r, c_count), *bias = test_random_floats(&r, n),
+          *wanted = test_copy_of(c, c_count);
     g.a = a;
     g.b = b;
     g.c = c;
@@ -68,17 +36,18 @@ static void check_strip(const struct cincel_isa *isa, const struct cincel_gemm_r
     for (size_t i = 0; i < g.m; i++)
         for (size_t j = 0; j < n; j++) {
             float sum = g.load_c ? c[i * g.ldc + j] : 0.0f;
-            for (size_t k = 0; k < g.k; k++) sum = multiply_add(isa, a[i * g.lda + k], b[k * nr + j], sum);
+            for (size_t k = 0; k < g.k; k++)
+                sum = test_multiply_add(isa, a[i * g.lda + k], b[k * nr + j], sum);
             if (g.bias) sum += bias[j];
             wanted[i * g.ldc + j] = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
         }
     row->strip(&g);
-    check_equal(c, wanted, c_count, row->name, seed);
+    test_same_floats(c, wanted, c_count, row->name, seed);
     free(wanted);
-    test_guarded_free(a, (a_count + !a_count) * sizeof(float));
-    test_guarded_free(b, (g.k * nr + !g.k) * sizeof(float));
-    test_guarded_free(c, c_count * sizeof(float));
-    test_guarded_free(bias, n * sizeof(float));
+    test_free_floats(a, a_count);
+    test_free_floats(b, g.k * nr);
+    test_free_floats(c, c_count);
+    test_free_floats(bias, n);
 }
 
 /* One random walk over an image's rows; C has gaps, and what C holds before does not matter. */
@@ -113,8 +82,9 @@ static void check_fewchan(const struct cincel_isa *isa, const struct cincel_fewc
         used = (size_t)offset[k] > used ? (size_t)offset[k] : used;
     }
     const size_t a_count = at[g.m - 1] + used + 1, c_count = (g.m - 1) * g.ldc + n;
-    float *a = random_floats(&r, a_count), *b = random_floats(&r, g.k * nr + !g.k);
-    float *c = random_floats(&r, c_count), *bias = random_floats(&r, n), *wanted = copy_of(c, c_count);
+    float *a = test_random_floats(&r, a_count), *b = test_random_floats(&r, g.k * nr);
+    float *c = test_random_floats(&r, c_count), *bias = test_random_floats(&r, n),
+          *wanted = test_copy_of(c, c_count);
     g.a = a;
     g.offset = offset;
     g.b = b;
@@ -124,26 +94,26 @@ static void check_fewchan(const struct cincel_isa *isa, const struct cincel_fewc
         for (size_t j = 0; j < n; j++) {
             float sum = 0.0f;
             for (size_t k = 0; k < g.k; k++)
-                sum = multiply_add(isa, a[at[i] + (size_t)offset[k]], b[k * nr + j], sum);
+                sum = test_multiply_add(isa, a[at[i] + (size_t)offset[k]], b[k * nr + j], sum);
             if (g.bias) sum += bias[j];
             wanted[i * g.ldc + j] = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
         }
     row->run(&g);
-    check_equal(c, wanted, c_count, row->name, seed);
+    test_same_floats(c, wanted, c_count, row->name, seed);
     free(wanted);
     free(at);
     test_guarded_free(offset, (g.k + !g.k) * sizeof *offset);
-    test_guarded_free(a, a_count * sizeof(float));
-    test_guarded_free(b, (g.k * nr + !g.k) * sizeof(float));
-    test_guarded_free(c, c_count * sizeof(float));
-    test_guarded_free(bias, n * sizeof(float));
+    test_free_floats(a, a_count);
+    test_free_floats(b, g.k * nr);
+    test_free_floats(c, c_count);
+    test_free_floats(bias, n);
 }
 
 /* The 16 chains of a dot product, added in halves. */
 static float stated_dot(const struct cincel_isa *isa, const float *w, const float *x, size_t count)
 {
     float lane[16] = {0.0f};
-    for (size_t k = 0; k < count; k++) lane[k % 16] = multiply_add(isa, w[k], x[k], lane[k % 16]);
+    for (size_t k = 0; k < count; k++) lane[k % 16] = test_multiply_add(isa, w[k], x[k], lane[k % 16]);
     for (int half = 8; half > 0; half /= 2)
         for (int i = 0; i < half; i++) lane[i] += lane[i + half];
     return lane[0];
@@ -155,29 +125,31 @@ static void check_gemv(const struct cincel_isa *isa, unsigned long seed)
     const size_t rows = (size_t)test_draw(&r, 1, 21), count = (size_t)test_draw(&r, 1, 90);
     const size_t ld = count + (size_t)test_draw(&r, 0, 3), step = (size_t)test_draw(&r, 1, 3);
     const size_t w_count = (rows - 1) * ld + count, s_count = (rows - 1) * step + 1;
-    float *w = random_floats(&r, w_count), *x = random_floats(&r, count), *dots = random_floats(&r, rows);
-    float *s = random_floats(&r, s_count), *y = random_floats(&r, count);
-    float *wanted = copy_of(dots, rows), *sums = copy_of(y, count);
+    float *w = test_random_floats(&r, w_count), *x = test_random_floats(&r, count),
+          *dots = test_random_floats(&r, rows);
+    float *s = test_random_floats(&r, s_count), *y = test_random_floats(&r, count);
+    float *wanted = test_copy_of(dots, rows), *sums = test_copy_of(y, count);
     struct cincel_combine_args c = {
         .w = w, .s = s, .ld = ld, .s_step = step, .rows = rows, .count = count, .y = y};
     c.load_y = test_draw(&r, 0, 1);
 
     for (size_t i = 0; i < rows; i++) wanted[i] = stated_dot(isa, w + i * ld, x, count);
     isa->gemv->dots(w, ld, rows, x, count, dots);
-    check_equal(dots, wanted, rows, "dots", seed);
+    test_same_floats(dots, wanted, rows, "dots", seed);
     for (size_t j = 0; j < count; j++) {
         if (!c.load_y) sums[j] = 0.0f;
-        for (size_t i = 0; i < rows; i++) sums[j] = multiply_add(isa, s[i * step], w[i * ld + j], sums[j]);
+        for (size_t i = 0; i < rows; i++)
+            sums[j] = test_multiply_add(isa, s[i * step], w[i * ld + j], sums[j]);
     }
     isa->gemv->combine(&c);
-    check_equal(y, sums, count, "combine", seed);
+    test_same_floats(y, sums, count, "combine", seed);
     free(wanted);
     free(sums);
-    test_guarded_free(w, w_count * sizeof(float));
-    test_guarded_free(x, count * sizeof(float));
-    test_guarded_free(dots, rows * sizeof(float));
-    test_guarded_free(s, s_count * sizeof(float));
-    test_guarded_free(y, count * sizeof(float));
+    test_free_floats(w, w_count);
+    test_free_floats(x, count);
+    test_free_floats(dots, rows);
+    test_free_floats(s, s_count);
+    test_free_floats(y, count);
 }
 
 static void test_strips(void **state)

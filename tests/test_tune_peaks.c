@@ -154,14 +154,14 @@ static void test_folder_follows_the_environment(void **state)
 {
     (void)state;
     char path[256], tiny[8];
-    assert_int_equal(setenv("HOME", "/home/someone", 1), 0);
+    assert_int_equal(setenv("HOME", "/someone", 1), 0);
     assert_int_equal(setenv("XDG_CACHE_HOME", "/var/cache/x", 1), 0);
     assert_true(cincel_peaks_cache_folder(path, sizeof path));
     assert_string_equal(path, "/var/cache/x/cincel");
     assert_false(cincel_peaks_cache_folder(tiny, sizeof tiny));
     assert_int_equal(setenv("XDG_CACHE_HOME", "relative", 1), 0);
     assert_true(cincel_peaks_cache_folder(path, sizeof path));
-    assert_string_equal(path, "/home/someone/.cache/cincel");
+    assert_string_equal(path, "/someone/.cache/cincel");
     assert_int_equal(unsetenv("XDG_CACHE_HOME"), 0);
     assert_int_equal(unsetenv("HOME"), 0);
     assert_false(cincel_peaks_cache_folder(path, sizeof path));

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "core/atomic_file.h"
 #include "tune/folders.h"
 
 static const char first_line[] = "cincel-peaks 1\n";
@@ -100,36 +100,21 @@ bool cincel_peaks_load(const char *folder, const struct cincel_peaks_identity *w
 
 /* ---------------------------------------------------------------------------------- writing -- */
 
-static bool write_content(FILE *file, const struct cincel_peaks_identity *who, const cincel_machine_peaks *p)
-{
-    char line[256];
-    print_identity(who, line, sizeof line);
-    fprintf(file, "%s%smflops %.0f %.0f\n", first_line, line, p->gflops_1 / milli, p->gflops_team / milli);
-    for (int i = 0; i < p->points; i++) {
-        fprintf(file, "point %zu %.0f %.0f %.0f %.0f\n", p->working_set[i], p->read_1[i] / milli,
-                p->triad_1[i] / milli, p->read_team[i] / milli, p->triad_team[i] / milli);
-    }
-    fprintf(file, "end %d\n", p->points);
-    return fflush(file) == 0 && !ferror(file);
-}
-
 bool cincel_peaks_save(const char *folder, const struct cincel_peaks_identity *who,
-                       const cincel_machine_peaks *peaks)
+                       const cincel_machine_peaks *p)
 {
-    char path[PATH_MAX], temporary[PATH_MAX];
+    char path[PATH_MAX], line[256];
+    struct cincel_atomic_file *file;
     if (!cincel_make_folders(folder) || !file_path(folder, who, path)) return false;
-    if (snprintf(temporary, sizeof temporary, "%s/.peaks-XXXXXX", folder) >= (int)sizeof temporary)
-        return false;
-    const int fd = mkstemp(temporary);
-    if (fd < 0) return false;
-    FILE *file = fdopen(fd, "w");
-    bool good = file && write_content(file, who, peaks);
-    if (file) {
-        good = fclose(file) == 0 && good;
-    } else {
-        close(fd);
+    if (cincel_atomic_file_create(path, &file) != CINCEL_OK) return false;
+    print_identity(who, line, sizeof line);
+    cincel_atomic_file_printf(file, "%s%smflops %.0f %.0f\n", first_line, line, p->gflops_1 / milli,
+                              p->gflops_team / milli);
+    for (int i = 0; i < p->points; i++) {
+        cincel_atomic_file_printf(file, "point %zu %.0f %.0f %.0f %.0f\n", p->working_set[i],
+                                  p->read_1[i] / milli, p->triad_1[i] / milli, p->read_team[i] / milli,
+                                  p->triad_team[i] / milli);
     }
-    good = good && rename(temporary, path) == 0;
-    if (!good) unlink(temporary);
-    return good;
+    cincel_atomic_file_printf(file, "end %d\n", p->points);
+    return cincel_atomic_file_commit(file) == CINCEL_OK;
 }
