@@ -1,9 +1,11 @@
 #include "core/atomic_file.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,12 +132,18 @@ cincel_status cincel_atomic_file_printf(struct cincel_atomic_file *file, const c
     return status;
 }
 
-/* The folder of `path`, synced: only then does the new name survive a power cut. */
-static int sync_folder(const char *path)
+/* The folder of `path`, for the caller to free; NULL: no memory. */
+static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     const size_t length = slash ? (size_t)(slash - path) : 0;
-    char *folder = slash ? strndup(path, length ? length : 1) : strdup(".");
+    return slash ? strndup(path, length ? length : 1) : strdup(".");
+}
+
+/* The folder of `path`, synced: only then does the new name survive a power cut. */
+static int sync_folder(const char *path)
+{
+    char *folder = folder_of(path);
     if (!folder) return ENOMEM;
 
     int error = 0;
@@ -186,4 +194,26 @@ cincel_status cincel_atomic_file_replace(const char *path, const void *data, siz
     if (status != CINCEL_OK) return status;
     cincel_atomic_file_write(file, data, bytes);
     return cincel_atomic_file_commit(file);
+}
+
+/* Is `file` a name that open_temporary makes for `target`? */
+static bool is_temporary(const char *file, const char *target)
+{
+    const size_t length = strlen(target);
+    int used = -1;
+    if (strncmp(file, target, length) != 0) return false;
+    sscanf(file + length, ".%*[0-9]-%*[0-9].tmp%n", &used);
+    return used > 0 && file[length + (size_t)used] == '\0';
+}
+
+void cincel_atomic_file_sweep(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = folder_of(path);
+    DIR *list = folder ? opendir(folder) : NULL;
+    free(folder);
+    if (!list) return; /* what cannot be listed stays as it is: no reader takes notice of it */
+    for (struct dirent *entry; (entry = readdir(list));)
+        if (is_temporary(entry->d_name, slash ? slash + 1 : path)) unlinkat(dirfd(list), entry->d_name, 0);
+    closedir(list);
 }

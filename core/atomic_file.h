@@ -32,6 +32,10 @@ CINCEL_API cincel_status cincel_atomic_file_commit(struct cincel_atomic_file *fi
 /* Takes the temporary file away. NULL is allowed. */
 CINCEL_API void cincel_atomic_file_abandon(struct cincel_atomic_file *file);
 
+/* Takes away the temporary files that killed writers of `path` left behind. For those who know that nobody is
+   writing it now: holders of a lock over it. */
+CINCEL_API void cincel_atomic_file_sweep(const char *path);
+
 /* The three steps at once: `path` holds `bytes` bytes of `data`, or what it held before. */
 CINCEL_API cincel_status cincel_atomic_file_replace(const char *path, const void *data, size_t bytes);
 

@@ -175,6 +175,22 @@ static void test_impossible_targets(void **state)
     assert_true(S_ISCHR(facts.st_mode));
 }
 
+/* What killed writers leave goes, and nothing else. */
+static void test_sweep(void **state)
+{
+    struct scratch *s = *state;
+    static const char *const gone[] = {"a.1-0.tmp", "a.4711-999.tmp"};
+    static const char *const stay[] = {"a",         "b.1-0.tmp", "a.1-0.tmp2", "a.1.tmp",
+                                       "a.x-0.tmp", "a1-0.tmp",  "a.lock",     "aa.1-0.tmp"};
+    enum { GONE = sizeof gone / sizeof *gone, STAY = sizeof stay / sizeof *stay };
+    for (size_t i = 0; i < GONE; i++) scratch_write(s, gone[i], "x", 1);
+    for (size_t i = 0; i < STAY; i++) scratch_write(s, stay[i], "x", 1);
+    cincel_atomic_file_sweep(scratch_path(s, "a"));
+    assert_int_equal(scratch_count(s), STAY);
+    for (size_t i = 0; i < STAY; i++) expect_content(s, stay[i], "x");
+    cincel_atomic_file_sweep(scratch_path(s, "missing/a"));
+}
+
 static int setup(void **state)
 {
     *state = malloc(sizeof(struct scratch));
@@ -202,6 +218,7 @@ int main(void)
         IN_SCRATCH(test_disk_full),
         IN_SCRATCH(test_read_only_folder),
         IN_SCRATCH(test_impossible_targets),
+        IN_SCRATCH(test_sweep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,8 @@ cincel_status cincel_profile_check_machine(const char *path, const struct cincel
 
 /* ---------------------------------------------------------------------------------- writing -- */
 
-/* Makes the folder of a file, and takes the lock beside it; *fd is then for close(). */
+/* Makes the folder of a file, and takes the lock beside it; *fd is then for close(). What a rewrite that was
+   killed left behind goes. */
 static cincel_status lock(const char *path, int *fd)
 {
     char name[PATH_MAX];
@@ -108,6 +109,7 @@ static cincel_status lock(const char *path, int *fd)
         close(*fd);
         return cincel_fail_errno(CINCEL_IO_ERROR, "%s: cannot lock", name);
     }
+    cincel_atomic_file_sweep(path);
     return CINCEL_OK;
 }
 
