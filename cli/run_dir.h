@@ -4,6 +4,7 @@
  *                         "height", "width", "channels", "classes" or "targets", "loss", "table"), and says
  *                         how the run went
  *   metrics.csv           one line an epoch
+ *   plans.txt             one line a plan: layer, pass, problem, choice and where it came from
  *   weights.safetensors   the best weights
  */
 #ifndef CINCEL_CLI_RUN_DIR_H
@@ -16,6 +17,7 @@
 
 #define RUN_SUMMARY "summary.json"
 #define RUN_METRICS "metrics.csv"
+#define RUN_PLANS "plans.txt"
 #define RUN_WEIGHTS "weights.safetensors"
 
 struct run_model {

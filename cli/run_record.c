@@ -34,8 +34,8 @@ cincel_status run_prepare(const char *dir, bool *used)
     if (status == CINCEL_OK) status = make_folder(path);
     free(path);
 
-    /* all three files are replaced in the end: try each, leave each as it is */
-    static const char *const files[] = {RUN_SUMMARY, RUN_METRICS, RUN_WEIGHTS};
+    /* all of them are replaced in the end: try each, leave each as it is */
+    static const char *const files[] = {RUN_SUMMARY, RUN_METRICS, RUN_PLANS, RUN_WEIGHTS};
     for (size_t i = 0; i < sizeof files / sizeof files[0] && status == CINCEL_OK; i++) {
         char *file = run_path(dir, files[i]);
         if (!file) return cincel_fail(CINCEL_OUT_OF_MEMORY, "out: no memory");
@@ -88,10 +88,27 @@ cincel_status run_write_weights(const struct run_record *record, const cincel_mo
     return status;
 }
 
+static const char *const passes[] = {"forward", "backward_data", "backward_weights"};
+
+cincel_status run_write_plans(const struct run_record *record)
+{
+    char *path = run_path(record->dir, RUN_PLANS);
+    if (!path) return cincel_fail(CINCEL_OUT_OF_MEMORY, "plans: no memory");
+    struct cincel_atomic_file *file;
+    const cincel_status status = cincel_atomic_file_create(path, &file);
+    free(path);
+    if (status != CINCEL_OK) return status;
+    for (size_t i = 0; i < cincel_session_plans(record->plans); i++) {
+        cincel_session_plan_info info = CINCEL_SESSION_PLAN_INFO_INIT;
+        if (cincel_session_plan(record->plans, i, &info) != CINCEL_OK) continue;
+        cincel_atomic_file_printf(file, "%s %s | %s\n", info.layer, passes[info.pass], info.description);
+    }
+    return cincel_atomic_file_commit(file);
+}
+
 /* The choice of every plan, as cincel_options.choice takes it back. */
 static json_t *plans_json(const cincel_session *session)
 {
-    static const char *const passes[] = {"forward", "backward_data", "backward_weights"};
     json_t *plans = json_array();
     for (size_t i = 0; i < cincel_session_plans(session); i++) {
         cincel_session_plan_info info = CINCEL_SESSION_PLAN_INFO_INIT;

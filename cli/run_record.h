@@ -45,6 +45,7 @@ cincel_status run_add_metrics(struct run_record *record, const struct run_metric
 
 /* Each writes its one file. The summary is for when report and test figures are known. */
 cincel_status run_write_metrics(const struct run_record *record);
+cincel_status run_write_plans(const struct run_record *record);
 cincel_status run_write_weights(const struct run_record *record, const cincel_model *model);
 cincel_status run_write_summary(const struct run_record *record);
 

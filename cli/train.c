@@ -9,11 +9,14 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/run_record.h"
+#include "cli/tuning.h"
+#include "core/status.h"
 
 struct request {
     const char *model, *data, *test, *target, *out, *schedule, *loss;
     int64_t epochs, batch, patience, seed, threads;
     double lr, momentum, weight_decay, delta, label_smoothing;
+    double tune; /* seconds; 0: not at all */
     cincel_lr_schedule lr_schedule;
     cincel_objective objective;
     bool table; /* data is a CSV file */
@@ -87,6 +90,44 @@ static cincel_status make_plans(struct run *run)
     return status;
 }
 
+/* --tune: what the profile does not have, within the budget; the plans are then made again. */
+static cincel_status tune_plans(struct run *run)
+{
+    struct tuning t = {.ctx = run->ctx, .cancel = interrupt_catch()};
+    const int threads = cincel_context_threads(run->ctx);
+    cincel_status status = tune_problems_of_session(&t.problems, run->plans, TUNE_ALL_PASSES);
+    if (status == CINCEL_OK) status = tuning_prepare(&t, NULL, &threads, 1);
+    if (status == CINCEL_OK) status = tuning_skip_known(&t);
+    const size_t known = t.finished;
+    if (status == CINCEL_OK) status = tuning_run(&t, run->request->tune);
+    if (status == CINCEL_OK && t.finished > 0) {
+        double tuned, untuned;
+        tuning_totals(&t, &tuned, &untuned);
+        fprintf(stderr,
+                "tuned %zu problems%s: the kernels of a step %.3f ms by default, %.3f ms tuned (%.2fx)\n",
+                t.finished - known, known ? ", the profile had the others" : "", 1e3 * untuned, 1e3 * tuned,
+                untuned / tuned);
+    }
+    tuning_release(&t);
+    if (status == CINCEL_OK && *t.cancel) status = cincel_fail(CINCEL_CANCELLED, "interrupted while tuning");
+    if (status != CINCEL_OK) return status;
+    cincel_session_destroy(run->plans);
+    run->plans = NULL;
+    return make_plans(run);
+}
+
+static void tell_plans(const cincel_session *plans)
+{
+    size_t count[CINCEL_SOURCE_GIVEN + 1] = {0};
+    for (size_t i = 0; i < cincel_session_plans(plans); i++) {
+        cincel_session_plan_info info = CINCEL_SESSION_PLAN_INFO_INIT;
+        if (cincel_session_plan(plans, i, &info) == CINCEL_OK) count[info.source]++;
+    }
+    fprintf(stderr, "plans: %zu tuned, %zu from tuned neighbours, %zu from the cost model%s\n",
+            count[CINCEL_SOURCE_EXACT], count[CINCEL_SOURCE_NEIGHBOUR], count[CINCEL_SOURCE_MODEL],
+            count[CINCEL_SOURCE_NEIGHBOUR] + count[CINCEL_SOURCE_MODEL] ? " (--tune S tunes them)" : "");
+}
+
 static cincel_status set_up(struct run *run)
 {
     const struct request *r = run->request;
@@ -106,7 +147,9 @@ static cincel_status set_up(struct run *run)
     cincel_status status = open_data(run);
     if (status == CINCEL_OK) status = make_model(run);
     if (status == CINCEL_OK) status = run_prepare(r->out, &run->used);
-    if (status == CINCEL_OK) status = cincel_context_create(&config, &run->ctx);
+    if (status == CINCEL_OK)
+        status =
+            r->tune > 0.0 ? tuning_context(&config, &run->ctx) : cincel_context_create(&config, &run->ctx);
     if (status == CINCEL_OK) status = make_plans(run);
     if (status != CINCEL_OK) return status;
     run->record.ctx = run->ctx;
@@ -115,7 +158,9 @@ static cincel_status set_up(struct run *run)
             r->data ? "" : "no --data: drawing digits; ", r->model, run->record.parameters,
             run->record.dataset, run->record.train_samples, run->record.test_samples, run->record.threads,
             run->record.threads == 1 ? "" : "s", 1e-6 * (double)cincel_session_memory(run->plans));
-    return CINCEL_OK;
+    if (r->tune > 0.0) status = tune_plans(run);
+    if (status == CINCEL_OK) tell_plans(run->plans);
+    return status;
 }
 
 static void tear_down(struct run *run)
@@ -142,6 +187,7 @@ static void keep_epoch(struct run *run, const cincel_train_progress *p)
                                      p->validation_r2,
                                      p->items_per_second};
     cincel_status status = run_add_metrics(&run->record, &line);
+    if (status == CINCEL_OK && p->best && run->kept_epoch == 0) status = run_write_plans(&run->record);
     if (status == CINCEL_OK && p->best) status = run_write_weights(&run->record, run->model);
     if (status == CINCEL_OK && p->best) run->kept_epoch = p->epoch;
     if (status == CINCEL_OK) status = run_write_metrics(&run->record);
@@ -212,6 +258,7 @@ static cincel_status finish(struct run *run)
     o.objective = &record->model.objective;
     cincel_status status = cincel_evaluate(run->ctx, run->model, run->test, &o, &record->test);
     if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_weights(record, run->model);
+    if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_plans(record);
     if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_metrics(record);
     if (status == CINCEL_OK) status = run_write_summary(record);
     if (status == CINCEL_OK) tell_result(record);
@@ -227,6 +274,7 @@ static int run_training(const struct request *request)
     int code = CLI_SUCCESS;
     if (status != CINCEL_OK) {
         code = cli_report(status);
+        if (status == CINCEL_CANCELLED) code = interrupt_code();
     } else if (run.write_status != CINCEL_OK) {
         fprintf(stderr, "cincel: %s\n", run.write_error);
         code = CLI_FAILURE;
@@ -333,6 +381,13 @@ static const struct cli_option options[] = {
      .argument = "N",
      .max = 4096,
      .help = "threads to use (0: one a physical core)"},
+    {.name = "tune",
+     .kind = CLI_NUMBER,
+     .value = &given.tune,
+     .argument = "S",
+     .min = 0.001,
+     .max = 1e6,
+     .help = "first tune what the profile lacks, within S seconds (see cincel tune)"},
     {.name = "out",
      .kind = CLI_TEXT,
      .value = &given.out,
@@ -344,8 +399,8 @@ static const struct cli_syntax syntax = {
     .command = "train",
     .operands = "MODEL",
     .about =
-        "Trains a built-in model (simplecnn, lenet5, vgg-small, mlp) and writes summary.json, metrics.csv\n"
-        "and weights.safetensors. Ctrl-C stops after the current step and keeps the best weights.",
+        "Trains a built-in model (simplecnn, lenet5, vgg-small, mlp) and writes summary.json, metrics.csv,\n"
+        "plans.txt and weights.safetensors. Ctrl-C stops after the current step and keeps the best weights.",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cincel/train.h"
 #include "core/status.h"
 
 void tune_problems_free(struct tune_problems *problems)
@@ -15,14 +14,16 @@ void tune_problems_free(struct tune_problems *problems)
     *problems = (struct tune_problems){NULL, 0, 0};
 }
 
-/* Adds a problem that is not there yet. */
+/* Adds a problem, or counts it where it is there. */
 static cincel_status add(struct tune_problems *list, const char *name, const struct cincel_problem *p)
 {
     char key[CINCEL_PROBLEM_KEY], other[CINCEL_PROBLEM_KEY];
     cincel_problem_key(p, key, sizeof key);
     for (size_t i = 0; i < list->count; i++) {
         cincel_problem_key(&list->item[i].problem, other, sizeof other);
-        if (strcmp(key, other) == 0) return CINCEL_OK;
+        if (strcmp(key, other) != 0) continue;
+        list->item[i].uses++;
+        return CINCEL_OK;
     }
     if (list->count == list->room) {
         const size_t room = list->room ? 2 * list->room : 64;
@@ -34,6 +35,7 @@ static cincel_status add(struct tune_problems *list, const char *name, const str
     struct tune_problem *item = &list->item[list->count++];
     snprintf(item->name, sizeof item->name, "%s", name);
     item->problem = *p;
+    item->uses = 1;
     return CINCEL_OK;
 }
 
@@ -158,6 +160,18 @@ static cincel_status add_described(struct tune_problems *list, const cincel_sess
     return passes & 1u << info->pass ? add(list, info->layer, &p) : CINCEL_OK;
 }
 
+cincel_status tune_problems_of_session(struct tune_problems *list, const cincel_session *session,
+                                       unsigned passes)
+{
+    cincel_status status = CINCEL_OK;
+    for (size_t i = 0; status == CINCEL_OK && i < cincel_session_plans(session); i++) {
+        cincel_session_plan_info info = CINCEL_SESSION_PLAN_INFO_INIT;
+        status = cincel_session_plan(session, i, &info);
+        if (status == CINCEL_OK) status = add_described(list, &info, passes);
+    }
+    return status;
+}
+
 cincel_status tune_problems_of_model(struct tune_problems *list, const char *name, const int sample[3],
                                      int outputs, int batch, unsigned passes)
 {
@@ -173,11 +187,7 @@ cincel_status tune_problems_of_model(struct tune_problems *list, const char *nam
     cincel_status status = cincel_model_builtin(name, sample[0], sample[1], sample[2], outputs, &model);
     if (status == CINCEL_OK) status = cincel_context_create(NULL, &ctx);
     if (status == CINCEL_OK) status = cincel_session_create(ctx, model, &o, &session);
-    for (size_t i = 0; status == CINCEL_OK && i < cincel_session_plans(session); i++) {
-        cincel_session_plan_info info = CINCEL_SESSION_PLAN_INFO_INIT;
-        status = cincel_session_plan(session, i, &info);
-        if (status == CINCEL_OK) status = add_described(list, &info, passes);
-    }
+    if (status == CINCEL_OK) status = tune_problems_of_session(list, session, passes);
     cincel_session_destroy(session);
     cincel_context_destroy(ctx);
     cincel_model_destroy(model);

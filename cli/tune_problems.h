@@ -2,6 +2,7 @@
 #ifndef CINCEL_CLI_TUNE_PROBLEMS_H
 #define CINCEL_CLI_TUNE_PROBLEMS_H
 
+#include "cincel/train.h"
 #include "core/problem.h"
 
 enum { TUNE_NAME = 64 };
@@ -9,6 +10,7 @@ enum { TUNE_NAME = 64 };
 struct tune_problem {
     char name[TUNE_NAME]; /* of the file's line or the model's layer, for messages */
     struct cincel_problem problem;
+    int uses; /* how many layers of the model are this problem */
 };
 
 struct tune_problems {
@@ -28,6 +30,10 @@ void tune_problems_free(struct tune_problems *problems);
  */
 cincel_status tune_problems_read(struct tune_problems *problems, const char *path, int batch,
                                  unsigned passes);
+
+/* Adds what the plans of a session solve. */
+cincel_status tune_problems_of_session(struct tune_problems *problems, const cincel_session *session,
+                                       unsigned passes);
 
 /* Adds what a training step of a built-in model (for samples of height x width x channels) plans. */
 cincel_status tune_problems_of_model(struct tune_problems *problems, const char *model, const int sample[3],

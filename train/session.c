@@ -282,8 +282,15 @@ cincel_status cincel_session_plan(const cincel_session *s, size_t index, cincel_
         for (int pass = 0; pass < PASSES; pass++) {
             const cincel_plan *plan = s->sets->layer[i].pass[pass];
             if (!plan || left-- > 0) continue;
-            const cincel_session_plan_info info = {sizeof info, s->model->layer[i].name, (cincel_pass)pass,
-                                                   cincel_plan_choice(plan), cincel_plan_describe(plan)};
+            cincel_plan_timing timing = CINCEL_PLAN_TIMING_INIT;
+            const cincel_status status = cincel_plan_describe_timing(plan, &timing);
+            if (status != CINCEL_OK) return status;
+            const cincel_session_plan_info info = {sizeof info,
+                                                   s->model->layer[i].name,
+                                                   (cincel_pass)pass,
+                                                   cincel_plan_choice(plan),
+                                                   cincel_plan_describe(plan),
+                                                   timing.source};
             return cincel_struct_out("session", &info, sizeof info, sizeof info, out);
         }
     }

@@ -244,10 +244,11 @@ typedef struct cincel_session_plan_info {
     const char *layer; /* "conv1" */
     cincel_pass pass;
     const char *choice, *description; /* cincel_plan_choice, cincel_plan_describe */
+    cincel_plan_source source;        /* where the choice came from */
 } cincel_session_plan_info;
-#define CINCEL_SESSION_PLAN_INFO_INIT                                      \
-    {                                                                      \
-        sizeof(cincel_session_plan_info), NULL, CINCEL_FORWARD, NULL, NULL \
+#define CINCEL_SESSION_PLAN_INFO_INIT                                                           \
+    {                                                                                           \
+        sizeof(cincel_session_plan_info), NULL, CINCEL_FORWARD, NULL, NULL, CINCEL_SOURCE_MODEL \
     }
 
 CINCEL_API size_t cincel_session_plans(const cincel_session *session); /* number of plans */

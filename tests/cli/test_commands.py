@@ -43,7 +43,13 @@ class Training(Case):
     # ---- what it writes
 
     def test_run_directory(self):
-        self.assertEqual(sorted(os.listdir(self.run_dir)), ["metrics.csv", "summary.json", "weights.safetensors"])
+        names = ["metrics.csv", "plans.txt", "summary.json", "weights.safetensors"]
+        self.assertEqual(sorted(os.listdir(self.run_dir)), names)
+        plans = read(self.run_dir + "/plans.txt").decode().splitlines()
+        wanted = [f"{p['layer']} {p['pass']} | " for p in self.summary["plans"]]
+        self.assertEqual([line[: len(begin)] for line, begin in zip(plans, wanted)], wanted)
+        for line, plan in zip(plans, self.summary["plans"]):
+            self.assertIn(f": {plan['choice']} | ", line)
         s = self.summary
         expected = {"model": "simplecnn", "height": SIDE, "width": SIDE, "channels": 1, "classes": 10}
         expected.update({"epochs": 6, "seed": 3, "threads": 1, "dataset": "mnist (IDX)"})

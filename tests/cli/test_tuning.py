@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import unittest
+import unittest.mock
 
 from common import COMMAND, Case, read, write
 
@@ -140,6 +141,44 @@ class Tune(TuneCase):
         done = self.run_cincel(*self.arguments(shapes)[:4], plain + "/p")
         self.assertEqual(done.returncode, 1)
         self.assertIn(plain.encode(), done.stderr)
+
+
+class TunedTraining(TuneCase):
+    """Training takes what the profile has, says so, and tunes the rest where it is asked to."""
+
+    def test_train(self):
+        def train(name, *args):
+            done = self.run_cincel("train", "mlp", "--data", table, "--out", self.path(name), "--epochs", "2",
+                                   "--batch", "16", "--threads", "1", *args)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            told = [line for line in done.stderr.decode().splitlines() if line.startswith("plans: ")]
+            self.assertEqual(len(told), 1)
+            plans = json.loads(read(self.path(name) + "/summary.json"))["plans"]
+            return told[0], {(p["layer"], p["pass"]): p["choice"] for p in plans}, done.stderr.decode()
+
+        rng = random.Random(3)
+        rows = ([rng.random() for _ in range(3)] for _ in range(80))
+        table = write(self.path("t.csv"), "".join(f"{a},{b},{c},{a - b * c}\n" for a, b, c in rows).encode())
+        untuned = {"XDG_CONFIG_HOME": self.path("config"), "HOME": self.folder}
+        with unittest.mock.patch.dict(os.environ, untuned):
+            told, _, _ = train("untuned")
+            self.assertRegex(told, "0 tuned, 0 from tuned neighbours, [1-9][0-9]* from the cost model")
+            told, chosen, text = train("tuned", "--tune", "0.2")
+            self.assertRegex(told, "[1-9][0-9]* tuned, 0 from tuned neighbours, 0 from the cost model")
+            self.assertRegex(text, "tuned [1-9][0-9]* problems: ")
+            user = json.loads(self.succeeds("profile", "path", "--json"))["user"]
+            entries = self.entries(user)
+            self.assertTrue(set(chosen.values()) <= {e["choice"] for e in entries.values()})
+            told, again, _ = train("later")
+            self.assertRegex(told, "[1-9][0-9]* tuned, 0 from")
+            self.assertEqual(again, chosen)
+            _, _, text = train("once-more", "--tune", "0.2")
+            self.assertIn("tuned 0 problems, the profile had the others", text)
+            self.assertEqual(self.entries(user), entries)
+            with open(self.path("later") + "/plans.txt") as plans:
+                self.assertTrue(all(line.endswith("profile: exact\n") for line in plans))
+        for value in ("0", "-1", "nan", "soon"):
+            self.fails(2, ["--tune", value], "train", "mlp", "--data", table, f"--tune={value}")
 
 
 class Profile(TuneCase):
