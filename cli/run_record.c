@@ -147,6 +147,24 @@ static json_t *figures_json(const struct run_record *r)
     return json;
 }
 
+/* A float as the shortest decimal that was meant by it: 0.05, not 0.0500000007. */
+static double decimal(float value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%.7g", (double)value);
+    return strtod(text, NULL);
+}
+
+static json_t *optimizer_json(const cincel_optimizer *o)
+{
+    json_t *json = json_pack("{s:s, s:f, s:f}", "optimizer", cincel_optimizer_name((int)o->kind), "lr",
+                             decimal(o->lr), "weight_decay", decimal(o->weight_decay));
+    if (o->kind == CINCEL_OPTIMIZER_SGD)
+        json_object_set_new(json, "momentum", json_real(decimal(o->momentum)));
+    if (o->clip_norm > 0.0) json_object_set_new(json, "clip_norm", json_real(o->clip_norm));
+    return json;
+}
+
 static json_t *summary_json(const struct run_record *r)
 {
     cincel_machine_info machine = CINCEL_MACHINE_INFO_INIT;
@@ -162,9 +180,9 @@ static json_t *summary_json(const struct run_record *r)
         json_pack("{s:f}", "items_per_second", t->items_per_second),
         json_pack("{s:i, s:i, s:i, s:b, s:b}", "epochs", t->epochs, "epochs_wanted", r->epochs_wanted,
                   "best_epoch", t->best_epoch, "stopped_early", t->stopped_early, "cancelled", t->cancelled),
-        json_pack("{s:i, s:f, s:s, s:f, s:f, s:i, s:I}", "batch", r->batch, "lr", r->lr, "lr_schedule",
-                  r->lr_schedule, "momentum", r->momentum, "weight_decay", r->weight_decay, "patience",
+        json_pack("{s:i, s:s, s:i, s:I}", "batch", r->batch, "lr_schedule", r->lr_schedule, "patience",
                   r->patience, "seed", (json_int_t)r->seed),
+        optimizer_json(&r->optimizer),
         json_pack("{s:f, s:I}", "seconds", t->seconds, "planned_bytes", (json_int_t)t->planned_bytes),
         json_pack("{s:s, s:s, s:s, s:i}", "cincel", cincel_version(), "cpu", machine.cpu, "isa", machine.isa,
                   "threads", r->threads),

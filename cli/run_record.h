@@ -24,7 +24,7 @@ struct run_record {
     size_t train_samples, test_samples;
     int threads, batch, epochs_wanted, patience;
     const char *lr_schedule;
-    double lr, momentum, weight_decay;
+    cincel_optimizer optimizer;
     uint64_t seed;
     const cincel_session *plans; /* whose choices go into the summary */
     const cincel_context *ctx;

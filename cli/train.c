@@ -13,10 +13,11 @@
 #include "core/status.h"
 
 struct request {
-    const char *model, *data, *test, *target, *out, *schedule, *loss;
+    const char *model, *data, *test, *target, *out, *schedule, *loss, *optimizer_name;
     int64_t epochs, batch, patience, seed, threads;
-    double lr, momentum, weight_decay, delta, label_smoothing;
+    double lr, momentum, weight_decay, clip_norm, delta, label_smoothing;
     double tune; /* seconds; 0: not at all */
+    cincel_optimizer optimizer;
     cincel_lr_schedule lr_schedule;
     cincel_objective objective;
     bool table; /* data is a CSV file */
@@ -85,6 +86,7 @@ static cincel_status make_plans(struct run *run)
     if ((size_t)o.batch > run->record.train_samples) o.batch = (int)run->record.train_samples;
     o.training = 1;
     o.objective = &run->request->objective;
+    o.optimizer = run->request->optimizer.kind;
     const cincel_status status = cincel_session_create(run->ctx, run->model, &o, &run->plans);
     run->record.plans = run->plans;
     return status;
@@ -137,10 +139,8 @@ static cincel_status set_up(struct run *run)
                                       .batch = (int)r->batch,
                                       .epochs_wanted = (int)r->epochs,
                                       .patience = (int)r->patience,
-                                      .lr = r->lr,
                                       .lr_schedule = r->schedule,
-                                      .momentum = r->momentum,
-                                      .weight_decay = r->weight_decay,
+                                      .optimizer = r->optimizer,
                                       .seed = (uint64_t)r->seed,
                                       .report = CINCEL_TRAIN_REPORT_INIT,
                                       .test = CINCEL_EVALUATION_INIT};
@@ -210,11 +210,9 @@ static cincel_status train(struct run *run)
     cincel_train_options o = CINCEL_TRAIN_OPTIONS_INIT;
     o.epochs = (int)r->epochs;
     o.batch = (int)r->batch;
-    o.lr = (float)r->lr;
+    o.optimizer = &r->optimizer;
     o.lr_schedule = r->lr_schedule;
     o.criterion = CINCEL_BEST_ACCURACY; /* docs/architecture.md, "Training", has the figures */
-    o.momentum = (float)r->momentum;
-    o.weight_decay = (float)r->weight_decay;
     o.patience = (int)r->patience;
     o.seed = (uint64_t)r->seed;
     o.objective = &r->objective;
@@ -289,7 +287,7 @@ static int run_training(const struct request *request)
 
 /* The defaults, and what the command line makes of them. */
 static struct request given = {
-    .epochs = 10, .batch = 64, .seed = 1, .lr = 0.05, .momentum = 0.9, .delta = 1.0, .schedule = "cosine"};
+    .epochs = 10, .batch = 64, .seed = 1, .momentum = 0.9, .delta = 1.0, .schedule = "cosine"};
 
 static const struct cli_option options[] = {
     {.name = "data",
@@ -345,24 +343,35 @@ static const struct cli_option options[] = {
      .argument = "X",
      .min = 1e-12,
      .max = 1e6,
-     .help = "learning rate at the start (0.05)"},
+     .help = "learning rate at the start (sgd 0.05, adam and adamw 0.001)"},
     {.name = "lr-schedule",
      .kind = CLI_TEXT,
      .value = &given.schedule,
      .argument = "NAME",
      .help = "cosine: the learning rate falls to 0 over the run; constant (cosine)"},
+    {.name = "optimizer",
+     .kind = CLI_TEXT,
+     .value = &given.optimizer_name,
+     .argument = "NAME",
+     .help = "sgd, adam or adamw (sgd)"},
     {.name = "momentum",
      .kind = CLI_NUMBER,
      .value = &given.momentum,
      .argument = "X",
      .max = 0.999999,
-     .help = "of stochastic gradient descent (0.9)"},
+     .help = "of sgd (0.9)"},
     {.name = "weight-decay",
      .kind = CLI_NUMBER,
      .value = &given.weight_decay,
      .argument = "X",
      .max = 1e6,
-     .help = "L2 penalty (0)"},
+     .help = "L2 penalty; of adamw, decoupled (0)"},
+    {.name = "clip-norm",
+     .kind = CLI_NUMBER,
+     .value = &given.clip_norm,
+     .argument = "X",
+     .max = 1e6,
+     .help = "gradients of a larger norm are scaled down to it (0: never)"},
     {.name = "patience",
      .kind = CLI_INTEGER,
      .value = &given.patience,
@@ -418,6 +427,24 @@ static bool find_schedule(const char *name, cincel_lr_schedule *out)
     return false;
 }
 
+/* The factors given, in the optimizer they are for. */
+static bool take_optimizer(struct request *r)
+{
+    static const float rates[] = {0.05f, 1e-3f, 1e-3f}; /* of each kind, unless given */
+    r->optimizer = (cincel_optimizer)CINCEL_OPTIMIZER_INIT;
+    for (int kind = 0; r->optimizer_name; kind++) {
+        const char *name = cincel_optimizer_name(kind);
+        if (!name) return false;
+        r->optimizer.kind = (cincel_optimizer_kind)kind;
+        if (strcmp(name, r->optimizer_name) == 0) break;
+    }
+    r->optimizer.lr = r->lr > 0.0 ? (float)r->lr : rates[r->optimizer.kind];
+    r->optimizer.momentum = (float)r->momentum;
+    r->optimizer.weight_decay = (float)r->weight_decay;
+    r->optimizer.clip_norm = r->clip_norm;
+    return true;
+}
+
 int cli_train(int argc, char **argv)
 {
     int operands, code;
@@ -425,6 +452,10 @@ int cli_train(int argc, char **argv)
     given.model = argv[1];
     if (!find_schedule(given.schedule, &given.lr_schedule)) {
         return cli_usage_error("train: --lr-schedule is \"%s\", must be cosine or constant", given.schedule);
+    }
+    if (!take_optimizer(&given)) {
+        return cli_usage_error("train: --optimizer is \"%s\", must be sgd, adam or adamw",
+                               given.optimizer_name);
     }
     given.table = table_is_file(given.data);
     given.objective = (cincel_objective)CINCEL_OBJECTIVE_INIT;

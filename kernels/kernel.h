@@ -332,6 +332,21 @@ struct cincel_pool_row {
 
 /* --------------------------------------------------------------- element-wise, math, reductions -- */
 
+/*
+ * A step of Adam with all that follows from its number worked out (cincel_adam_step has the formulas):
+ *   g = dw + l2 · w;   m = beta1 · m + rest1 · g;   v = beta2 · v + rest2 · g²;
+ *   w = keep · w − rate · m / (root · √v + eps)
+ */
+struct cincel_adam_args {
+    float *w;
+    const float *dw;
+    float *m, *v;
+    size_t count;
+    float beta1, rest1, beta2, rest2; /* rest: 1 − beta */
+    float l2, keep;                   /* decay as part of the gradient, or of the weight */
+    float rate, root, eps;            /* lr / (1 − beta1^t), 1 / √(1 − beta2^t) */
+};
+
 /* Over `count` floats; y may be x (exactly). */
 struct cincel_vector_row {
     const char *name;                                    /* "vector_avx2" */
@@ -360,6 +375,7 @@ struct cincel_vector_row {
     /* see cincel_sgd_step; v NULL: no momentum */
     void (*sgd)(float *w, const float *dw, float *v, size_t count, float lr, float momentum,
                 float weight_decay);
+    void (*adam)(const struct cincel_adam_args *args);
 };
 
 /* One row at a time, count ≥ 1; sums run in a fixed order whatever the vector width. */

@@ -14,7 +14,6 @@ struct stream {
     float *out0, *out1;
     float alpha; /* of an activation */
     float a, b;  /* of add_scaled */
-    float lr, momentum, weight_decay;
     bool past; /* out0 may go past the caches: see ops/crew.h */
 };
 
@@ -127,25 +126,5 @@ void cincel_eltwise_add_scaled(const struct cincel_crew *crew, float a, const fl
                        .in1 = y,
                        .out0 = out,
                        .past = true};
-    stream_run(crew, &s);
-}
-
-static void sgd_part(const struct stream *s, size_t begin, size_t end)
-{
-    float *v = s->out1 ? s->out1 + begin : NULL;
-    s->row->sgd(s->out0 + begin, s->in0 + begin, v, end - begin, s->lr, s->momentum, s->weight_decay);
-}
-
-void cincel_eltwise_sgd(const struct cincel_crew *crew, float *w, const float *dw, float *v, size_t count,
-                        float lr, float momentum, float weight_decay)
-{
-    struct stream s = {.count = count,
-                       .part = sgd_part,
-                       .in0 = dw,
-                       .out0 = w,
-                       .out1 = v,
-                       .lr = lr,
-                       .momentum = momentum,
-                       .weight_decay = weight_decay};
     stream_run(crew, &s);
 }

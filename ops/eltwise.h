@@ -1,5 +1,5 @@
 /*
- * Whole-tensor element-wise operations and the optimizer step on a team: what stands behind
+ * Whole-tensor element-wise operations on a team: what stands behind
  * the public calls of the same names (include/cincel/cincel.h has the formulas). Arguments are checked
  * by the caller; nothing here allocates. Small tensors stay on the calling thread: see eltwise.c.
  */
@@ -15,8 +15,6 @@ void cincel_eltwise_act_backward(const struct cincel_crew *crew, cincel_activati
                                  const float *at, const float *dy, float *dx, size_t count);
 void cincel_eltwise_math(const struct cincel_crew *crew, cincel_math f, const float *x, float *y,
                          size_t count);
-void cincel_eltwise_sgd(const struct cincel_crew *crew, float *w, const float *dw, float *v, size_t count,
-                        float lr, float momentum, float weight_decay);
 
 /* out may be x or y */
 void cincel_eltwise_add_scaled(const struct cincel_crew *crew, float a, const float *x, float b,

@@ -63,26 +63,6 @@ cincel_status cincel_math_apply(cincel_context *ctx, cincel_math f, const float 
     return CINCEL_OK;
 }
 
-cincel_status cincel_sgd_step(cincel_context *ctx, float *w, const float *dw, float *v, size_t count,
-                              float lr, float momentum, float weight_decay)
-{
-    const struct cincel_pointer required[] = {
-        {"ctx", ctx}, {"w", w}, {"dw", dw}, {"v", momentum != 0.0f ? v : (const void *)w}, {NULL, NULL}};
-    const struct {
-        const char *name;
-        float value;
-    } factors[] = {{"lr", lr}, {"momentum", momentum}, {"weight_decay", weight_decay}};
-    const cincel_status st = cincel_check_pointers("sgd", required);
-    if (st != CINCEL_OK) return st;
-    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++)
-        if (!isfinite(factors[i].value) || factors[i].value < 0.0f)
-            return cincel_fail(CINCEL_INVALID_ARGUMENT, "sgd: %s is %g, must be finite and >= 0",
-                               factors[i].name, (double)factors[i].value);
-    const struct cincel_crew crew = cincel_context_crew(ctx);
-    cincel_eltwise_sgd(&crew, w, dw, v, count, lr, momentum, weight_decay);
-    return CINCEL_OK;
-}
-
 cincel_status cincel_add_scaled(cincel_context *ctx, float a, const float *x, float b, const float *y,
                                 float *out, size_t count)
 {

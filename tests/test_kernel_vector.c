@@ -401,6 +401,34 @@ static void test_sgd(void **state)
     }
 }
 
+static void test_adam(void **state)
+{
+    struct test_target *target = *state;
+    struct test_random r = {{6, 0, 0}, 0};
+    for (int i = 0; target->isas[i]; i++) {
+        const struct cincel_isa *isa = target->isas[i];
+        for (size_t count = 0; count <= 70; count++) {
+            float *w = random_floats(&r, count), *dw = random_floats(&r, count);
+            float *m = random_floats(&r, count), *v = random_floats(&r, count);
+            float want_w[70], want_m[70], want_v[70];
+            const struct cincel_adam_args a = {w,     dw,    m,     v,     count, 0.9f, 0.1f,
+                                               0.99f, 0.01f, 0.02f, 0.98f, 0.05f, 1.5f, 1e-3f};
+            for (size_t k = 0; k < count; k++) {
+                v[k] = fabsf(v[k]);
+                const float g = multiply_add(isa, a.l2, w[k], dw[k]);
+                want_m[k] = multiply_add(isa, a.beta1, m[k], a.rest1 * g);
+                want_v[k] = multiply_add(isa, a.beta2, v[k], a.rest2 * (g * g));
+                const float root = multiply_add(isa, a.root, sqrtf(want_v[k]), a.eps);
+                want_w[k] = multiply_add(isa, a.keep, w[k], -a.rate * (want_m[k] / root));
+            }
+            isa->vector->adam(&a);
+            assert_true(same_bits(w, want_w, count) && same_bits(m, want_m, count) &&
+                        same_bits(v, want_v, count));
+            release(w, count), release(dw, count), release(m, count), release(v, count);
+        }
+    }
+}
+
 /* Every alignment and length around whole registers and unrolled steps; nothing beside is written. */
 static void test_stream(void **state)
 {
@@ -439,6 +467,7 @@ int main(void)
         cmocka_unit_test_prestate(test_column_sum, &target),
         cmocka_unit_test_prestate(test_stream, &target),
         cmocka_unit_test_prestate(test_sgd, &target),
+        cmocka_unit_test_prestate(test_adam, &target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "ops/dropout.h"
 #include "ops/eltwise.h"
 #include "ops/layout.h"
+#include "ops/optim.h"
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
 #include "tests/support/guard.h"
@@ -50,8 +51,13 @@ static void stream_all(const struct cincel_crew *crew, const float *x, size_t co
     cincel_eltwise_math(crew, CINCEL_MATH_SIGMOID, y, y, count);
     cincel_eltwise_math(crew, CINCEL_MATH_LOG, y, y, count);
     cincel_eltwise_math(crew, CINCEL_MATH_EXP, y, y, count);
-    cincel_eltwise_sgd(crew, w, y, v, count, 0.1f, 0.9f, 1e-3f);
-    cincel_eltwise_sgd(crew, w, y, NULL, count, 0.1f, 0.0f, 0.0f);
+    cincel_optim_sgd(crew, w, y, v, count, 0.1f, 0.9f, 1e-3f);
+    cincel_optim_sgd(crew, w, y, NULL, count, 0.1f, 0.0f, 0.0f);
+    struct cincel_adam_args adam = {.w = w, .dw = v, .m = copy_of(v, count), .v = y, .count = count};
+    adam.beta1 = adam.beta2 = adam.keep = 0.9f, adam.rest1 = adam.rest2 = 0.1f, adam.l2 = 0.01f;
+    adam.rate = adam.root = adam.eps = 1.0f;
+    cincel_optim_adam(crew, &adam); /* y, exponentials, is no less than 0 */
+    free(adam.m);
     cincel_eltwise_act_forward(crew, CINCEL_ACT_RELU, 0.0f, w, y, count);
     cincel_eltwise_act_backward(crew, CINCEL_ACT_RELU, 0.0f, y, v, v, count);
     for (int act = CINCEL_ACT_LEAKY_RELU; act <= CINCEL_ACT_SILU; act++) {
@@ -92,6 +98,27 @@ static void test_streams_do_not_depend_on_threads(void **state)
         }
 }
 
+/* Against a plain sum in double, and the same bits for any number of threads. */
+static void test_norm(void **state)
+{
+    const struct fixture *f = *state;
+    for (int i = 0; f->all.isas[i]; i++)
+        for (size_t count = 0; count <= 1 << 19; count = count * 7 + 3) {
+            struct test_random r = {{count, 1, 0}, 0};
+            float *x = draw_floats(&r, count + 1, 3.0f);
+            double sum = 0.0, first = 0.0;
+            for (size_t k = 0; k < count; k++) sum += (double)x[k] * (double)x[k];
+            for (int t = 0; t < THREAD_COUNTS; t++) {
+                const struct cincel_crew crew = {f->team, thread_counts[t], f->all.isas[i], 0};
+                const double norm = cincel_optim_norm(&crew, x, count);
+                if (t == 0) first = norm;
+                assert_true(norm == first);
+                assert_true(fabs(norm - sqrt(sum)) <= 1e-6 * sqrt(sum));
+            }
+            free(x);
+        }
+}
+
 /* The sequence of two steps on one weight, worked out by hand. */
 static void test_sgd_formula(void **state)
 {
@@ -100,9 +127,9 @@ static void test_sgd_formula(void **state)
         const struct cincel_crew crew = {f->team, 1, f->all.isas[i], 0};
         float w = 1.0f, v = 0.0f;
         const float dw = 0.25f;
-        cincel_eltwise_sgd(&crew, &w, &dw, &v, 1, 0.5f, 0.5f, 0.25f); /* g = 0.5, v = 0.5, w = 0.75 */
+        cincel_optim_sgd(&crew, &w, &dw, &v, 1, 0.5f, 0.5f, 0.25f); /* g = 0.5, v = 0.5, w = 0.75 */
         assert_true(v == 0.5f && w == 0.75f);
-        cincel_eltwise_sgd(&crew, &w, &dw, &v, 1, 0.5f, 0.5f, 0.0f); /* g = 0.25, v = 0.5, w = 0.5 */
+        cincel_optim_sgd(&crew, &w, &dw, &v, 1, 0.5f, 0.5f, 0.0f); /* g = 0.25, v = 0.5, w = 0.5 */
         assert_true(v == 0.5f && w == 0.5f);
     }
 }
@@ -234,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_streams_do_not_depend_on_threads, &f),
         cmocka_unit_test_prestate(test_sgd_formula, &f),
+        cmocka_unit_test_prestate(test_norm, &f),
         cmocka_unit_test_prestate(test_add_scaled, &f),
         cmocka_unit_test_prestate(test_concat_and_split, &f),
         cmocka_unit_test_prestate(test_layouts, &f),

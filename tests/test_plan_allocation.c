@@ -73,6 +73,7 @@ enum {
 };
 
 static float x[FLOATS], y[FLOATS], dy[FLOATS], dx[FLOATS], w[WEIGHTS], dw[WEIGHTS], db[CHANNELS];
+static float moment[2][WEIGHTS];
 static uint8_t argmax[FLOATS];
 
 struct plans {
@@ -136,6 +137,9 @@ static void run_all(cincel_context *ctx, const struct plans *p)
     d.rows = N, d.cols = FLOATS / N;
     assert_int_equal(cincel_cross_entropy(ctx, &d, x, labels, &loss, NULL, dx), CINCEL_OK);
     assert_int_equal(cincel_sgd_step(ctx, w, dw, NULL, WEIGHTS, 0.1f, 0.0f, 0.0f), CINCEL_OK);
+    cincel_adam_desc adam = CINCEL_ADAM_DESC_INIT;
+    assert_int_equal(cincel_adam_step(ctx, &adam, w, dw, moment[0], moment[1], WEIGHTS), CINCEL_OK);
+    assert_int_equal(cincel_clip_norm(ctx, dw, WEIGHTS, 1.0, NULL), CINCEL_OK);
 }
 
 #endif

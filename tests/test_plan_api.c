@@ -249,7 +249,28 @@ static void steps_check_their_arguments(void **state)
     says(cincel_sgd_step(ctx, w, dw, v, 2, -0.1f, 0.9f, 0.0f), bad, "lr is -0.1");
     says(cincel_sgd_step(ctx, w, dw, v, 2, 0.1f, INFINITY, 0.0f), bad, "momentum is inf");
     says(cincel_sgd_step(ctx, w, dw, v, 2, 0.1f, 0.9f, NAN), bad, "weight_decay is nan");
+    float m[2] = {0.0f, 0.0f};
+    cincel_adam_desc d = CINCEL_ADAM_DESC_INIT;
+    says(cincel_adam_step(ctx, NULL, w, dw, m, v, 2), bad, "d is NULL");
+    says(cincel_adam_step(ctx, &d, w, dw, m, NULL, 2), bad, "v is NULL");
+    d.step = 0;
+    says(cincel_adam_step(ctx, &d, w, dw, m, v, 2), bad, "step is 0");
+    d.step = 1, d.beta2 = 1.0;
+    says(cincel_adam_step(ctx, &d, w, dw, m, v, 2), bad, "beta2 is 1");
+    d.beta2 = 0.5, d.eps = NAN;
+    says(cincel_adam_step(ctx, &d, w, dw, m, v, 2), bad, "eps is nan");
+    d.eps = 0.0;
+    says(cincel_adam_step(ctx, &d, w, dw, m, v, 2), bad, "eps is 0");
+    d.eps = 1e-8, d.lr = -1.0;
+    says(cincel_adam_step(ctx, &d, w, dw, m, v, 2), bad, "lr is -1");
+    says(cincel_clip_norm(ctx, NULL, 2, 1.0, NULL), bad, "x is NULL");
+    says(cincel_clip_norm(ctx, w, 2, 0.0, NULL), bad, "max_norm is 0");
+    says(cincel_clip_norm(ctx, w, 2, NAN, NULL), bad, "max_norm is nan");
     assert_true(w[0] == 1.0f && w[1] == 1.0f && v[0] == 0.0f && v[1] == 0.0f);
+    double norm = 0.0;
+    m[0] = INFINITY, m[1] = 3.0f;
+    assert_int_equal(cincel_clip_norm(ctx, m, 2, 1.0, &norm), CINCEL_OK);
+    assert_true(isinf(norm) && isinf(m[0]) && m[1] == 3.0f);
     cincel_context_destroy(ctx);
 }
 

@@ -158,6 +158,17 @@ static void misuse_is_answered(void **state)
     labels[2] = CLASSES;
     says(cincel_session_gradients(t.session, x, labels, 3, NULL, NULL), CINCEL_INVALID_ARGUMENT, "label");
     says(cincel_session_sgd(t.session, 0.1f, 0.0f, 0.0f), CINCEL_INVALID_ARGUMENT, "no gradients");
+    cincel_optimizer adam = CINCEL_OPTIMIZER_INIT;
+    says(cincel_session_update(t.session, NULL), CINCEL_INVALID_ARGUMENT, "optimizer is NULL");
+    says(cincel_session_update(t.session, &adam), CINCEL_INVALID_ARGUMENT, "no gradients");
+    adam.kind = CINCEL_OPTIMIZER_ADAM;
+    must(cincel_session_gradients(t.session, x, labels, 2, NULL, NULL));
+    says(cincel_session_update(t.session, &adam), CINCEL_INVALID_ARGUMENT, "was made for sgd");
+    adam.clip_norm = -1.0;
+    says(cincel_session_update(t.session, &adam), CINCEL_INVALID_ARGUMENT, "clip_norm is -1");
+    o.optimizer = (cincel_optimizer_kind)7;
+    says(cincel_session_create(b.ctx, b.model, &o, &none), CINCEL_INVALID_ARGUMENT, "kind is 7");
+    o.optimizer = CINCEL_OPTIMIZER_SGD;
     assert_null(cincel_session_gradient(b.session, 0));
     assert_null(cincel_session_gradient(t.session, 99));
     o.batch = 0;
@@ -174,6 +185,39 @@ static void misuse_is_answered(void **state)
     assert_null(none);
     free(x);
     destroy_bench(&t);
+    destroy_bench(&b);
+}
+
+/* Adam keeps one block of the parameters' size more than SGD; clipping holds for both. */
+static void updates_follow_the_optimizer(void **state)
+{
+    (void)state;
+    struct bench b = make_bench(1, BATCH, 1);
+    cincel_session_options so = CINCEL_SESSION_OPTIONS_INIT;
+    cincel_optimizer o = CINCEL_OPTIMIZER_INIT;
+    cincel_session *adam;
+    float *x = malloc(BATCH * SAMPLE * sizeof *x);
+    int32_t labels[BATCH];
+    so.batch = BATCH;
+    so.training = 1;
+    so.optimizer = o.kind = CINCEL_OPTIMIZER_ADAMW;
+    must(cincel_session_create(b.ctx, b.model, &so, &adam));
+    assert_int_equal(cincel_session_memory(adam) - cincel_session_memory(b.session),
+                     b.model->block * sizeof(float));
+    fill(x, labels, BATCH, 0);
+    double first = 0.0, loss = 0.0;
+    o.clip_norm = 0.01;
+    for (int step = 0; step < 20; step++) {
+        must(cincel_session_gradients(adam, x, labels, BATCH, &loss, NULL));
+        if (step == 0) first = loss;
+        must(cincel_session_update(adam, &o));
+        double norm = 0.0;
+        must(cincel_clip_norm(b.ctx, (float *)cincel_session_gradient(adam, 0), 1, 1.0, &norm));
+        assert_true(norm <= 0.01);
+    }
+    assert_true(loss < 0.5 * first);
+    cincel_session_destroy(adam);
+    free(x);
     destroy_bench(&b);
 }
 
@@ -244,6 +288,7 @@ int main(void)
         cmocka_unit_test(weights_do_not_depend_on_threads),
         cmocka_unit_test(remainders_equal_sessions_of_their_size),
         cmocka_unit_test(misuse_is_answered),
+        cmocka_unit_test(updates_follow_the_optimizer),
         cmocka_unit_test(plans_and_memory_are_reported),
         cmocka_unit_test(buffers_that_meet_lie_apart),
         cmocka_unit_test(chains_ping_pong),

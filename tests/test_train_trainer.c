@@ -271,6 +271,31 @@ static void cosine_falls_over_the_whole_run(void **state)
     cincel_dataset_destroy(data);
 }
 
+static void an_optimizer_of_choice(void **state)
+{
+    (void)state;
+    cincel_dataset *data = points(0.3f, 2);
+    cincel_context *ctx = context(1);
+    cincel_model *model = classifier(), *other = classifier();
+    cincel_train_options o = CINCEL_TRAIN_OPTIONS_INIT;
+    cincel_optimizer adam = CINCEL_OPTIMIZER_INIT;
+    cincel_train_report r = CINCEL_TRAIN_REPORT_INIT;
+    adam.kind = CINCEL_OPTIMIZER_ADAM;
+    adam.lr = 0.01f;
+    adam.clip_norm = 1.0;
+    o.epochs = 5;
+    o.optimizer = &adam;
+    must(cincel_train(ctx, model, data, &o, &r));
+    assert_true(r.validation_accuracy > 0.8);
+    o.lr = 0.3f, o.momentum = 0.1f; /* not looked at */
+    must(cincel_train(ctx, other, data, &o, &r));
+    assert_memory_equal(model->parameters, other->parameters, model->block * sizeof(float));
+    cincel_model_destroy(other);
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+    cincel_dataset_destroy(data);
+}
+
 static void divergence_is_said(void **state)
 {
     (void)state;
@@ -341,6 +366,13 @@ static void misuse_is_answered(void **state)
     o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
     o.size = 1;
     refuses(ctx, model, data, &o, "train: size");
+    o = (cincel_train_options)CINCEL_TRAIN_OPTIONS_INIT;
+    cincel_optimizer optimizer = CINCEL_OPTIMIZER_INIT;
+    o.optimizer = &optimizer;
+    optimizer.beta2 = 1.0;
+    refuses(ctx, model, data, &o, "train: beta2 is 1");
+    optimizer.beta2 = 0.5, optimizer.clip_norm = NAN;
+    refuses(ctx, model, data, &o, "train: clip_norm is nan");
     says(cincel_train(NULL, model, data, NULL, NULL), CINCEL_INVALID_ARGUMENT, "context is NULL");
     says(cincel_train(ctx, NULL, data, NULL, NULL), CINCEL_INVALID_ARGUMENT, "model is NULL");
     says(cincel_train(ctx, model, NULL, NULL, NULL), CINCEL_INVALID_ARGUMENT, "data is NULL");
@@ -491,6 +523,7 @@ int main(void)
         cmocka_unit_test(cancelling_ends_it_after_the_step),
         cmocka_unit_test(without_validation_the_training_loss_decides),
         cmocka_unit_test(cosine_falls_over_the_whole_run),
+        cmocka_unit_test(an_optimizer_of_choice),
         cmocka_unit_test(divergence_is_said),
         cmocka_unit_test(misuse_is_answered),
         cmocka_unit_test(it_learns_numbers),

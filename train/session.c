@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "core/status.h"
 #include "train/objective.h"
+#include "train/optimizer.h"
 #include "train/random.h"
 #include "train/schedule.h"
 #include "train/trainer.h"
@@ -36,7 +37,10 @@ struct cincel_session {
     size_t arena_bytes;
     void *ws;
     size_t ws_bytes;
-    float *gradients, *velocity; /* arranged as model->parameters; NULL unless training */
+    float *gradients, *moment[OPTIMIZER_MOMENTS]; /* arranged as model->parameters; NULL unless training, and
+                                                     where the optimizer keeps fewer */
+    cincel_optimizer_kind optimizer;
+    uint64_t updates; /* of the parameters so far */
     bool have_gradients;
     struct plan_set *sets; /* the full batch's is the first */
 };
@@ -169,7 +173,8 @@ static cincel_status check_options(const cincel_context *ctx, const cincel_model
             cincel_struct_in("session: plan", mine->plan, sizeof *plan, sizeof *plan, plan);
         if (status != CINCEL_OK) return status;
     }
-    const cincel_status status = cincel_objective_take("session", mine->objective, objective);
+    cincel_status status = cincel_objective_take("session", mine->objective, objective);
+    if (status == CINCEL_OK) status = cincel_optimizer_check_kind("session", mine->optimizer);
     if (status != CINCEL_OK) return status;
     if (mine->batch <= 0) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: batch is %d, must be > 0", mine->batch);
@@ -184,7 +189,17 @@ static cincel_status check_options(const cincel_context *ctx, const cincel_model
     return CINCEL_OK;
 }
 
-/* Places the buffers of a step and allocates them, and the parameters' gradients and velocities. */
+/* A block of zeros arranged as the parameters. */
+static cincel_status parameter_block(const struct cincel_session *s, float **out)
+{
+    const size_t bytes = s->model->block * sizeof(float);
+    void *memory;
+    const cincel_status status = cincel_workspace_create(bytes, &memory);
+    if (status == CINCEL_OK) *out = memset(memory, 0, bytes);
+    return status;
+}
+
+/* Places the buffers of a step and allocates them, and what there is beside each parameter. */
 static cincel_status allocate(struct cincel_session *s)
 {
     const size_t layers = s->model->layers;
@@ -203,14 +218,11 @@ static cincel_status allocate(struct cincel_session *s)
     s->arena = memory;
     if (status != CINCEL_OK || !s->training) return status;
 
-    const size_t bytes = s->model->block * sizeof(float);
-    status = cincel_workspace_create(bytes, &memory);
-    if (status != CINCEL_OK) return status;
-    s->gradients = memset(memory, 0, bytes);
-    status = cincel_workspace_create(bytes, &memory);
-    if (status != CINCEL_OK) return status;
-    s->velocity = memset(memory, 0, bytes);
-    return CINCEL_OK;
+    status = parameter_block(s, &s->gradients);
+    for (int m = 0; m < cincel_optimizer_moments(s->optimizer) && status == CINCEL_OK; m++) {
+        status = parameter_block(s, &s->moment[m]);
+    }
+    return status;
 }
 
 cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, const cincel_session_options *o,
@@ -230,6 +242,7 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
     s->training = mine.training != 0;
     s->options = plan;
     s->objective = objective;
+    s->optimizer = mine.optimizer;
     s->seed = mine.seed;
     atomic_store(&model->sealed, true);
     s->step = calloc(model->layers, sizeof *s->step);
@@ -256,7 +269,7 @@ void cincel_session_destroy(cincel_session *s)
         next = set->next;
         plan_set_destroy(set, s->model->layers);
     }
-    cincel_workspace_destroy(s->velocity);
+    for (int m = 0; m < OPTIMIZER_MOMENTS; m++) cincel_workspace_destroy(s->moment[m]);
     cincel_workspace_destroy(s->gradients);
     cincel_workspace_destroy(s->ws);
     cincel_workspace_destroy(s->arena);
@@ -268,8 +281,8 @@ void cincel_session_destroy(cincel_session *s)
 size_t cincel_session_memory(const cincel_session *s)
 {
     if (!s) return 0;
-    const size_t block = s->model->block * sizeof(float);
-    return s->arena_bytes + s->ws_bytes + (s->gradients ? block : 0) + (s->velocity ? block : 0);
+    const size_t blocks = s->training ? 1 + (size_t)cincel_optimizer_moments(s->optimizer) : 0;
+    return s->arena_bytes + s->ws_bytes + blocks * s->model->block * sizeof(float);
 }
 
 /* The index-th plan of the full batch in the order of the layers, and within one of the passes. */
@@ -460,10 +473,32 @@ const float *cincel_session_gradient(const cincel_session *s, size_t index)
     return tensor ? layer_tensor_in(s->gradients, tensor) : NULL;
 }
 
+cincel_status cincel_session_update(cincel_session *s, const cincel_optimizer *o)
+{
+    cincel_optimizer mine;
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
+    if (!o) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: optimizer is NULL");
+    if (!s->have_gradients) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: no gradients to apply");
+    cincel_status status = cincel_optimizer_take("session", o, &mine);
+    if (status == CINCEL_OK && mine.kind != s->optimizer) {
+        status = cincel_fail(CINCEL_INVALID_ARGUMENT, "session: optimizer is %s, the session was made for %s",
+                             cincel_optimizer_name((int)mine.kind), cincel_optimizer_name((int)s->optimizer));
+    }
+    if (status != CINCEL_OK) return status;
+    status = cincel_optimizer_step(s->ctx, &mine, s->updates + 1, s->model->parameters, s->gradients,
+                                   s->moment, s->model->block);
+    if (status == CINCEL_OK) s->updates++;
+    return status;
+}
+
 cincel_status cincel_session_sgd(cincel_session *s, float lr, float momentum, float weight_decay)
 {
     if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
     if (!s->have_gradients) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: no gradients to apply");
-    return cincel_sgd_step(s->ctx, s->model->parameters, s->gradients, momentum != 0.0f ? s->velocity : NULL,
+    if (s->optimizer != CINCEL_OPTIMIZER_SGD) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: optimizer is sgd, the session was made for %s",
+                           cincel_optimizer_name((int)s->optimizer));
+    }
+    return cincel_sgd_step(s->ctx, s->model->parameters, s->gradients, momentum != 0.0f ? s->moment[0] : NULL,
                            s->model->block, lr, momentum, weight_decay);
 }

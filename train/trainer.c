@@ -8,6 +8,7 @@
 #include "core/abi.h"
 #include "core/memory.h"
 #include "core/status.h"
+#include "train/optimizer.h"
 #include "train/random.h"
 
 struct trainer {
@@ -16,6 +17,7 @@ struct trainer {
     const cincel_dataset *data;
     cincel_train_options o;
     cincel_objective objective;
+    cincel_optimizer optimizer;
     cincel_session *session;
     struct batch_buffer buffer;
     int batch;
@@ -50,13 +52,6 @@ static cincel_status check_options(const cincel_train_options *o)
 {
     if (o->epochs < 1) return fail_option("epochs", o->epochs, "> 0");
     if (o->batch < 1) return fail_option("batch", o->batch, "> 0");
-    if (!isfinite(o->lr) || o->lr <= 0.0f) return fail_option("lr", o->lr, "finite and > 0");
-    if (!(o->momentum >= 0.0f && o->momentum < 1.0f)) {
-        return fail_option("momentum", o->momentum, ">= 0 and < 1");
-    }
-    if (!isfinite(o->weight_decay) || o->weight_decay < 0.0f) {
-        return fail_option("weight_decay", o->weight_decay, "finite and >= 0");
-    }
     if (o->patience < 0) return fail_option("patience", o->patience, ">= 0");
     if (!(o->validation_fraction >= 0.0 && o->validation_fraction < 1.0)) {
         return fail_option("validation_fraction", o->validation_fraction, ">= 0 and < 1");
@@ -68,6 +63,16 @@ static cincel_status check_options(const cincel_train_options *o)
         return fail_option("criterion", (double)o->criterion, "one of cincel_criterion");
     }
     return CINCEL_OK;
+}
+
+/* The caller's, or SGD by the options' own factors. */
+static cincel_status take_optimizer(struct trainer *t)
+{
+    cincel_optimizer sgd = CINCEL_OPTIMIZER_INIT;
+    sgd.lr = t->o.lr;
+    sgd.momentum = t->o.momentum;
+    sgd.weight_decay = t->o.weight_decay;
+    return cincel_optimizer_take("train", t->o.optimizer ? t->o.optimizer : &sgd, &t->optimizer);
 }
 
 static cincel_status split_samples(struct trainer *t, size_t count)
@@ -114,6 +119,7 @@ static cincel_status trainer_set_up(struct trainer *t)
     o.training = 1;
     o.objective = &t->objective;
     o.seed = t->o.seed;
+    o.optimizer = t->optimizer.kind;
     cincel_options plan = CINCEL_OPTIONS_INIT;
     if (t->o.plan) status = cincel_struct_in("train: plan", t->o.plan, sizeof plan, sizeof plan, &plan);
     if (status != CINCEL_OK) return status;
@@ -158,9 +164,10 @@ static void tell(const struct trainer *t, cincel_train_progress *p)
 static float learning_rate(const struct trainer *t, size_t step)
 {
     static const double PI = 3.14159265358979323846;
-    if (t->o.lr_schedule == CINCEL_LR_CONSTANT) return t->o.lr;
+    const float lr = t->optimizer.lr;
+    if (t->o.lr_schedule == CINCEL_LR_CONSTANT) return lr;
     const size_t steps = (size_t)t->o.epochs * cincel_div_up(t->train_count, (size_t)t->batch);
-    return (float)(t->o.lr * 0.5 * (1.0 + cos(PI * (double)step / (double)steps)));
+    return (float)((double)lr * 0.5 * (1.0 + cos(PI * (double)step / (double)steps)));
 }
 
 /* One step on samples order[first … first+n−1]. */
@@ -176,12 +183,15 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, float
             cincel_session_target_gradients(t->session, t->buffer.x, t->buffer.targets, (int)n, loss, hits);
     }
     if (status == CINCEL_OK && !isfinite(*loss)) {
-        status = cincel_fail(CINCEL_INVALID_ARGUMENT,
-                             "train: loss is %g in epoch %d, step %zu: lr %g is too high for this model",
-                             *loss, t->report.epochs + 1, first / (size_t)t->batch + 1, (double)t->o.lr);
+        status =
+            cincel_fail(CINCEL_INVALID_ARGUMENT,
+                        "train: loss is %g in epoch %d, step %zu: lr %g is too high for this model", *loss,
+                        t->report.epochs + 1, first / (size_t)t->batch + 1, (double)t->optimizer.lr);
     }
     if (status == CINCEL_OK) {
-        status = cincel_session_sgd(t->session, lr, t->o.momentum, t->o.weight_decay);
+        cincel_optimizer step = t->optimizer;
+        step.lr = lr;
+        status = cincel_session_update(t->session, &step);
     }
     const double seconds = now() - begin;
     t->run.seconds += seconds;
@@ -298,6 +308,7 @@ cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cince
     if (status == CINCEL_OK && o) status = cincel_struct_in("train", o, sizeof *o, sizeof t.o, &t.o);
     if (status == CINCEL_OK) status = check_options(&t.o);
     if (status == CINCEL_OK) status = cincel_objective_take("train", t.o.objective, &t.objective);
+    if (status == CINCEL_OK) status = take_optimizer(&t);
     if (status == CINCEL_OK) status = trainer_set_up(&t);
     if (status == CINCEL_OK) status = train_epochs(&t);
     if (status == CINCEL_CANCELLED) {

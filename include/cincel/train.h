@@ -211,6 +211,33 @@ typedef struct cincel_objective {
         sizeof(cincel_objective), CINCEL_OBJECTIVE_CROSS_ENTROPY, 1.0f, 0.0f \
     }
 
+/* ---------------------------------------------------------------------------------- optimizers -- */
+
+/* How weights follow from gradients. */
+typedef enum cincel_optimizer_kind {
+    CINCEL_OPTIMIZER_SGD = 0, /* cincel_sgd_step */
+    CINCEL_OPTIMIZER_ADAM,    /* cincel_adam_step, weight decay as L2, */
+    CINCEL_OPTIMIZER_ADAMW    /* or decoupled */
+} cincel_optimizer_kind;
+
+/* An optimizer and its factors; those of other kinds are ignored, but checked. All ≥ 0 and finite. */
+typedef struct cincel_optimizer {
+    size_t size;
+    cincel_optimizer_kind kind;
+    float lr;                 /* > 0 */
+    float momentum;           /* of SGD, < 1 */
+    float weight_decay;       /* of all weights and biases */
+    double beta1, beta2, eps; /* of ADAM and ADAMW; betas < 1, eps > 0 */
+    double clip_norm;         /* > 0: gradients of a larger norm, all together, are scaled down to it first */
+} cincel_optimizer;
+#define CINCEL_OPTIMIZER_INIT                                                                    \
+    {                                                                                            \
+        sizeof(cincel_optimizer), CINCEL_OPTIMIZER_SGD, 1e-3f, 0.9f, 0.0f, 0.9, 0.999, 1e-8, 0.0 \
+    }
+
+/* "sgd", "adam", "adamw"; NULL for other numbers. */
+CINCEL_API const char *cincel_optimizer_name(int kind);
+
 /* ------------------------------------------------------------------------------------ sessions -- */
 
 typedef struct cincel_session cincel_session;
@@ -224,10 +251,11 @@ typedef struct cincel_session_options {
     const cincel_objective *objective; /* of the gradients, copied; NULL: cross-entropy */
     uint64_t seed;                     /* of dropout, which is drawn by seed, layer, element and the number of
                                           gradient calls before */
+    cincel_optimizer_kind optimizer;   /* of the updates: memory is planned for what it keeps */
 } cincel_session_options;
-#define CINCEL_SESSION_OPTIONS_INIT                          \
-    {                                                        \
-        sizeof(cincel_session_options), 64, 0, NULL, NULL, 0 \
+#define CINCEL_SESSION_OPTIONS_INIT                                                \
+    {                                                                              \
+        sizeof(cincel_session_options), 64, 0, NULL, NULL, 0, CINCEL_OPTIMIZER_SGD \
     }
 
 /* Makes all plans and allocates all memory of a step once. Context and model must outlive it. */
@@ -235,7 +263,8 @@ CINCEL_API cincel_status cincel_session_create(cincel_context *ctx, cincel_model
                                                const cincel_session_options *o, cincel_session **out);
 CINCEL_API void cincel_session_destroy(cincel_session *session);
 
-/* Bytes planned for activations, gradients, velocities and workspace (the model's parameters apart). */
+/* Bytes planned for activations, gradients, what the optimizer keeps and workspace (the model's parameters
+ * apart). */
 CINCEL_API size_t cincel_session_memory(const cincel_session *session);
 
 /* One plan of the session at its full batch. The texts are valid as long as the session. */
@@ -276,7 +305,11 @@ CINCEL_API cincel_status cincel_session_target_gradients(cincel_session *session
 /* Gradient of parameter tensor `index`, in the layout of the parameter; NULL if not training. */
 CINCEL_API const float *cincel_session_gradient(const cincel_session *session, size_t index);
 
-/* Applies SGD to all parameters with the gradients of the last gradient call. */
+/* Applies the optimizer, which is of the kind the session was made for, to all parameters with the gradients
+   of the last gradient call; clipping scales these. */
+CINCEL_API cincel_status cincel_session_update(cincel_session *session, const cincel_optimizer *o);
+
+/* The same with SGD. */
 CINCEL_API cincel_status cincel_session_sgd(cincel_session *session, float lr, float momentum,
                                             float weight_decay);
 
@@ -431,11 +464,13 @@ typedef struct cincel_train_options {
     cincel_lr_schedule lr_schedule;
     cincel_criterion criterion;
     const cincel_objective *objective; /* NULL: cross-entropy */
+    const cincel_optimizer *optimizer; /* NULL: SGD with lr, momentum and weight_decay above, which an
+                                          optimizer given here takes the place of */
 } cincel_train_options;
 #define CINCEL_TRAIN_OPTIONS_INIT                                                                   \
     {                                                                                               \
         sizeof(cincel_train_options), 10, 64, 0.05f, 0.9f, 0.0f, 0, 0.1, 1, NULL, NULL, NULL, NULL, \
-            CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS, NULL                                              \
+            CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS, NULL, NULL                                        \
     }
 
 /* What a run came to; times in seconds. */

@@ -23,4 +23,5 @@ const struct cincel_vector_row cincel_vector_avx2 = {
     .stream = vector_stream,
     .fence = vector_fence,
     .sgd = vector_sgd,
+    .adam = vector_adam,
 };

@@ -26,6 +26,7 @@ VEC_FN vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
 VEC_FN vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 VEC_FN vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
+VEC_FN vec vec_sqrt(vec a) { return _mm512_sqrt_ps(a); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 VEC_FN float vec_sum(vec a)
 {

@@ -11,6 +11,7 @@
  *   vec_splat                 one scalar as the multiplier of a row of a tile: a full register on x86,
  *                             a scalar on NEON, whose FMA takes a lane
  *   vec_fence()               nothing; on NEON the compiler moves no load across it (body/gemm.inc)
+ *   vec_sqrt(a)               rounded to nearest, as IEEE 754 has it
  *   vec_relu(a)               max(a, 0), NaN stays NaN
  *   vec_min / vec_max(a, b)   a < b ? a : b and a > b ? a : b: exactly that, so b where either is NaN
  *                             and where the zeros differ in sign
@@ -33,6 +34,7 @@
 #ifndef CINCEL_KERNELS_VEC_H
 #define CINCEL_KERNELS_VEC_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -69,6 +71,7 @@ VEC_FN vec vec_add(vec a, vec b) { return a + b; }
 VEC_FN vec vec_sub(vec a, vec b) { return a - b; }
 VEC_FN vec vec_mul(vec a, vec b) { return a * b; }
 VEC_FN vec vec_div(vec a, vec b) { return a / b; }
+VEC_FN vec vec_sqrt(vec a) { return (vec){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])}; }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
 VEC_FN float vec_sum(vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 /* 0 > NaN is false: NaN passes */

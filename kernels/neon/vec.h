@@ -45,6 +45,7 @@ VEC_FN vec vec_add(vec a, vec b) { return vaddq_f32(a, b); }
 VEC_FN vec vec_sub(vec a, vec b) { return vsubq_f32(a, b); }
 VEC_FN vec vec_mul(vec a, vec b) { return vmulq_f32(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return vdivq_f32(a, b); }
+VEC_FN vec vec_sqrt(vec a) { return vsqrtq_f32(a); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 VEC_FN float vec_sum(vec a)
 {

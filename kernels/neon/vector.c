@@ -21,4 +21,5 @@ const struct cincel_vector_row cincel_vector_neon = {
     .add_scaled = vector_add_scaled,
     .copy_rows = vector_copy_rows,
     .sgd = vector_sgd,
+    .adam = vector_adam,
 };

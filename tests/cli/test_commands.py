@@ -81,6 +81,15 @@ class Training(Case):
         self.train(out, "--epochs", "6", "--batch", "8", "--seed", "3", "--threads", "2")
         self.assertEqual(read(out + "/weights.safetensors"), read(self.run_dir + "/weights.safetensors"))
 
+    def test_optimizers(self):
+        out = self.path("adam")
+        self.train(out, "--epochs", "2", "--optimizer", "adamw", "--weight-decay", "0.01", "--clip-norm", "5")
+        s = json.loads(read(out + "/summary.json"))
+        expected = {"optimizer": "adamw", "lr": 0.001, "weight_decay": 0.01, "clip_norm": 5.0}
+        self.assertEqual({k: s[k] for k in expected}, expected)
+        self.assertNotIn("momentum", s)
+        self.assertEqual((self.summary["optimizer"], self.summary["lr"]), ("sgd", 0.05))
+
     def test_eval_agrees(self):
         found = json.loads(self.succeeds("eval", self.run_dir, "--data", self.data, "--json"))
         self.assertAlmostEqual(found["test_accuracy"], self.summary["test_accuracy"], places=6)
@@ -238,6 +247,7 @@ class BadTraining(Case):
             "lr": ["0", "-0.1", "nan", "inf", "1e999", "fast"],
             "momentum": ["1", "-0.1", "nan"],
             "weight-decay": ["-1", "inf"],
+            "clip-norm": ["-1", "nan", "x"],
             "patience": ["-1", "2.5"],
             "seed": ["-1", "x"],
             "threads": ["-1", "1000000"],
@@ -247,6 +257,7 @@ class BadTraining(Case):
 
     def test_usage(self):
         self.fails(2, ["missing argument"], "train")
+        self.refuses(2, ["--optimizer", "adamx", "adamw"], "simplecnn", "--optimizer", "adamx", data=self.data)
         self.refuses(2, ["--optimiser"], "simplecnn", "--optimiser", "adam", data=self.data)
         self.refuses(2, ["-x"], "simplecnn", "-x", data=self.data)
         self.refuses(2, ["unexpected argument", "vgg"], "simplecnn", "vgg", data=self.data)
