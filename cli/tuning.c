@@ -114,6 +114,7 @@ void tuning_totals(const struct tuning *t, double *tuned, double *untuned)
 void tuning_print_table(const struct tuning *t)
 {
     double sum, untuned;
+    size_t disturbed = 0;
     printf("%-20s %-11s %7s  %11s  %11s  %6s  %s\n", "problem", "pass", "threads", "default ms", "tuned ms",
            "gain", "speed");
     for (size_t i = 0; i < t->tasks; i++) {
@@ -124,12 +125,20 @@ void tuning_print_table(const struct tuning *t)
         printf("%-20s %-11s %7d  %11.4f  %11.4f  %5.2fx  %s%s\n", task->what->name,
                tuning_pass_names[task->what->problem.pass], task->threads, 1e3 * task->timing.default_seconds,
                1e3 * task->timing.seconds, task->timing.default_seconds / task->timing.seconds, speed,
-               task->skipped ? " (from the profile)" : "");
+               task->skipped     ? " (from the profile)"
+               : task->disturbed ? " (disturbed)"
+                                 : "");
+        disturbed += task->disturbed;
     }
     tuning_totals(t, &sum, &untuned);
     if (sum > 0.0)
         printf("%-20s %-11s %7s  %11.4f  %11.4f  %5.2fx\n", "together", "", "", 1e3 * untuned, 1e3 * sum,
                untuned / sum);
+    if (disturbed)
+        printf("disturbed: other programs or machines took much of the cores at %zu problem%s; cincel doctor "
+               "says "
+               "more, tuning again when they rest does better\n",
+               disturbed, disturbed == 1 ? "" : "s");
     printf("profile: %s\n", t->path);
 }
 
@@ -177,6 +186,7 @@ static cincel_status run_task(struct tuning *t, struct tuning_task *task, double
     if (status != CINCEL_OK) return status;
     if (!*t->cancel) status = cincel_profile_append(plan, t->path); /* what was cut short is no result */
     task->timing = plan->timing;
+    task->disturbed = plan->disturbed;
     snprintf(task->choice, sizeof task->choice, "%s", plan->choice_text);
     task->done = !*t->cancel && status == CINCEL_OK;
     t->finished += task->done;

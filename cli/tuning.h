@@ -17,6 +17,7 @@ struct tuning_task {
     double weight; /* of its share of the budget */
     bool skipped;  /* tuning_skip_known: the profile has it */
     bool done;
+    bool disturbed; /* measured while others took much of the machine */
     cincel_plan_timing timing;
     char choice[256];
 };

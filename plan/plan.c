@@ -61,8 +61,10 @@ static void describe(struct cincel_plan *plan, const struct cincel_decision *d)
     cincel_problem_key(&plan->problem, key, sizeof key);
     cincel_choice_print(&plan->problem, &plan->choice, plan->choice_text);
     describe_speed(plan, d->seconds + conversion_seconds(plan), speed, sizeof speed);
-    snprintf(plan->description, sizeof plan->description, "%s: %s | %s | %s%s%s", key, plan->choice_text,
-             speed, cincel_source_name(d->source), plan->layouts.count ? " | converts " : "", converts);
+    snprintf(plan->description, sizeof plan->description, "%s: %s | %s | %s%s%s%s%s", key, plan->choice_text,
+             speed, cincel_source_name(d->source), d->disturbed[0] ? ", disturbed: " : "", d->disturbed,
+             plan->layouts.count ? " | converts " : "", converts);
+    plan->disturbed = d->disturbed[0] != '\0';
 }
 
 cincel_status cincel_plan_create_framed(cincel_context *ctx, const struct cincel_plan_frame *frame,
@@ -104,7 +106,10 @@ cincel_status cincel_plan_create_framed(cincel_context *ctx, const struct cincel
         return st;
     }
     describe(plan, &decision);
-    if (decision.note[0]) cincel_context_log(ctx, "profile: entry passed over: %s", decision.note);
+    if (decision.note[0])
+        cincel_context_log(ctx, "%s passed over: %s",
+                           decision.source == CINCEL_SOURCE_MEASURED ? "tune: candidate" : "profile: entry",
+                           decision.note);
     cincel_context_log(ctx, "plan: %s", plan->description);
     *out = plan;
     return CINCEL_OK;

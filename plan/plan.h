@@ -41,6 +41,7 @@ struct cincel_plan {
     struct cincel_choice choice;
     cincel_plan_timing timing;
     int threads_allowed; /* when it was chosen */
+    bool disturbed;      /* others took much of the machine while it was measured */
     struct cincel_prepared *prepared;
     size_t workspace_bytes;
     char choice_text[CINCEL_CHOICE_TEXT];

@@ -269,8 +269,10 @@ static cincel_status choose_measured(const struct cincel_chooser *with, const ci
                                      struct list *list, const char *name, struct cincel_decision *out)
 {
     const double budget = o->budget_seconds > 0.0 ? o->budget_seconds : default_budget;
+    const struct cincel_measure_limits limits = {.budget = budget, .cancel = o->cancel};
+    struct cincel_measure_report report;
     const cincel_status st =
-        cincel_measure(with->target, with->team, list->p, budget, o->cancel, list->item, list->count);
+        cincel_measure(with->target, with->team, list->p, &limits, list->item, list->count, &report);
     if (st != CINCEL_OK) return st;
     const struct cincel_candidate *best = &list->item[0], *standard = best;
     while (!standard->standard) standard++;
@@ -280,6 +282,8 @@ static cincel_status choose_measured(const struct cincel_chooser *with, const ci
                                     .seconds = best->measured,
                                     .default_seconds = standard->measured,
                                     .spread = cincel_candidate_spread(best)};
+    if (report.wrong) memcpy(out->note, report.first_wrong, sizeof out->note);
+    cincel_contention_text(&report.contention, out->disturbed, sizeof out->disturbed);
     return keep(with, list, threads, out, name);
 }
 

@@ -5,6 +5,8 @@
 #include "ops/algo.h"
 #include "tune/profile.h"
 
+enum { CINCEL_NOTE = CINCEL_CHOICE_TEXT + CINCEL_WHY };
+
 struct cincel_decision {
     const struct cincel_algo *algo;
     struct cincel_choice choice;
@@ -13,7 +15,8 @@ struct cincel_decision {
     double seconds;         /* expected or measured */
     double default_seconds; /* of the untuned choice, measured beside it; 0: unknown */
     double spread;          /* median over fastest, where measured; 0: unknown */
-    char note[CINCEL_WHY];  /* why an entry of the profile was passed over; "" */
+    char note[CINCEL_NOTE]; /* why an entry of the profile was passed over, or a candidate as wrong; "" */
+    char disturbed[96];     /* what others took of the machine while it measured; "" */
 };
 
 /* As descriptions name it: "given", "model", "measured", "profile: exact", "profile: neighbour". */
