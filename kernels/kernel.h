@@ -236,6 +236,7 @@ struct cincel_layout_row {
  *   A^T [ Σ_channels (G g G^T) ⊙ (B^T d B) ] A          d: a x a source pixels, g: r x r weights
  * and the gradient of its weights G^T [ Σ_tiles (B^T d B) ⊙ (A dy A^T) ] G. Each transform works on vectors
  * of channels; transformed elements (i, j) are *planes* i·a + j that begin `plane` floats apart.
+ * Rows that are not `square` are F(1 x m, 1 x r): one row of m, r and a elements, transformed from one side.
  */
 struct cincel_winograd_gather_args {
     /* The elements that exist, rows row_begin … row_end−1 and columns alike; the others are 0. `src` is the
@@ -253,7 +254,7 @@ struct cincel_winograd_output_args {
     size_t plane;
     float *dst; /* the first pixel of the tile */
     size_t dst_row, dst_col;
-    int rows, cols;    /* of the tile that exist, ≤ m */
+    int rows, cols;    /* of the tile that exist, 0 … m */
     size_t count;      /* channels written */
     const float *bias; /* [count], or NULL */
     int load_dst;      /* 1: adds to what dst holds */
@@ -263,6 +264,7 @@ struct cincel_winograd_output_args {
 struct cincel_winograd_row {
     const char *name; /* "winograd_4x4_3x3_avx2" */
     int m, r;
+    int square;                                                               /* 0: of one row */
     void (*input)(const struct cincel_winograd_gather_args *args);            /* a x a to a x a: B^T d B */
     void (*output)(const struct cincel_winograd_output_args *args);           /* a x a to m x m: A^T M A */
     void (*weights)(const struct cincel_winograd_gather_args *args);          /* r x r to a x a: G g G^T */

@@ -70,10 +70,11 @@ static void derive_memory(struct cincel_prepared *p)
     *(own_u ? &p->private_u : &p->u_floats) = planes * (own_u ? p->own_u.plane : p->all_u.plane);
     *(own_v ? &p->private_v : &p->v_floats) = p->v_block * (own_v ? 1 : p->tile_blocks);
     p->private_m = planes * p->m_plane;
-    p->private_w = p->s.r * p->s.r * nr * cincel_min(p->k, own_u ? p->part : WINOGRAD_PACK_ROWS);
-    p->pack_cuts = p->panels * cincel_div_up(p->k, WINOGRAD_PACK_ROWS);
+    p->pack_rows = cincel_winograd_pack_rows(p->s.taps);
+    p->private_w = p->s.taps * nr * cincel_min(p->k, own_u ? p->part : p->pack_rows);
+    p->pack_cuts = p->panels * cincel_div_up(p->k, p->pack_rows);
     if (p->gradient) {
-        p->dz_floats = p->s.images * p->s.src_h * p->s.src_w * p->k;
+        p->dz_floats = p->s.images * p->s.src_pixels * p->k;
         p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
     }
     struct cincel_carver mine = {NULL, 0};

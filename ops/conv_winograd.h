@@ -49,6 +49,7 @@ struct cincel_prepared {
     size_t v_row, m_row;                /* floats from tile to tile */
     size_t v_block;                     /* floats of V of a block of tiles */
     size_t cuts;                        /* of the products */
+    size_t pack_rows;                   /* of k, whose weights are transformed at once */
     size_t pack_cuts, dz_cuts, dz_floats;
     size_t u_floats, v_floats; /* in the shared workspace; 0: not needed */
     size_t private_u, private_v, private_m, private_w, private_bytes; /* floats, of each worker */

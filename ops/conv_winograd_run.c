@@ -33,7 +33,7 @@ static void transform_weights(const struct call *call, size_t panel, size_t k_be
 {
     const struct cincel_prepared *p = call->p;
     const struct cincel_pack_row *pack = p->isa->pack;
-    const size_t nr = (size_t)p->row->nr, taps = p->s.r * p->s.r, run = (k_end - k_begin) * nr;
+    const size_t nr = (size_t)p->row->nr, taps = p->s.taps, run = (k_end - k_begin) * nr;
     const int n = (int)cincel_min(nr, p->n - panel * nr);
     for (size_t tap = 0; tap < taps; tap++) {
         if (p->forward)
@@ -44,10 +44,10 @@ static void transform_weights(const struct call *call, size_t panel, size_t k_be
                        k_end - k_begin, n, (int)nr, w + tap * run);
     }
     p->wino->weights(&(struct cincel_winograd_gather_args){.src = w,
-                                                           .src_row = p->s.r * run,
+                                                           .src_row = p->s.cols.r * run,
                                                            .src_col = run,
-                                                           .row_end = (int)p->s.r,
-                                                           .col_end = (int)p->s.r,
+                                                           .row_end = (int)p->s.rows.r,
+                                                           .col_end = (int)p->s.cols.r,
                                                            .dst = dst,
                                                            .plane = plane,
                                                            .count = run});
@@ -57,9 +57,9 @@ static void transform_weights(const struct call *call, size_t panel, size_t k_be
 static void pack_cut(const struct call *call, size_t cut, float *w)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t slices = cincel_div_up(p->k, WINOGRAD_PACK_ROWS), nr = (size_t)p->row->nr;
-    const size_t panel = cut / slices, k = cut % slices * WINOGRAD_PACK_ROWS;
-    transform_weights(call, panel, k, cincel_min(k + WINOGRAD_PACK_ROWS, p->k), w,
+    const size_t slices = cincel_div_up(p->k, p->pack_rows), nr = (size_t)p->row->nr;
+    const size_t panel = cut / slices, k = cut % slices * p->pack_rows;
+    transform_weights(call, panel, k, cincel_min(k + p->pack_rows, p->k), w,
                       call->packing + panel * p->all_u.panel + k * nr, p->all_u.plane);
 }
 
@@ -100,8 +100,8 @@ static void transform_outputs(const struct call *call, size_t begin, size_t end,
     const struct cincel_prepared *p = call->p;
     struct cincel_winograd_output_args args = {
         .plane = p->m_plane,
-        .dst_row = p->s.out_w * p->n,
-        .dst_col = p->n,
+        .dst_row = p->s.rows.dilation * p->s.rows.out_step * p->n,
+        .dst_col = p->s.cols.dilation * p->s.cols.out_step * p->n,
         .count = count,
         .bias = p->forward && call->t->bias ? call->t->bias + column : NULL,
         .load_dst = p->accumulate,
@@ -256,6 +256,6 @@ void cincel_winograd_pack_weights(const struct cincel_prepared *p, const float *
 {
     const struct cincel_tensors tensors = {.w = w};
     struct call call = {.p = p, .t = &tensors, .packing = packed};
-    assert(p->s.r * p->s.r * (size_t)p->row->nr * WINOGRAD_PACK_ROWS <= WINOGRAD_PACK_FLOATS);
+    assert(p->s.taps * (size_t)p->row->nr * p->pack_rows <= WINOGRAD_PACK_FLOATS);
     cincel_team_run(team, p->threads, 1, pack_body, &call);
 }

@@ -13,21 +13,32 @@ bool cincel_winograd_standard(const struct cincel_problem *problem)
     return d->ic >= 32 && d->oc >= 32 && problem->conv.oh >= 12 && problem->conv.ow >= 12;
 }
 
+/* The kernel is a line, or else a square where any scheme serves it. */
+static bool is_line(const cincel_conv_desc *d) { return d->kh == 1 || d->kw == 1; }
+
 const struct cincel_winograd_row *cincel_winograd_find(const struct cincel_isa *isa,
                                                        const struct cincel_problem *problem, int m)
 {
-    for (int i = 0; i < isa->winograd_count; i++)
-        if (isa->winograd[i].m == m && isa->winograd[i].r == problem->conv.d.kh) return &isa->winograd[i];
+    const cincel_conv_desc *d = &problem->conv.d;
+    const int r = d->kh > d->kw ? d->kh : d->kw;
+    for (int i = 0; i < isa->winograd_count; i++) {
+        const struct cincel_winograd_row *row = &isa->winograd[i];
+        if (row->m == m && row->r == r && row->square == !is_line(d)) return row;
+    }
     return NULL;
 }
+
+size_t cincel_winograd_pack_rows(size_t taps) { return 9 * 32 / taps & ~(size_t)3; }
 
 /* a² planes of a tile, tiles of an image, all with their padding: what derivations multiply. */
 static bool sizes_fit(const struct cincel_problem *problem)
 {
     enum { PLANES = 64, ROUNDING = 512 };
     const cincel_conv_desc *d = &problem->conv.d;
+    const size_t phases = 8 * (size_t)cincel_max((size_t)d->dilation_h, (size_t)d->dilation_w);
     size_t pixels, channels, total;
-    if (!cincel_mul((size_t)d->ih + ROUNDING, (size_t)d->iw + ROUNDING, &pixels)) return false;
+    if (!cincel_mul((size_t)d->ih + ROUNDING + phases, (size_t)d->iw + ROUNDING + phases, &pixels))
+        return false;
     if (!cincel_mul(pixels, (size_t)d->n + 1, &pixels)) return false;
     if (!cincel_mul((size_t)d->ic + ROUNDING, (size_t)d->oc + ROUNDING, &channels)) return false;
     if (!cincel_mul(pixels, (size_t)d->ic + (size_t)d->oc + ROUNDING, &pixels)) return false;
@@ -40,12 +51,10 @@ bool cincel_winograd_serves(const struct cincel_problem *problem, const char **w
 {
     const cincel_conv_desc *d = &problem->conv.d;
     *why = NULL;
-    if (d->kh != 3 || d->kw != 3)
-        *why = "there are schemes for 3x3 kernels only";
+    if (d->kh != d->kw && !is_line(d))
+        *why = "kernels must be square or lines";
     else if (d->stride_h != 1 || d->stride_w != 1)
         *why = "the stride must be 1";
-    else if (d->dilation_h != 1 || d->dilation_w != 1)
-        *why = "the kernel must be dense";
     else if (d->groups != 1)
         *why = "groups have too few channels each";
     else if (!sizes_fit(problem))
@@ -53,59 +62,94 @@ bool cincel_winograd_serves(const struct cincel_problem *problem, const char **w
     return *why == NULL;
 }
 
+/* Sizes along one axis of the image. */
+struct side {
+    int in, out, kernel, pad, dilation;
+    size_t in_step, out_step;
+};
+
+static struct cincel_winograd_axis derive_axis(const struct side *side, bool gathers_dy, size_t m, size_t r)
+{
+    const int pad = gathers_dy ? (side->kernel - 1) * side->dilation - side->pad : side->pad;
+    struct cincel_winograd_axis axis = {.src = (size_t)(gathers_dy ? side->out : side->in),
+                                        .out = (size_t)(gathers_dy ? side->in : side->out),
+                                        .src_step = gathers_dy ? side->out_step : side->in_step,
+                                        .out_step = gathers_dy ? side->in_step : side->out_step,
+                                        .pad = (size_t)pad,
+                                        .dilation = (size_t)side->dilation,
+                                        .m = m,
+                                        .r = r,
+                                        .a = m + r - 1};
+    axis.phases = cincel_min(axis.dilation, axis.out);
+    axis.phase_tiles = cincel_div_up(cincel_div_up(axis.out, axis.dilation), m);
+    axis.tiles = axis.phases * axis.phase_tiles;
+    return axis;
+}
+
 void cincel_winograd_tiles_derive(const struct cincel_problem *problem, int m,
                                   struct cincel_winograd_tiles *out)
 {
     const cincel_conv_desc *d = &problem->conv.d;
-    const bool gathers_dy = problem->pass == CINCEL_BACKWARD_DATA;
+    const int oh = problem->conv.oh, ow = problem->conv.ow;
+    const bool gathers_dy = problem->pass == CINCEL_BACKWARD_DATA, column = d->kw == 1 && d->kh > 1;
+    const struct side h = {d->ih, oh, d->kh, d->pad_top, d->dilation_h, (size_t)d->iw, (size_t)ow};
+    const struct side w = {d->iw, ow, d->kw, d->pad_left, d->dilation_w, 1, 1};
+    const size_t tile = (size_t)m, across = is_line(d) ? 1 : tile;
+    const size_t in_pixels = (size_t)d->ih * (size_t)d->iw, out_pixels = (size_t)oh * (size_t)ow;
+    const struct side *rows = column ? &w : &h, *cols = column ? &h : &w;
     *out = (struct cincel_winograd_tiles){
+        .rows = derive_axis(rows, gathers_dy, across, (size_t)rows->kernel),
+        .cols = derive_axis(cols, gathers_dy, tile, (size_t)cols->kernel),
         .images = (size_t)d->n,
-        .src_h = (size_t)(gathers_dy ? problem->conv.oh : d->ih),
-        .src_w = (size_t)(gathers_dy ? problem->conv.ow : d->iw),
-        .out_h = (size_t)(gathers_dy ? d->ih : problem->conv.oh),
-        .out_w = (size_t)(gathers_dy ? d->iw : problem->conv.ow),
-        .pad_top = (size_t)(gathers_dy ? d->kh - 1 - d->pad_top : d->pad_top),
-        .pad_left = (size_t)(gathers_dy ? d->kw - 1 - d->pad_left : d->pad_left),
-        .m = (size_t)m,
-        .r = (size_t)d->kh,
+        .src_pixels = gathers_dy ? out_pixels : in_pixels,
+        .out_pixels = gathers_dy ? in_pixels : out_pixels,
+        .taps = (size_t)d->kh * (size_t)d->kw,
     };
-    out->a = out->m + out->r - 1;
-    out->planes = out->a * out->a;
-    out->tiles_h = cincel_div_up(out->out_h, out->m);
-    out->tiles_w = cincel_div_up(out->out_w, out->m);
-    out->count = out->images * out->tiles_h * out->tiles_w;
+    out->planes = out->rows.a * out->cols.a;
+    out->count = out->images * out->rows.tiles * out->cols.tiles;
 }
 
-/* Of `a` positions that begin at `begin` − pad: those within [0, size), and the first of them. */
-static size_t overlap(size_t begin, size_t pad, size_t a, size_t size, int *from, int *to)
+/* Of the `a` source pixels under tile `tile`: those that exist, and the first of them. */
+static size_t source_of(const struct cincel_winograd_axis *axis, size_t tile, int *from, int *to)
 {
-    const size_t low = begin < pad ? cincel_min(pad - begin, a) : 0;
-    const size_t high = size + pad > begin ? cincel_min(size + pad - begin, a) : 0;
+    const size_t d = axis->dilation;
+    const size_t begin = tile / axis->phase_tiles + tile % axis->phase_tiles * axis->m * d; /* − pad */
+    const size_t missing = begin < axis->pad ? cincel_div_up(axis->pad - begin, d) : 0;
+    const size_t reached =
+        axis->src + axis->pad > begin ? cincel_div_up(axis->src + axis->pad - begin, d) : 0;
+    const size_t low = cincel_min(missing, axis->a), high = cincel_min(reached, axis->a);
     *from = (int)low;
     *to = (int)cincel_max(low, high);
-    return low < high ? begin + low - pad : 0;
+    return low < high ? begin + low * d - axis->pad : 0;
+}
+
+/* Where tile `tile` begins, and how many of its pixels exist. */
+static size_t place_of(const struct cincel_winograd_axis *axis, size_t tile, int *count)
+{
+    const size_t begin = tile / axis->phase_tiles + tile % axis->phase_tiles * axis->m * axis->dilation;
+    *count = 0;
+    if (begin >= axis->out) return 0;
+    *count = (int)cincel_min(axis->m, cincel_div_up(axis->out - begin, axis->dilation));
+    return begin;
 }
 
 void cincel_winograd_source(const struct cincel_winograd_tiles *s, const float *src, size_t channels,
                             size_t tile, struct cincel_winograd_gather_args *args)
 {
-    const size_t image = tile / (s->tiles_h * s->tiles_w), at = tile % (s->tiles_h * s->tiles_w);
-    const size_t row =
-        overlap(at / s->tiles_w * s->m, s->pad_top, s->a, s->src_h, &args->row_begin, &args->row_end);
-    const size_t col =
-        overlap(at % s->tiles_w * s->m, s->pad_left, s->a, s->src_w, &args->col_begin, &args->col_end);
-    args->src = src + ((image * s->src_h + row) * s->src_w + col) * channels;
-    args->src_row = s->src_w * channels;
-    args->src_col = channels;
+    const size_t image = tile / (s->rows.tiles * s->cols.tiles), at = tile % (s->rows.tiles * s->cols.tiles);
+    const size_t row = source_of(&s->rows, at / s->cols.tiles, &args->row_begin, &args->row_end);
+    const size_t col = source_of(&s->cols, at % s->cols.tiles, &args->col_begin, &args->col_end);
+    args->src = src + (image * s->src_pixels + row * s->rows.src_step + col * s->cols.src_step) * channels;
+    args->src_row = s->rows.dilation * s->rows.src_step * channels;
+    args->src_col = s->cols.dilation * s->cols.src_step * channels;
 }
 
 size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile, int *rows, int *cols)
 {
-    const size_t image = tile / (s->tiles_h * s->tiles_w), at = tile % (s->tiles_h * s->tiles_w);
-    const size_t row = at / s->tiles_w * s->m, col = at % s->tiles_w * s->m;
-    *rows = (int)cincel_min(s->m, s->out_h - row);
-    *cols = (int)cincel_min(s->m, s->out_w - col);
-    return (image * s->out_h + row) * s->out_w + col;
+    const size_t image = tile / (s->rows.tiles * s->cols.tiles), at = tile % (s->rows.tiles * s->cols.tiles);
+    const size_t row = place_of(&s->rows, at / s->cols.tiles, rows);
+    const size_t col = place_of(&s->cols, at % s->cols.tiles, cols);
+    return image * s->out_pixels + row * s->rows.out_step + col * s->cols.out_step;
 }
 
 size_t cincel_winograd_pitch(size_t floats)

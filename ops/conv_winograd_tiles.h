@@ -4,18 +4,33 @@
  *
  * F(m x m, r x r): the output is cut into tiles of m x m pixels; a tile of a = m + r − 1 source pixels
  * squared, transformed, is a row of a² *planes*, and in each plane the convolution is a matrix product.
+ * F(1 x m, 1 x r), for kernels of one row or one column: tiles are lines of a pixels, and there are a planes.
+ * A dilated convolution falls apart into *phases*: pixels d apart see each other, and no others; the tiles of
+ * a phase take every d-th pixel.
  */
 #ifndef CINCEL_OPS_CONV_WINOGRAD_TILES_H
 #define CINCEL_OPS_CONV_WINOGRAD_TILES_H
 
 #include "ops/algo.h"
 
-/* Output tiles of all images and the source pixels under them; numbered by columns, rows, images. */
+/* One axis of the scheme. */
+struct cincel_winograd_axis {
+    size_t src, out;           /* pixels */
+    size_t src_step, out_step; /* pixels of the tensor from one to the next along this axis */
+    size_t pad;                /* source pixel 0 of tile 0 lies that far outside */
+    size_t dilation, phases;   /* fewer phases than the dilation where the output is smaller */
+    size_t m, r, a;            /* tile, kernel, m + r − 1 */
+    size_t phase_tiles;        /* of one phase; the last may be short, or empty */
+    size_t tiles;
+};
+
+/* Output tiles of all images and the source pixels under them; numbered by columns, rows, images. The rows of
+   a scheme of one row are the image's columns where the kernel is a column. */
 struct cincel_winograd_tiles {
-    size_t images, src_h, src_w, out_h, out_w;
-    size_t pad_top, pad_left; /* source pixel (0, 0) of tile 0 lies that far outside */
-    size_t m, r, a, planes;   /* tile, kernel, m + r − 1, a² */
-    size_t tiles_h, tiles_w, count;
+    struct cincel_winograd_axis rows, cols;
+    size_t images, src_pixels, out_pixels; /* of an image */
+    size_t planes, taps;                   /* a² and r², or a and r */
+    size_t count;
 };
 
 /*
@@ -29,9 +44,9 @@ struct cincel_winograd_tiles {
 /* m of a choice: it is in the algorithm's name, "winograd4". */
 int cincel_winograd_tile(const struct cincel_choice *c);
 
-/* Rows of k (of V^T's channels) whose weights are transformed at a time: a claim, 6 KB of 16 columns a tap.
- */
-enum { WINOGRAD_PACK_ROWS = 32, WINOGRAD_PACK_FLOATS = 9 * 64 * WINOGRAD_PACK_ROWS };
+/* Rows of k (of V^T's channels) whose weights are transformed at a time: a claim, 18 KB of 16 columns. */
+enum { WINOGRAD_PACK_FLOATS = 9 * 64 * 32 };
+size_t cincel_winograd_pack_rows(size_t taps);
 
 /* cincel_algo.standard of F(4x4): where it wins clearly on any machine seen so far. */
 bool cincel_winograd_standard(const struct cincel_problem *problem);
@@ -51,7 +66,8 @@ void cincel_winograd_tiles_derive(const struct cincel_problem *problem, int m,
 void cincel_winograd_source(const struct cincel_winograd_tiles *s, const float *src, size_t channels,
                             size_t tile, struct cincel_winograd_gather_args *args);
 
-/* Where tile `tile` of an output tensor begins, in pixels; how many of its rows and columns exist. */
+/* Where tile `tile` of an output tensor begins, in pixels; how many of its rows and columns exist. Neighbours
+   lie dilation · out_step apart. */
 size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile, int *rows, int *cols);
 
 /* An odd number of cache lines, ≥ floats: planes a power of two apart would share L1 sets. */

@@ -89,9 +89,10 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->y_plane = cincel_winograd_pitch(p->round_tiles * p->y_row);
     p->w_panel = cincel_round_up(p->ic * p->nr, CINCEL_ALIGN / sizeof(float));
     p->w_plane = cincel_winograd_pitch(p->panels * p->w_panel);
-    p->private_floats = cincel_round_up(p->s.r * p->s.r * p->nr * WINOGRAD_PACK_ROWS, 16);
+    p->pack_rows = cincel_winograd_pack_rows(p->s.taps);
+    p->private_floats = cincel_round_up(p->s.taps * p->nr * p->pack_rows, 16);
     if (p->gradient) {
-        p->dz_floats = p->s.images * p->s.out_h * p->s.out_w * p->oc;
+        p->dz_floats = p->s.images * p->s.out_pixels * p->oc;
         p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
     }
 }

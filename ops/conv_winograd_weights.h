@@ -40,6 +40,7 @@ struct cincel_prepared {
     size_t v_plane, y_plane, w_plane; /* from plane to plane */
     size_t w_panel;                   /* from panel to panel */
     size_t dz_floats, dz_cuts, sum_cuts;
+    size_t pack_rows;      /* channels that go back to dw at once */
     size_t private_floats; /* of each worker */
 };
 

@@ -52,7 +52,7 @@ static void differentiate(const struct call *call, struct cincel_worker *worker)
 static void sum_image(const struct call *call, size_t image)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t pixels = p->s.out_h * p->s.out_w;
+    const size_t pixels = p->s.out_pixels;
     float *sum = call->sums + image * p->oc;
     memset(sum, 0, p->oc * sizeof *sum);
     p->isa->vector->column_sum(call->dy + image * pixels * p->oc, p->oc, pixels, p->oc, sum);
@@ -66,8 +66,8 @@ static void transform_tile(const struct call *call, size_t tile, size_t at)
     struct cincel_winograd_gather_args dy = {.dst = call->y + at * p->y_row,
                                              .plane = p->y_plane,
                                              .count = p->oc,
-                                             .src_row = p->s.out_w * p->oc,
-                                             .src_col = p->oc};
+                                             .src_row = p->s.rows.dilation * p->s.rows.out_step * p->oc,
+                                             .src_col = p->s.cols.dilation * p->s.cols.out_step * p->oc};
     cincel_winograd_source(&p->s, call->t->x, p->ic, tile, &x);
     dy.src = call->dy + cincel_winograd_place(&p->s, tile, &dy.row_end, &dy.col_end) * p->oc;
     p->wino->input(&x);
@@ -149,13 +149,13 @@ static void multiply(const struct call *call, struct cincel_worker *worker, size
 static void store(const struct call *call, size_t panel, size_t begin, size_t end, float *own)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t taps = p->s.r * p->s.r, run = (end - begin) * p->nr;
+    const size_t taps = p->s.taps, run = (end - begin) * p->nr;
     p->wino->weights_gradient(
         &(struct cincel_winograd_gather_args){.src = call->total + panel * p->w_panel + begin * p->nr,
-                                              .src_row = p->s.a * p->w_plane,
+                                              .src_row = p->s.cols.a * p->w_plane,
                                               .src_col = p->w_plane,
-                                              .row_end = (int)p->s.a,
-                                              .col_end = (int)p->s.a,
+                                              .row_end = (int)p->s.rows.a,
+                                              .col_end = (int)p->s.cols.a,
                                               .dst = own,
                                               .plane = run,
                                               .count = run});
@@ -180,13 +180,13 @@ static void store_sums(const struct call *call)
 static void finish(const struct call *call, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t slices = cincel_div_up(p->ic, WINOGRAD_PACK_ROWS);
+    const size_t slices = cincel_div_up(p->ic, p->pack_rows);
     float *own = call->private + (size_t)worker->id * p->private_floats;
     size_t cut;
     while ((cut = cincel_claim(worker)) <= p->panels * slices) {
-        const size_t begin = cut % slices * WINOGRAD_PACK_ROWS;
+        const size_t begin = cut % slices * p->pack_rows;
         if (cut < p->panels * slices)
-            store(call, cut / slices, begin, cincel_min(begin + WINOGRAD_PACK_ROWS, p->ic), own);
+            store(call, cut / slices, begin, cincel_min(begin + p->pack_rows, p->ic), own);
         else if (call->t->db)
             store_sums(call);
     }
