@@ -100,6 +100,9 @@ struct cincel_algo {
     double error;
     /* Length of the chains of this choice where they are not cincel_chain_length's; NULL: they are. */
     double (*chain)(const struct cincel_problem *p, const struct cincel_choice *c);
+    /* Has this choice constants that are no integers, so that results are rounded where sums of integers would
+       be exact? Tests then allow the declared error. NULL: it has not. */
+    bool (*rounds)(const struct cincel_problem *p, const struct cincel_choice *c);
 
     /*
      * Where contexts are reproducible, one algorithm serves a problem on every machine: the first of the

@@ -232,7 +232,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
 static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)
 {
     (void)c;
-    return problem->pass == CINCEL_FORWARD ? problem->conv.d.ic : problem->conv.d.oc;
+    return cincel_winograd_chain(problem,
+                                 problem->pass == CINCEL_FORWARD ? problem->conv.d.ic : problem->conv.d.oc);
 }
 
 /* ------------------------------------------------------------------------------------- building -- */
@@ -254,9 +255,9 @@ static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
     {                                                                                                     \
         .name = name_, .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = WINOGRAD_KNOBS, \
         .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace,      \
-        .error = error_, .chain = chain, .standard = standard_, .build = build, .discard = discard,       \
-        .run = cincel_winograd_run, .packed_bytes = cincel_winograd_packed_bytes,                         \
-        .pack_weights = cincel_winograd_pack_weights,                                                     \
+        .error = error_, .chain = chain, .rounds = cincel_winograd_rounds, .standard = standard_,         \
+        .build = build, .discard = discard, .run = cincel_winograd_run,                                   \
+        .packed_bytes = cincel_winograd_packed_bytes, .pack_weights = cincel_winograd_pack_weights,       \
     }
 
 const struct cincel_algo cincel_algo_conv_winograd2_forward =

@@ -28,6 +28,26 @@ const struct cincel_winograd_row *cincel_winograd_find(const struct cincel_isa *
     return NULL;
 }
 
+/* Elements of a tile's side. */
+static int points_of(const struct cincel_problem *problem, const struct cincel_choice *c)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    return cincel_winograd_tile(c) + (d->kh > d->kw ? d->kh : d->kw) - 1;
+}
+
+double cincel_winograd_chain(const struct cincel_problem *problem, double length)
+{
+    /* tests/numerics.c: F(4x4,5x5) 2.0e-6 … 3.4e-6; of lines 1.5e-7 for F(2,3), and 0.6e-6, 0.7e-6, 2.9e-6
+       for F(4,3), F(4,5) and F(4,7), which the squares' constants cover */
+    const double growth = problem->conv.d.kh == 5 && problem->conv.d.kw == 5 ? 1.25 : 1.0;
+    return length * growth * growth;
+}
+
+bool cincel_winograd_rounds(const struct cincel_problem *problem, const struct cincel_choice *c)
+{
+    return points_of(problem, c) > 6;
+}
+
 size_t cincel_winograd_pack_rows(size_t taps) { return 9 * 32 / taps & ~(size_t)3; }
 
 /* a² planes of a tile, tiles of an image, all with their padding: what derivations multiply. */

@@ -203,7 +203,7 @@ static double chain(const struct cincel_problem *problem, const struct cincel_ch
 {
     struct cincel_winograd_tiles s;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
-    return (double)slice_of(s.count);
+    return cincel_winograd_chain(problem, (double)slice_of(s.count));
 }
 
 static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -222,8 +222,8 @@ static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
     {                                                                                                        \
         .name = name_, .op = CINCEL_OP_CONV, .pass = CINCEL_BACKWARD_WEIGHTS, .knobs = knobs,                \
         .knob_count = WINOGRAD_W_KNOBS, .row = row_name, .check = check, .defaults = defaults, .cost = cost, \
-        .workspace = workspace, .error = error_, .chain = chain, .standard = standard_, .build = build,      \
-        .discard = discard, .run = cincel_winograd_weights_run,                                              \
+        .workspace = workspace, .error = error_, .chain = chain, .rounds = cincel_winograd_rounds,           \
+        .standard = standard_, .build = build, .discard = discard, .run = cincel_winograd_weights_run,       \
     }
 
 const struct cincel_algo cincel_algo_conv_winograd2_backward_weights =

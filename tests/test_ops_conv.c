@@ -63,7 +63,7 @@ static void test_forward_without_bias(void **state)
         cincel_reference_conv(&f.problem, &t, NULL, f.output[0].count, f.output[0].expected);
         first_choice(&target, algo, &f.problem, &c);
         assert_true(conv_case_run(&target, algo, &f.problem, &c, &without, team));
-        conv_check_compare(&f, algo, "no bias");
+        conv_check_compare(&f, algo, &c, "no bias");
         conv_check_free(&f);
     }
     cincel_team_destroy(team);

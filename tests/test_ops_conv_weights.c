@@ -43,7 +43,7 @@ static void test_without_bias_gradient(void **state)
         assert_true(conv_case_run(&target, algo, &f.problem, &c, &without, team));
         assert_memory_equal(f.output[1].at, f.output[1].initial, f.output[1].count * sizeof(float));
         f.outputs = 1;
-        conv_check_compare(&f, algo, "no db");
+        conv_check_compare(&f, algo, &c, "no db");
         f.outputs = 2;
         conv_check_free(&f);
     }

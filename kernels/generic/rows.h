@@ -4,7 +4,7 @@
 
 #include "kernels/kernel.h"
 
-enum { CINCEL_GEMM_COUNT = 3, CINCEL_OUTER_COUNT = 3, CINCEL_WINOGRAD_COUNT = 10, CINCEL_FEWCHAN_COUNT = 1 };
+enum { CINCEL_GEMM_COUNT = 3, CINCEL_OUTER_COUNT = 3, CINCEL_WINOGRAD_COUNT = 7, CINCEL_FEWCHAN_COUNT = 1 };
 
 extern const struct cincel_gemm_row cincel_gemm_generic[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_generic[CINCEL_OUTER_COUNT];

@@ -56,17 +56,22 @@ static void draw_linear(struct test_random *r, cincel_conv_desc *d)
     d->pad_top = d->pad_bottom = d->pad_left = d->pad_right = 0;
 }
 
-/* What fast algorithms serve and the other draws seldom give: a dense 3x3 kernel. */
-static void draw_three(struct test_random *r, cincel_conv_desc *d)
+/* What fast algorithms serve and the other draws seldom give: square kernels and lines of stride 1. */
+static void draw_fast(struct test_random *r, cincel_conv_desc *d)
 {
     d->ic /= d->groups;
     d->oc /= d->groups;
     d->groups = d->stride_h = d->stride_w = d->dilation_h = d->dilation_w = 1;
-    d->kh = d->kw = 3;
-    d->pad_top = test_draw(r, 0, 2);
-    d->pad_bottom = test_draw(r, 0, 2);
-    d->pad_left = test_draw(r, 0, 2);
-    d->pad_right = test_draw(r, 0, 2);
+    const int line = test_draw(r, 0, 5); /* 0: a row, 1: a column */
+    d->kh = line == 0 ? 1 : test_draw(r, 0, 2) ? 3 : 5;
+    d->kw = line == 1 ? 1 : line == 0 ? 3 + 2 * test_draw(r, 0, 2) : d->kh;
+    if (line == 1 && test_draw(r, 0, 2) == 0) d->kh = 7;
+    if (test_draw(r, 0, 3) == 0) d->dilation_h = test_draw(r, 1, 3);
+    if (test_draw(r, 0, 3) == 0) d->dilation_w = test_draw(r, 1, 3);
+    d->pad_top = test_draw(r, 0, (d->kh - 1) * d->dilation_h);
+    d->pad_bottom = test_draw(r, 0, (d->kh - 1) * d->dilation_h);
+    d->pad_left = test_draw(r, 0, (d->kw - 1) * d->dilation_w);
+    d->pad_right = test_draw(r, 0, (d->kw - 1) * d->dilation_w);
 }
 
 /* Every channel by itself. */
@@ -86,7 +91,7 @@ void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_pr
         draw_axis(r, &d.ih, &d.kh, &d.stride_h, &d.dilation_h, &d.pad_top, &d.pad_bottom);
         draw_axis(r, &d.iw, &d.kw, &d.stride_w, &d.dilation_w, &d.pad_left, &d.pad_right);
         if (test_draw(r, 0, 7) == 0) d.iw = test_draw(r, 70, 200); /* rows longer than any block */
-        if (test_draw(r, 0, 3) == 0) draw_three(r, &d);
+        if (test_draw(r, 0, 3) == 0) draw_fast(r, &d);
         if (test_draw(r, 0, 5) == 0) draw_depthwise(r, &d);
         draw_activation(r, pass, &d);
         if (test_draw(r, 0, 7) == 0) draw_linear(r, &d);

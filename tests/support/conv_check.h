@@ -45,7 +45,8 @@ void conv_check_run(struct conv_check *f, const struct test_target *target, cons
                     const struct cincel_choice *choice, struct cincel_team *team);
 
 /* Compares what the outputs hold with what is expected. */
-void conv_check_compare(const struct conv_check *f, const struct cincel_algo *algo, const char *choice);
+void conv_check_compare(const struct conv_check *f, const struct cincel_algo *algo,
+                        const struct cincel_choice *choice, const char *text);
 
 /* All of it: $CINCEL_TEST_CASES or `cases` problems at 1, 2, 3, 7 and 16 threads. */
 void conv_check_candidates(cincel_pass pass, enum conv_data data, long cases);
