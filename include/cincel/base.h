@@ -155,8 +155,13 @@ CINCEL_API cincel_status cincel_machine_measure(cincel_context *ctx, int refresh
 
 typedef struct cincel_plan cincel_plan;
 
-/* What a plan computes: y, dx or dw (with db). */
-typedef enum cincel_pass { CINCEL_FORWARD = 0, CINCEL_BACKWARD_DATA, CINCEL_BACKWARD_WEIGHTS } cincel_pass;
+/* What a plan computes: y, dx or dw (with db); BACKWARD: all gradients at once, of recurrent layers. */
+typedef enum cincel_pass {
+    CINCEL_FORWARD = 0,
+    CINCEL_BACKWARD_DATA,
+    CINCEL_BACKWARD_WEIGHTS,
+    CINCEL_BACKWARD
+} cincel_pass;
 
 /* How much is done to find the best choice. */
 typedef enum cincel_effort {

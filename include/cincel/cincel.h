@@ -37,5 +37,6 @@
 #include "cincel/optim.h"
 #include "cincel/pool.h"
 #include "cincel/profile.h"
+#include "cincel/rnn.h"
 
 #endif
