@@ -7,11 +7,12 @@
 
 #include "core/abi.h"
 #include "core/memory.h"
+#include "core/rnn_problem.h"
 #include "core/status.h"
 
 /* ---------------------------------------------------------------------------- shared checks -- */
 
-static const char *const pass_names[] = {"fwd", "bwd_data", "bwd_weights"};
+static const char *const pass_names[] = {"fwd", "bwd_data", "bwd_weights", "bwd"};
 
 static cincel_status check_pass(const char *name, cincel_pass pass, cincel_pass last)
 {
@@ -331,6 +332,11 @@ bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size)
             pass_names[p->pass], d->n, d->groups, d->ic, d->ih, d->iw, d->oc, d->kh, d->kw, d->stride_h,
             d->stride_w, d->pad_top, d->pad_bottom, d->pad_left, d->pad_right, d->dilation_h, d->dilation_w,
             (int)d->activation, alpha, d->accumulate);
+    } else if (p->op == CINCEL_OP_RNN) {
+        const cincel_rnn_desc *d = &p->rnn.d;
+        length = snprintf(out, size, "%s/%s t%d b%d i%d h%d train%d first%d before%d acc%d",
+                          cincel_rnn_cell_name(d->cell), pass_names[p->pass], d->steps, d->batch, d->input,
+                          d->hidden, d->training, d->batch_first, d->reset_before, d->accumulate);
     } else {
         const cincel_pool_desc *d = &p->pool.d;
         static const char *const kinds[] = {"maxpool", "avgpool", "avgpool_valid"};
@@ -347,6 +353,7 @@ bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size)
 double cincel_problem_flops(const struct cincel_problem *p)
 {
     if (p->op == CINCEL_OP_POOL) return 0.0;
+    if (p->op == CINCEL_OP_RNN) return cincel_rnn_flops(p);
     const cincel_conv_desc *d = &p->conv.d;
     return 2.0 * d->n * p->conv.oh * p->conv.ow * d->oc * d->kh * d->kw * (d->ic / d->groups);
 }
@@ -374,6 +381,7 @@ size_t cincel_problem_argmax_bytes(const struct cincel_problem *p)
 double cincel_problem_bytes(const struct cincel_problem *p)
 {
     if (p->op == CINCEL_OP_CONV) return conv_bytes(p);
+    if (p->op == CINCEL_OP_RNN) return cincel_rnn_bytes(p);
     const cincel_pool_desc *d = &p->pool.d;
     const double x = (double)d->n * d->ih * d->iw * d->c;
     const double y = (double)d->n * p->pool.oh * p->pool.ow * d->c;

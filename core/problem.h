@@ -10,7 +10,7 @@
 
 #include "cincel/cincel.h"
 
-enum cincel_op { CINCEL_OP_CONV, CINCEL_OP_POOL };
+enum cincel_op { CINCEL_OP_CONV, CINCEL_OP_POOL, CINCEL_OP_RNN };
 
 enum { CINCEL_PROBLEM_KEY = 256 }; /* bytes that hold every key: 20 numbers and their names */
 
@@ -26,6 +26,9 @@ struct cincel_problem {
             cincel_pool_desc d;
             int oh, ow;
         } pool;
+        struct {
+            cincel_rnn_desc d; /* checked by core/rnn_problem.h */
+        } rnn;
     };
 };
 
@@ -59,7 +62,9 @@ cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, s
  * The key as a profile line holds it, every field that changes the best choice, e.g.
  * "conv/fwd n8 g1 ic64 ih56 iw56 oc64 k3x3 s1x1 p1,1,1,1 d1x1 act0 acc0" (padding: top, bottom, left,
  * right) or "maxpool/fwd n8 c64 ih56 iw56 k2x2 s2x2 p0,0,0,0 acc0" ("avgpool", "avgpool_valid" without the
- * padding); adaptive windows that no sliding ones equal add " o5x4". Returns false if cut short.
+ * padding); adaptive windows that no sliding ones equal add " o5x4"; or
+ * "lstm/fwd t50 b32 i256 h256 train0 first0 before0 acc0" ("rnn_tanh", "rnn_relu", "gru"; pass "bwd"), where
+ * direction, y_ld and the GRU's update convention are left out. Returns false if cut short.
  */
 bool cincel_problem_key(const struct cincel_problem *p, char *out, size_t size);
 

@@ -2,7 +2,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "core/problem.h"
+#include "core/rnn_problem.h"
 
 static bool literal(const char **text, const char *expected)
 {
@@ -111,6 +111,31 @@ static bool read_pool(const char *s, cincel_pool_kind kind, struct cincel_proble
     return !*s && cincel_problem_pool(&d, pass, out) == CINCEL_OK;
 }
 
+static bool read_rnn(const char *s, struct cincel_problem *out)
+{
+    cincel_rnn_desc d = CINCEL_RNN_DESC_INIT;
+    const struct field fields[] = {
+        {" t", &d.steps},
+        {" b", &d.batch},
+        {" i", &d.input},
+        {" h", &d.hidden},
+        {" train", &d.training},
+        {" first", &d.batch_first},
+        {" before", &d.reset_before},
+        {" acc", &d.accumulate},
+    };
+    for (int cell = 0; cell <= CINCEL_GRU; cell++) {
+        const char *rest = s;
+        d.cell = (cincel_rnn_cell)cell;
+        if (!literal(&rest, cincel_rnn_cell_name(d.cell)) || *rest != '/') continue;
+        const bool forward = literal(&rest, "/fwd");
+        if (!forward && !literal(&rest, "/bwd")) return false;
+        if (!read_fields(&rest, fields, sizeof fields / sizeof *fields) || *rest) return false;
+        return cincel_problem_rnn(&d, forward ? CINCEL_FORWARD : CINCEL_BACKWARD, out) == CINCEL_OK;
+    }
+    return false;
+}
+
 bool cincel_problem_parse(const char *key, struct cincel_problem *out)
 {
     static const char *const pools[] = {"maxpool", "avgpool", "avgpool_valid"};
@@ -125,6 +150,7 @@ bool cincel_problem_parse(const char *key, struct cincel_problem *out)
             s = key;
             read = literal(&s, pools[kind]) && *s == '/' && read_pool(s, (cincel_pool_kind)kind, &p);
         }
+        if (!read) read = read_rnn(key, &p);
     }
     /* one problem, one key: a spelling that normalisation changes would never be found again */
     if (!read || !cincel_problem_key(&p, again, sizeof again) || strcmp(again, key) != 0) return false;

@@ -5,6 +5,7 @@
 
 #include "ops/conv.h"
 #include "ops/pool.h"
+#include "ops/rnn.h"
 
 const struct cincel_algo *const cincel_algos[] = {
     &cincel_algo_linear_gemv_forward,
@@ -30,6 +31,8 @@ const struct cincel_algo *const cincel_algos[] = {
     &cincel_algo_pool_rows,
     &cincel_algo_pool_slices,
     &cincel_algo_pool_gather,
+    &cincel_algo_rnn_forward,
+    &cincel_algo_rnn_backward,
     NULL,
 };
 
@@ -41,6 +44,7 @@ double cincel_chain_length(const struct cincel_problem *p)
     case CINCEL_FORWARD: return (double)d->kh * d->kw * (d->ic / d->groups);
     case CINCEL_BACKWARD_DATA: return (double)d->kh * d->kw * (d->oc / d->groups);
     case CINCEL_BACKWARD_WEIGHTS: return (double)d->n * p->conv.oh * p->conv.ow;
+    case CINCEL_BACKWARD: break; /* of recurrent layers only */
     }
     return 1.0;
 }

@@ -58,6 +58,17 @@ struct cincel_cost {
     double phases;     /* of the parallel region, a barrier between them; 0 counts as 1 */
 };
 
+/* Those of recurrent layers, as include/cincel/rnn.h states them; forward passes, then backward ones. */
+struct cincel_rnn_tensors {
+    const float *x, *h0, *c0, *w_ih, *w_hh, *b_ih, *b_hh;
+    const int *lengths;
+    float *y, *h_n, *c_n;
+    void *reserve;
+    const void *reserve_in;
+    const float *dy, *dh_n, *dc_n;
+    float *dx, *dh0, *dc0, *dw_ih, *dw_hh, *db_ih, *db_hh;
+};
+
 /* The caller's buffers; an algorithm reads those its operator and pass define. */
 struct cincel_tensors {
     const float *x, *w, *bias, *dy, *y_in; /* y_in: forward output, for the activation's gradient */
@@ -65,7 +76,8 @@ struct cincel_tensors {
     float *y, *dx, *dw, *db;
     void *argmax_out; /* elements of cincel_problem_argmax_bytes() */
     const void *argmax_in;
-    void *workspace; /* 64-byte aligned, workspace() bytes */
+    const struct cincel_rnn_tensors *rnn; /* of CINCEL_OP_RNN: all but packed and workspace */
+    void *workspace;                      /* 64-byte aligned, workspace() bytes */
 };
 
 /* What build() derives once from problem and choice; each algorithm defines its own. */
@@ -124,6 +136,9 @@ struct cincel_algo {
     size_t (*packed_bytes)(const struct cincel_prepared *prepared);
     void (*pack_weights)(const struct cincel_prepared *prepared, const float *w, void *packed,
                          struct cincel_team *team);
+    /* The same of recurrent layers, which have two matrices. */
+    void (*pack_rnn)(const struct cincel_prepared *prepared, const float *w_ih, const float *w_hh,
+                     void *packed, struct cincel_team *team);
 };
 
 /* Every algorithm, NULL-terminated (ops/algo.c). */

@@ -161,6 +161,7 @@ size_t cincel_reference_size(const struct cincel_problem *p)
     case CINCEL_FORWARD: return (size_t)d->n * p->conv.oh * p->conv.ow * d->oc;
     case CINCEL_BACKWARD_DATA: return (size_t)d->n * d->ih * d->iw * d->ic;
     case CINCEL_BACKWARD_WEIGHTS: return (size_t)d->oc * d->kh * d->kw * (d->ic / d->groups);
+    case CINCEL_BACKWARD: break;
     }
     return 0;
 }
@@ -176,6 +177,7 @@ void cincel_reference_conv(const struct cincel_problem *p, const struct cincel_t
         case CINCEL_FORWARD: out[i] = forward_element(p, t, element); break;
         case CINCEL_BACKWARD_DATA: out[i] = backward_data_element(p, t, element); break;
         case CINCEL_BACKWARD_WEIGHTS: out[i] = backward_weights_element(p, t, element); break;
+        case CINCEL_BACKWARD: assert(false); break;
         }
     }
 }

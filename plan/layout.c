@@ -89,6 +89,7 @@ static bool plan_pool(struct cincel_problem *p, struct cincel_layouts *l)
 bool cincel_layouts_plan(struct cincel_problem *p, bool accumulates, struct cincel_layouts *out)
 {
     *out = (struct cincel_layouts){.count = 0};
+    if (p->op == CINCEL_OP_RNN) return true; /* its algorithms take every layout themselves */
     return p->op == CINCEL_OP_CONV ? plan_conv(p, accumulates, out) : plan_pool(p, out);
 }
 

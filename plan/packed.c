@@ -32,6 +32,25 @@ static struct header header_of(const cincel_plan *plan)
     return h;
 }
 
+void cincel_packed_begin(const cincel_plan *plan, void *packed)
+{
+    const struct header header = header_of(plan);
+    memset(packed, 0, CINCEL_ALIGN);
+    memcpy(packed, &header, sizeof header);
+}
+
+cincel_status cincel_packed_check(const cincel_plan *plan, const char *name, const void *packed)
+{
+    if ((uintptr_t)packed % CINCEL_ALIGN)
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: packed is not aligned to %zu bytes", name,
+                           CINCEL_ALIGN);
+    const struct header header = header_of(plan);
+    if (memcmp(packed, &header, sizeof header) != 0)
+        return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                           "%s: packed was not packed for this plan's problem and choice", name);
+    return CINCEL_OK;
+}
+
 static bool is_forward(const cincel_plan *plan)
 {
     return plan && plan->pass == CINCEL_FORWARD &&
@@ -75,10 +94,8 @@ cincel_status cincel_weights_pack(const cincel_plan *plan, const float *w, void 
                            CINCEL_ALIGN);
     const struct cincel_transposition there = weights_conversion(plan);
     const struct cincel_crew crew = cincel_plan_crew(plan);
-    const struct header header = header_of(plan);
     float *body = (float *)((char *)packed + CINCEL_ALIGN), *ohwi = NULL;
-    memset(packed, 0, CINCEL_ALIGN);
-    memcpy(packed, &header, sizeof header);
+    cincel_packed_begin(plan, packed);
     if (!plan->algo->pack_weights) {
         if (there.batch)
             cincel_layout_transpose(&crew, &there, w, body);
@@ -102,15 +119,9 @@ static cincel_status forward_packed(const cincel_plan *plan, enum cincel_plan_ki
                                     const float *x, const void *packed, const float *bias, float *y, void *ws)
 {
     const struct cincel_pointer required[] = {{"x", x}, {"packed", packed}, {"y", y}, {NULL, NULL}};
-    const cincel_status st = cincel_plan_check_call(plan, kind, CINCEL_FORWARD, required, ws);
+    cincel_status st = cincel_plan_check_call(plan, kind, CINCEL_FORWARD, required, ws);
+    if (st == CINCEL_OK) st = cincel_packed_check(plan, name, packed);
     if (st != CINCEL_OK) return st;
-    if ((uintptr_t)packed % CINCEL_ALIGN)
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: packed is not aligned to %zu bytes", name,
-                           CINCEL_ALIGN);
-    const struct header header = header_of(plan);
-    if (memcmp(packed, &header, sizeof header) != 0)
-        return cincel_fail(CINCEL_INVALID_ARGUMENT,
-                           "%s: packed was not packed for this plan's problem and choice", name);
     const struct cincel_crew crew = cincel_plan_crew(plan);
     const void *body = (const char *)packed + CINCEL_ALIGN;
     const struct cincel_tensors outer = {.x = x, .bias = bias, .y = y, .workspace = ws};

@@ -12,8 +12,8 @@
 #include "core/status.h"
 #include "tune/choose.h"
 
-static const char *const kind_names[] = {"conv", "linear", "pool", "conv_transpose"};
-static const char *const pass_names[] = {"forward", "backward_data", "backward_weights"};
+static const char *const kind_names[] = {"conv", "linear", "pool", "conv_transpose", "rnn"};
+static const char *const pass_names[] = {"forward", "backward_data", "backward_weights", "backward"};
 
 static cincel_status read_options(const cincel_options *given, const char *name, cincel_options *out)
 {

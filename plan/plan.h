@@ -27,7 +27,13 @@ struct cincel_context {
 };
 
 /* Operators as the caller sees them: a linear plan solves a convolution problem. */
-enum cincel_plan_kind { CINCEL_PLAN_CONV, CINCEL_PLAN_LINEAR, CINCEL_PLAN_POOL, CINCEL_PLAN_CONV_TRANSPOSE };
+enum cincel_plan_kind {
+    CINCEL_PLAN_CONV,
+    CINCEL_PLAN_LINEAR,
+    CINCEL_PLAN_POOL,
+    CINCEL_PLAN_CONV_TRANSPOSE,
+    CINCEL_PLAN_RNN
+};
 
 struct cincel_plan {
     const cincel_context *ctx;
@@ -90,6 +96,13 @@ void cincel_plan_run(const cincel_plan *plan, const struct cincel_tensors *tenso
 
 /* The middle part of it: tensors in NHWC and OHWI, the workspace still whole. */
 void cincel_plan_run_inner(const cincel_plan *plan, const struct cincel_tensors *tensors);
+
+/*
+ * Weights packed for a plan begin with CINCEL_ALIGN bytes that tie them to its problem and choice: writes
+ * them; is the buffer aligned, and are they this plan's? `name` begins the message.
+ */
+void cincel_packed_begin(const cincel_plan *plan, void *packed);
+cincel_status cincel_packed_check(const cincel_plan *plan, const char *name, const void *packed);
 
 /* Where what stands around the algorithm runs: with the plan's own number of threads. */
 struct cincel_crew cincel_plan_crew(const cincel_plan *plan);

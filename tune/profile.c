@@ -58,6 +58,10 @@ static uint64_t structure_of(const struct cincel_problem *p)
         const int more[] = {d->kh,         d->kw,         d->stride_h, d->stride_w,
                             d->dilation_h, d->dilation_w, group_class, d->ih == 1 && d->iw == 1};
         memcpy(v + 2, more, sizeof more);
+    } else if (p->op == CINCEL_OP_RNN) {
+        const cincel_rnn_desc *d = &p->rnn.d;
+        const int more[] = {(int)d->cell, d->training, d->reset_before, d->batch == 1};
+        memcpy(v + 2, more, sizeof more);
     } else {
         const cincel_pool_desc *d = &p->pool.d;
         const int more[] = {(int)d->kind, d->kh, d->kw, d->stride_h, d->stride_w, d->oh, d->ow};
@@ -77,6 +81,10 @@ void cincel_profile_identify(struct cincel_profile_entry *e, const struct cincel
     if (p->op == CINCEL_OP_CONV) {
         const cincel_conv_desc *d = &p->conv.d;
         const int sizes[] = {d->n, d->ic / d->groups, d->oc, d->ih, d->iw};
+        memcpy(extent, sizes, sizeof sizes);
+    } else if (p->op == CINCEL_OP_RNN) {
+        const cincel_rnn_desc *d = &p->rnn.d;
+        const int sizes[] = {d->batch, d->input, d->hidden, d->steps, 1};
         memcpy(extent, sizes, sizeof sizes);
     } else {
         const cincel_pool_desc *d = &p->pool.d;

@@ -40,7 +40,7 @@ typedef struct cincel_rnn_desc {
     cincel_rnn_cell cell;
     int steps, batch, input, hidden;
     int batch_first;  /* 1: sequences, not steps, are outermost in x, y, dx and dy */
-    int reverse;      /* 1: from each sequence's last step to its first */
+    int reverse;      /* 1: from each sequence's own last step to its first */
     int training;     /* forward: 1 fills the reserve that the backward pass reads */
     int accumulate;   /* backward: 1 adds to dw_ih, dw_hh, db_ih and db_hh; dx and dh0 are always written */
     int reset_before; /* of GRU: 0 as PyTorch, cuDNN and Keras by default; 1: the original form */
@@ -62,8 +62,8 @@ CINCEL_API cincel_status cincel_rnn_plan(cincel_context *ctx, const cincel_rnn_d
                                          const cincel_options *options, cincel_plan **out);
 
 /* Bytes of the buffer, 64-byte aligned, that carries what the forward pass in training keeps for the backward
-   pass; its content is private, and the same for every plan of the same descriptor fields cell … hidden and
-   reset_before. 0 for a forward plan without `training`. */
+   pass; its content is private, and the same for all plans of one descriptor, whatever their algorithms and
+   threads. 0 for a forward plan without `training`. */
 CINCEL_API size_t cincel_rnn_reserve_size(const cincel_plan *plan);
 
 /*
@@ -93,24 +93,23 @@ typedef struct cincel_rnn_forward_args {
 CINCEL_API cincel_status cincel_rnn_forward(const cincel_plan *plan, const cincel_rnn_forward_args *args,
                                             void *ws);
 
-/* Weights packed once for many forward calls of a plan: bytes of the 64-byte aligned buffer (0: the plan
-   reads plain weights always), and its filling. */
+/* Weights packed once for many forward calls of a plan: bytes of the 64-byte aligned buffer, and its filling.
+   A plan accepts what was packed for a plan of the same problem and choice. */
 CINCEL_API size_t cincel_rnn_packed_size(const cincel_plan *plan);
 CINCEL_API cincel_status cincel_rnn_pack(const cincel_plan *plan, const float *w_ih, const float *w_hh,
                                          void *packed);
 
 /*
- * Back through time (Werbos, 1990). x … lengths and y as in the forward call, reserve as it left it; the
- * incoming gradients dy, dh_n and dc_n may each be NULL: zeros. Rows of dy behind a sequence's length are
- * ignored, those of dx set to 0. Results may each be NULL: not wanted.
+ * Back through time (Werbos, 1990). x, w_ih, w_hh and lengths as in the forward call, reserve as it left it
+ * (which holds the initial states too); the incoming gradients dy, dh_n and dc_n may each be NULL: zeros.
+ * Rows of dy behind a sequence's length are ignored, those of dx set to 0. Results may each be NULL: not
+ * wanted. dh0 and dc0 may be dh_n and dc_n. The reserve is only read.
  */
 typedef struct cincel_rnn_backward_args {
     size_t size;
-    const float *x;
-    const float *h0, *c0;
-    const float *w_ih, *w_hh;
+    const float *x;           /* may be NULL without dw_ih */
+    const float *w_ih, *w_hh; /* w_ih may be NULL without dx */
     const int *lengths;
-    const float *y;
     const void *reserve;
     const float *dy, *dh_n, *dc_n;
     float *dx, *dh0, *dc0;
@@ -119,7 +118,7 @@ typedef struct cincel_rnn_backward_args {
 #define CINCEL_RNN_BACKWARD_ARGS_INIT                                                                       \
     {                                                                                                       \
         sizeof(cincel_rnn_backward_args), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-            NULL, NULL, NULL, NULL, NULL, NULL, NULL                                                        \
+            NULL, NULL, NULL, NULL                                                                          \
     }
 
 CINCEL_API cincel_status cincel_rnn_backward(const cincel_plan *plan, const cincel_rnn_backward_args *args,

@@ -25,5 +25,6 @@ const struct cincel_isa cincel_isa_avx2 = {
     .loss = &cincel_loss_avx2,
     .dropout = &cincel_dropout_avx2,
     .norm = &cincel_norm_avx2,
+    .cell = &cincel_cell_avx2,
     .probe = &cincel_probe_avx2,
 };

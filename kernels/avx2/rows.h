@@ -24,6 +24,7 @@ extern const struct cincel_softmax_row cincel_softmax_avx2;
 extern const struct cincel_loss_row cincel_loss_avx2;
 extern const struct cincel_dropout_row cincel_dropout_avx2;
 extern const struct cincel_norm_row cincel_norm_avx2;
+extern const struct cincel_cell_row cincel_cell_avx2;
 extern const struct cincel_winograd_row cincel_winograd_avx2[CINCEL_WINOGRAD_COUNT];
 extern const struct cincel_probe_row cincel_probe_avx2;
 

@@ -26,5 +26,6 @@ const struct cincel_isa cincel_isa_avx512 = {
     .loss = &cincel_loss_avx512,
     .dropout = &cincel_dropout_avx512,
     .norm = &cincel_norm_avx512,
+    .cell = &cincel_cell_avx512,
     .probe = &cincel_probe_avx512,
 };

@@ -24,6 +24,7 @@ extern const struct cincel_softmax_row cincel_softmax_avx512;
 extern const struct cincel_loss_row cincel_loss_avx512;
 extern const struct cincel_dropout_row cincel_dropout_avx512;
 extern const struct cincel_norm_row cincel_norm_avx512;
+extern const struct cincel_cell_row cincel_cell_avx512;
 extern const struct cincel_winograd_row cincel_winograd_avx512[CINCEL_WINOGRAD_COUNT];
 extern const struct cincel_probe_row cincel_probe_avx512;
 

@@ -25,5 +25,6 @@ const struct cincel_isa cincel_isa_generic = {
     .loss = &cincel_loss_generic,
     .dropout = &cincel_dropout_generic,
     .norm = &cincel_norm_generic,
+    .cell = &cincel_cell_generic,
     .probe = &cincel_probe_generic,
 };

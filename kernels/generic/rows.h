@@ -19,6 +19,7 @@ extern const struct cincel_softmax_row cincel_softmax_generic;
 extern const struct cincel_loss_row cincel_loss_generic;
 extern const struct cincel_dropout_row cincel_dropout_generic;
 extern const struct cincel_norm_row cincel_norm_generic;
+extern const struct cincel_cell_row cincel_cell_generic;
 extern const struct cincel_winograd_row cincel_winograd_generic[CINCEL_WINOGRAD_COUNT];
 extern const struct cincel_probe_row cincel_probe_generic;
 

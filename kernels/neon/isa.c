@@ -25,5 +25,6 @@ const struct cincel_isa cincel_isa_neon = {
     .loss = &cincel_loss_neon,
     .dropout = &cincel_dropout_neon,
     .norm = &cincel_norm_neon,
+    .cell = &cincel_cell_neon,
     .probe = &cincel_probe_neon,
 };

@@ -1,0 +1,37 @@
+/* Between the two files of the backward pass: through time (rnn_backward.c), then the products over all steps
+   (rnn_gradients.c). */
+#ifndef CINCEL_OPS_RNN_BACKWARD_H
+#define CINCEL_OPS_RNN_BACKWARD_H
+
+#include "ops/rnn_steps.h"
+
+/* What the products over all steps keep in the workspace. */
+struct cincel_rnn_gradient_buffers {
+    float *w_ih;      /* packed for dx: [panels of input][gates · hidden][nr] */
+    float *x, *h, *m; /* rows of the right sides of dw_ih and dw_hh, packed: [block of rows][panel][row][nr];
+                         m: reset · h, of GRUs that reset before the product */
+    char *scratch;    /* [threads] */
+    size_t scratch_bytes;
+};
+
+struct cincel_rnn_backward_job {
+    const struct cincel_prepared *p;
+    const struct cincel_rnn_tensors *r;
+    struct cincel_rnn_order order;
+    struct cincel_rnn_kept kept;
+    float *d_ih,
+        *d_hh; /* [R][gates · hidden]: gradients of the sums; the same but for GRUs that reset after */
+    struct cincel_rnn_gradient_buffers g;
+};
+
+void cincel_rnn_gradients_carve(const struct cincel_prepared *p, struct cincel_carver *c,
+                                struct cincel_rnn_gradient_buffers *out);
+
+/* Packing, which needs no gradient: items 0 … count−1, and what one does. */
+size_t cincel_rnn_gradients_packings(const struct cincel_rnn_backward_job *job);
+void cincel_rnn_gradients_pack(const struct cincel_rnn_backward_job *job, size_t item);
+
+/* dx, dw and db from d_ih and d_hh: claimed by all workers. */
+void cincel_rnn_gradients_run(const struct cincel_rnn_backward_job *job, struct cincel_worker *worker);
+
+#endif

@@ -1,0 +1,517 @@
+/*
+ * Recurrent layers, forward. A slice of hidden units takes as many columns as the register tile has, of every
+ * gate: the products of a step and slice stay in L1 until the cell has been computed from them. Each sum is
+ * one FMA chain, over the input first and then over the state, so that the input's part can be made for
+ * `chunk` steps at once without changing a bit, which reads W_ih less often and fills tall tiles.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "ops/rnn.h"
+#include "ops/rnn_steps.h"
+
+static const int split_values[] = {CINCEL_RNN_BY_BATCH, CINCEL_RNN_BY_HIDDEN};
+static const int chunk_values[] = {1, 4, 16, 64};
+static const struct cincel_knob knobs[] = {{"split", false, split_values, 2},
+                                           {"chunk", false, chunk_values, 4}};
+
+/* Blocks of sums: one a gate, and another of the GRU whose candidate keeps the state's product apart. */
+static size_t block_count(const struct cincel_prepared *p)
+{
+    return p->gates + (p->d.cell == CINCEL_GRU && !p->d.reset_before);
+}
+
+/* The candidate waits for r · h of all hidden units: two rounds a step. */
+static bool two_rounds(const struct cincel_prepared *p) { return p->d.reset_before != 0; }
+
+/* Sums of all slices live from one phase to another. */
+static bool sums_stay(const struct cincel_prepared *p) { return p->chunk > 1 || two_rounds(p); }
+
+static bool check(const struct cincel_target *t, const struct cincel_problem *p,
+                  const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    const int chunk = c->knob[CINCEL_RNN_CHUNK];
+    if (chunk > 1 && chunk > p->rnn.d.steps) {
+        strcpy(why, "the chunk is longer than the sequence");
+        return false;
+    }
+    return cincel_rnn_check_split(t, p, c, why);
+}
+
+static void defaults(const struct cincel_target *t, const struct cincel_problem *p, struct cincel_choice *c)
+{
+    int wanted = 1;
+    c->knob[CINCEL_RNN_SPLIT] = cincel_rnn_default_split(t, p, c);
+    /* as many steps as give some 64 rows */
+    for (size_t i = 0; i < sizeof chunk_values / sizeof *chunk_values; i++)
+        if (chunk_values[i] <= p->rnn.d.steps && chunk_values[i] * p->rnn.d.batch <= 128)
+            wanted = chunk_values[i];
+    c->knob[CINCEL_RNN_CHUNK] = wanted;
+}
+
+/* ------------------------------------------------------------------------------------ workspace -- */
+
+/* A worker's own: pointers and sums. */
+struct scratch {
+    const float **x, **h; /* left sides: [parts][chunk · batch], [parts][batch] */
+    float **sum;          /* [chunk · batch] */
+    float **h_out, **c_out, **y;
+    float *sums; /* of one slice, where they don't stay */
+};
+
+struct buffers {
+    struct cincel_rnn_order order;
+    float *panels;    /* see panel_of */
+    float *bias;      /* [slices][blocks][nr] */
+    float *h[2], *c;  /* without reserve: states of ranks, h of even and of odd steps */
+    float *h_n, *c_n; /* where the caller does not want them */
+    float *extra;     /* reset · h, without reserve */
+    float *sums;      /* [cut][slice][row of the chunk][blocks][nr] */
+    char *scratch;    /* [threads] */
+    size_t scratch_bytes;
+};
+
+static size_t panels_floats(const struct cincel_prepared *p)
+{
+    return p->slices * p->gates *
+           (cincel_rnn_panel(&p->tiles, p->input) + cincel_rnn_panel(&p->tiles, p->hidden));
+}
+
+/* Of a slice the panels of W_ih, gate by gate, then those of W_hh. */
+static size_t panel_at(const struct cincel_prepared *p, size_t slice, bool hidden, size_t gate)
+{
+    const size_t of_x = cincel_rnn_panel(&p->tiles, p->input), of_h = cincel_rnn_panel(&p->tiles, p->hidden);
+    return slice * p->gates * (of_x + of_h) + (hidden ? p->gates * of_x + gate * of_h : gate * of_x);
+}
+
+static size_t sums_floats(const struct cincel_prepared *p, size_t rows)
+{
+    return rows * block_count(p) * p->nr;
+}
+
+static void carve_scratch(const struct cincel_prepared *p, struct cincel_carver *c, struct scratch *s)
+{
+    const size_t rows = p->batch, many = p->chunk * rows;
+    s->x = cincel_carve(c, cincel_rnn_parts(&p->tiles, p->input) * many * sizeof *s->x);
+    s->h = cincel_carve(c, cincel_rnn_parts(&p->tiles, p->hidden) * rows * sizeof *s->h);
+    s->sum = cincel_carve(c, many * sizeof *s->sum);
+    s->h_out = cincel_carve(c, rows * sizeof *s->h_out);
+    s->c_out = cincel_carve(c, rows * sizeof *s->c_out);
+    s->y = cincel_carve(c, rows * sizeof *s->y);
+    s->sums = cincel_carve(c, sums_stay(p) ? 0 : sums_floats(p, rows) * sizeof(float));
+}
+
+static size_t carve(const struct cincel_prepared *p, void *base, struct buffers *b)
+{
+    const size_t state = p->batch * p->hidden * sizeof(float);
+    const size_t own = p->d.training ? 0 : state;
+    struct cincel_carver c = {base, 0}, one = {NULL, 0};
+    struct scratch unused;
+    cincel_rnn_order_carve(p, &c, &b->order);
+    b->panels = cincel_carve(&c, panels_floats(p) * sizeof(float));
+    b->bias = cincel_carve(&c, p->slices * block_count(p) * p->nr * sizeof(float));
+    b->h[0] = cincel_carve(&c, own);
+    b->h[1] = cincel_carve(&c, own);
+    b->c = cincel_carve(&c, p->d.cell == CINCEL_LSTM ? own : 0);
+    b->h_n = cincel_carve(&c, state);
+    b->c_n = cincel_carve(&c, p->d.cell == CINCEL_LSTM ? state : 0);
+    b->extra = cincel_carve(&c, two_rounds(p) ? own : 0);
+    b->sums =
+        cincel_carve(&c, sums_stay(p) ? p->slices * sums_floats(p, p->chunk * p->batch) * sizeof(float) : 0);
+    carve_scratch(p, &one, &unused);
+    b->scratch_bytes = one.used;
+    b->scratch = cincel_carve(&c, b->scratch_bytes * (size_t)p->threads);
+    return c.used;
+}
+
+static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
+                        const struct cincel_choice *c)
+{
+    struct cincel_prepared p;
+    struct buffers b;
+    cincel_rnn_derive(t, problem, c, &p);
+    return carve(&p, NULL, &b);
+}
+
+static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
+                 const struct cincel_choice *c, struct cincel_cost *out)
+{
+    struct cincel_prepared p;
+    cincel_rnn_derive(t, problem, c, &p);
+    const double rows = (double)cincel_div_up(p.batch, p.cuts), steps = (double)p.steps;
+    const double padded = (double)(p.slices * p.nr) / (double)p.hidden;
+    const double weights = (double)panels_floats(&p) * sizeof(float);
+    const double cells = steps * (double)p.batch * (double)p.hidden;
+    const double busiest = p.by_hidden ? (double)cincel_div_up(p.slices, (size_t)p.threads) / (double)p.slices
+                                       : rows / (double)p.batch;
+    *out = (struct cincel_cost){
+        /* a cell takes as long as some 60 FMAs */
+        .flops = cincel_problem_flops(problem) * padded + 120.0 * cells,
+        .efficiency = cincel_rnn_efficiency(&p, rows),
+        .bytes = cincel_problem_bytes(problem),
+        .copied = weights,
+        .balance = busiest * (double)p.threads,
+        .cuts = (double)p.cuts,
+        .phases = p.by_hidden ? 1.0 + steps * (two_rounds(&p) ? 2.0 : 1.0) : 2.0,
+    };
+    const double tiles = (double)cincel_div_up((size_t)rows, (size_t)p.tiles.row[0]->mr);
+    out->calls = steps * (double)(p.cuts * p.slices * p.gates) * (tiles + 1.0);
+    /* each cut reads all weights at every step: beyond L2 as fast as a copy */
+    const double l2 = (double)t->machine->topo.l2_bytes, mine = p.by_hidden ? weights / p.threads : weights;
+    if (mine > l2) out->copied += steps * (double)p.cuts * weights / 4.0;
+}
+
+/* ------------------------------------------------------------------------------------- the work -- */
+
+struct job {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+    const struct cincel_rnn_tensors *r;
+    struct buffers b;
+    struct cincel_rnn_kept kept;
+    const float *panels;
+};
+
+/* Ranks begin … end−1 and slices slice … slice_end−1, done by one worker. */
+struct block {
+    size_t begin, end, slice, slice_end;
+    struct scratch s;
+};
+
+static void pack_slice(const struct cincel_prepared *p, const float *w_ih, const float *w_hh, float *panels,
+                       size_t slice)
+{
+    const size_t column = slice * p->nr;
+    const int n = (int)cincel_min(p->nr, p->hidden - column), nr = (int)p->nr;
+    for (size_t g = 0; g < p->gates; g++) {
+        const size_t row = g * p->hidden + column;
+        p->isa->pack->transpose(w_ih + row * p->input, p->input, p->input, n, nr,
+                                panels + panel_at(p, slice, false, g));
+        p->isa->pack->transpose(w_hh + row * p->hidden, p->hidden, p->hidden, n, nr,
+                                panels + panel_at(p, slice, true, g));
+    }
+}
+
+/* Both biases of a gate, or of the GRU's candidate one in each block. */
+static void pack_bias(const struct job *job, size_t slice)
+{
+    const struct cincel_prepared *p = job->p;
+    const size_t blocks = block_count(p), column = slice * p->nr, n = cincel_min(p->nr, p->hidden - column);
+    float *bias = job->b.bias + slice * blocks * p->nr;
+    memset(bias, 0, blocks * p->nr * sizeof(float));
+    for (size_t g = 0; g < p->gates; g++) {
+        const size_t from = g * p->hidden + column;
+        const size_t of_h = g == 2 && blocks > p->gates ? 3 : g;
+        if (job->r->b_ih) p->isa->vector->add(job->r->b_ih + from, bias + g * p->nr, n);
+        if (job->r->b_hh) p->isa->vector->add(job->r->b_hh + from, bias + of_h * p->nr, n);
+    }
+}
+
+/* h and c before a step: with a reserve in its rows, without one in the buffers of ranks. */
+static float *h_before(const struct job *job, size_t step)
+{
+    if (!job->p->d.training) return job->b.h[step % 2];
+    return job->kept.h_prev + job->b.order.first[step] * job->p->hidden;
+}
+static float *c_before(const struct job *job, size_t step)
+{
+    if (!job->p->d.training) return job->b.c;
+    return job->kept.c_prev + job->b.order.first[step] * job->p->hidden;
+}
+static float *extra_of(const struct job *job, size_t step)
+{
+    if (!job->p->d.training) return job->b.extra;
+    return job->kept.extra + job->b.order.first[step] * job->p->hidden;
+}
+
+/* Where a step's h and c go: before the next step, or, of a sequence's last, to the final states. */
+static void aim(const struct job *job, const struct block *k, size_t step, size_t last)
+{
+    const struct cincel_prepared *p = job->p;
+    const struct cincel_rnn_order *o = &job->b.order;
+    float *h_n = job->r->h_n ? job->r->h_n : job->b.h_n, *c_n = job->r->c_n ? job->r->c_n : job->b.c_n;
+    const bool lstm = p->d.cell == CINCEL_LSTM;
+    for (size_t rank = k->begin, i = 0; rank < last; rank++, i++) {
+        const size_t home = (size_t)o->sequence[rank] * p->hidden;
+        const bool goes_on = rank < o->active[step + 1];
+        k->s.h_out[i] = goes_on ? h_before(job, step + 1) + rank * p->hidden : h_n + home;
+        if (lstm) k->s.c_out[i] = goes_on ? c_before(job, step + 1) + rank * p->hidden : c_n + home;
+        k->s.y[i] = job->r->y + cincel_rnn_place(p, o, step, rank) * (size_t)p->d.y_ld;
+    }
+}
+
+static size_t running(const struct cincel_rnn_order *o, const struct block *k, size_t step)
+{
+    return cincel_max(k->begin, cincel_min(k->end, o->active[step]));
+}
+
+/* The sums of a slice: `row` counts the block's rows since the chunk began. */
+static float *sums_of(const struct job *job, const struct block *k, size_t slice, size_t row)
+{
+    const struct cincel_prepared *p = job->p;
+    if (!sums_stay(p)) return k->s.sums + sums_floats(p, row);
+    const size_t rows = p->chunk * (k->end - k->begin);
+    return job->b.sums + p->slices * sums_floats(p, p->chunk * k->begin) + slice * sums_floats(p, rows) +
+           sums_floats(p, row);
+}
+
+static void aim_sums(const struct cincel_prepared *p, const struct block *k, float *sums, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++) k->s.sum[i] = sums + sums_floats(p, i);
+}
+
+/* The input's products of the steps from `step` on that are made at once: one slice. */
+static void multiply_input(const struct job *job, const struct block *k, size_t slice, size_t rows)
+{
+    const struct cincel_prepared *p = job->p;
+    struct cincel_rnn_product product = {.a = k->s.x,
+                                         .a_ld = p->chunk * p->batch,
+                                         .k = p->input,
+                                         .rows = rows,
+                                         .c = k->s.sum,
+                                         .n = (int)p->nr};
+    for (size_t g = 0; g < p->gates; g++) {
+        aim_sums(p, k, sums_of(job, k, slice, 0) + g * p->nr, rows);
+        product.panel = job->panels + panel_at(p, slice, false, g);
+        cincel_rnn_multiply(&p->tiles, &product);
+    }
+}
+
+/* Points at the rows of x of a chunk; returns their number. */
+static size_t point_input(const struct job *job, const struct block *k, size_t step)
+{
+    const struct cincel_prepared *p = job->p;
+    const struct cincel_rnn_order *o = &job->b.order;
+    size_t rows = 0;
+    for (size_t s = step; s < cincel_min(step + p->chunk, p->steps); s++)
+        for (size_t rank = k->begin; rank < running(o, k, s); rank++)
+            cincel_rnn_point(&p->tiles, k->s.x, p->chunk * p->batch, rows++,
+                             job->r->x + cincel_rnn_place(p, o, s, rank) * p->input, p->input);
+    return rows;
+}
+
+/* The state's products with gates begin … end−1 of a slice; `states` is what k->s.h points at. */
+static void multiply_state(const struct job *job, const struct block *k, size_t slice, float *sums,
+                           size_t rows, size_t begin, size_t end)
+{
+    const struct cincel_prepared *p = job->p;
+    struct cincel_rnn_product product = {
+        .a = k->s.h, .a_ld = p->batch, .k = p->hidden, .rows = rows, .c = k->s.sum, .n = (int)p->nr};
+    for (size_t g = begin; g < end; g++) {
+        const bool apart = g == 2 && block_count(p) > p->gates;
+        aim_sums(p, k, sums + (apart ? 3 : g) * p->nr, rows);
+        product.panel = job->panels + panel_at(p, slice, true, g);
+        product.load = !apart;
+        cincel_rnn_multiply(&p->tiles, &product);
+    }
+}
+
+static void point_states(const struct job *job, const struct block *k, const float *states, size_t rows)
+{
+    const size_t hidden = job->p->hidden;
+    for (size_t i = 0; i < rows; i++)
+        cincel_rnn_point(&job->p->tiles, k->s.h, job->p->batch, i, states + (k->begin + i) * hidden, hidden);
+}
+
+static struct cincel_cell_args cell_args(const struct job *job, const struct block *k, size_t step,
+                                         size_t slice, float *sums, size_t rows)
+{
+    const struct cincel_prepared *p = job->p;
+    const size_t at = slice * p->nr, rank = k->begin * p->hidden, blocks = block_count(p);
+    struct cincel_cell_args a = {
+        .gates = sums,
+        .bias = job->b.bias + slice * blocks * p->nr,
+        .gates_ld = blocks * p->nr,
+        .block = p->nr,
+        .rows = rows,
+        .at = at,
+        .n = (int)cincel_min(p->nr, p->hidden - at),
+        .h_prev = h_before(job, step) + rank + at,
+        .prev_ld = p->hidden,
+        .h = k->s.h_out,
+        .c = k->s.c_out,
+        .y = k->s.y,
+        .kept_ld = p->gates * p->hidden,
+        .kept_gate = p->hidden,
+        .extra_ld = p->hidden,
+        .update_new = p->d.update_new,
+    };
+    if (p->d.cell == CINCEL_LSTM) a.c_prev = c_before(job, step) + rank + at;
+    if (p->d.training)
+        a.kept = job->kept.gates + (job->b.order.first[step] + k->begin) * p->gates * p->hidden + at;
+    if (two_rounds(p) || (p->d.training && cincel_rnn_has_extra(p)))
+        a.extra = extra_of(job, step) + rank + at;
+    return a;
+}
+
+static void run_cell(const struct cincel_prepared *p, const struct cincel_cell_args *a)
+{
+    switch (p->d.cell) {
+    case CINCEL_RNN_TANH: p->isa->cell->tanh(a); break;
+    case CINCEL_RNN_RELU: p->isa->cell->relu(a); break;
+    case CINCEL_LSTM: p->isa->cell->lstm(a); break;
+    case CINCEL_GRU: p->isa->cell->gru(a); break;
+    }
+}
+
+/* A step's row of the block's sums, since its chunk began. */
+static size_t chunk_row(const struct job *job, const struct block *k, size_t step)
+{
+    size_t row = 0;
+    for (size_t s = step / job->p->chunk * job->p->chunk; s < step; s++)
+        row += running(&job->b.order, k, s) - k->begin;
+    return row;
+}
+
+/* One step of a block; of cells of two rounds the first. */
+static void run_step(const struct job *job, const struct block *k, size_t step)
+{
+    const struct cincel_prepared *p = job->p;
+    const size_t last = running(&job->b.order, k, step), rows = last - k->begin;
+    const bool begins = step % p->chunk == 0;
+    const size_t inputs = begins ? point_input(job, k, step) : 0, row = chunk_row(job, k, step);
+    if (rows == 0) return;
+    aim(job, k, step, last);
+    point_states(job, k, h_before(job, step), rows);
+    for (size_t slice = k->slice; slice < k->slice_end; slice++) {
+        if (begins) multiply_input(job, k, slice, inputs);
+        float *sums = sums_of(job, k, slice, row);
+        multiply_state(job, k, slice, sums, rows, 0, two_rounds(p) ? 2 : p->gates);
+        const struct cincel_cell_args a = cell_args(job, k, step, slice, sums, rows);
+        if (two_rounds(p))
+            p->isa->cell->gru_reset(&a);
+        else
+            run_cell(p, &a);
+    }
+}
+
+static void run_second_round(const struct job *job, const struct block *k, size_t step)
+{
+    const struct cincel_prepared *p = job->p;
+    const size_t last = running(&job->b.order, k, step), rows = last - k->begin;
+    const size_t row = chunk_row(job, k, step);
+    if (rows == 0) return;
+    aim(job, k, step, last);
+    point_states(job, k, extra_of(job, step), rows);
+    for (size_t slice = k->slice; slice < k->slice_end; slice++) {
+        float *sums = sums_of(job, k, slice, row);
+        multiply_state(job, k, slice, sums, rows, 2, 3);
+        const struct cincel_cell_args a = cell_args(job, k, step, slice, sums, rows);
+        p->isa->cell->gru_finish(&a);
+    }
+}
+
+/* Packs the weights and sets the initial states, split evenly. */
+static void prepare(const struct job *job, struct cincel_worker *worker)
+{
+    const struct cincel_prepared *p = job->p;
+    size_t item;
+    while ((item = cincel_claim(worker)) <= p->slices) {
+        if (item < p->slices) {
+            if (!job->t->packed) pack_slice(p, job->r->w_ih, job->r->w_hh, job->b.panels, item);
+            pack_bias(job, item);
+            continue;
+        }
+        cincel_rnn_state_in(p, &job->b.order, 0, p->batch, job->r->h0, h_before(job, 0), p->hidden);
+        if (p->d.cell == CINCEL_LSTM)
+            cincel_rnn_state_in(p, &job->b.order, 0, p->batch, job->r->c0, c_before(job, 0), p->hidden);
+        cincel_rnn_clear_padding(p, &job->b.order, 0, p->batch, job->r->y, (size_t)p->d.y_ld, p->hidden);
+    }
+}
+
+static struct block worker_block(const struct job *job, const struct cincel_worker *worker)
+{
+    struct block k = {.begin = 0, .end = job->p->batch, .slice = 0, .slice_end = job->p->slices};
+    struct cincel_carver c = {job->b.scratch + (size_t)worker->id * job->b.scratch_bytes, 0};
+    carve_scratch(job->p, &c, &k.s);
+    return k;
+}
+
+static void run_by_batch(const struct job *job, struct cincel_worker *worker)
+{
+    struct block k = worker_block(job, worker);
+    size_t cut;
+    while ((cut = cincel_claim(worker)) < job->p->cuts) {
+        k.begin = job->b.order.cut[cut], k.end = job->b.order.cut[cut + 1];
+        for (size_t step = 0; step < job->p->steps; step++) {
+            run_step(job, &k, step);
+            if (two_rounds(job->p)) run_second_round(job, &k, step);
+        }
+    }
+}
+
+static void body(void *data, struct cincel_worker *worker, size_t phase)
+{
+    const struct job *job = data;
+    if (phase == 0) {
+        prepare(job, worker);
+    } else if (!job->p->by_hidden) {
+        run_by_batch(job, worker);
+    } else {
+        struct block k = worker_block(job, worker);
+        k.slice = cincel_share(worker, job->p->slices, 1, &k.slice_end);
+        const size_t rounds = two_rounds(job->p) ? 2 : 1, step = (phase - 1) / rounds;
+        if ((phase - 1) % rounds == 0)
+            run_step(job, &k, step);
+        else
+            run_second_round(job, &k, step);
+    }
+}
+
+static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)
+{
+    struct job job = {.p = p, .t = t, .r = t->rnn};
+    assert(t->rnn && t->workspace);
+    carve(p, t->workspace, &job.b);
+    job.panels = t->packed ? t->packed : job.b.panels;
+    if (p->d.training) job.kept = cincel_rnn_kept_of(p, job.r->reserve);
+    cincel_rnn_order_fill(p, job.r->lengths, &job.b.order);
+    const size_t phases = p->by_hidden ? 1 + p->steps * (two_rounds(p) ? 2 : 1) : 2;
+    cincel_team_run(team, p->threads, phases, body, &job);
+}
+
+/* -------------------------------------------------------------------------------- packed weights -- */
+
+static size_t packed_bytes(const struct cincel_prepared *p) { return panels_floats(p) * sizeof(float); }
+
+struct packing {
+    const struct cincel_prepared *p;
+    const float *w_ih, *w_hh;
+    float *panels;
+};
+
+static void packing_body(void *data, struct cincel_worker *worker, size_t phase)
+{
+    const struct packing *job = data;
+    size_t slice;
+    (void)phase;
+    while ((slice = cincel_claim(worker)) < job->p->slices)
+        pack_slice(job->p, job->w_ih, job->w_hh, job->panels, slice);
+}
+
+static void pack_rnn(const struct cincel_prepared *p, const float *w_ih, const float *w_hh, void *packed,
+                     struct cincel_team *team)
+{
+    struct packing job = {p, w_ih, w_hh, packed};
+    cincel_team_run(team, p->threads, 1, packing_body, &job);
+}
+
+const struct cincel_algo cincel_algo_rnn_forward = {
+    .name = "steps",
+    .op = CINCEL_OP_RNN,
+    .pass = CINCEL_FORWARD,
+    .knobs = knobs,
+    .knob_count = sizeof knobs / sizeof *knobs,
+    .row = cincel_rnn_row,
+    .check = check,
+    .defaults = defaults,
+    .cost = cost,
+    .workspace = workspace,
+    .error = 2.5e-7,
+    .chain = cincel_rnn_chain,
+    .build = cincel_rnn_build,
+    .discard = cincel_rnn_discard,
+    .run = run,
+    .packed_bytes = packed_bytes,
+    .pack_rnn = pack_rnn,
+};

@@ -1,0 +1,241 @@
+#include "ops/rnn_steps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/rnn_problem.h"
+#include "core/status.h"
+
+/* Floats of the part of a panel that the tiles of all rows meet: half of the usual 32 KB of L1, the other
+   half is for their rows. */
+enum { PANEL_FLOATS = 4096 };
+
+/* -------------------------------------------------------------------------------- what is chosen -- */
+
+/* Is it the tallest of its width? */
+static bool leads(const struct cincel_isa *isa, int i)
+{
+    for (int j = 0; j < isa->gemm_count; j++)
+        if (isa->gemm[j].nr == isa->gemm[i].nr && isa->gemm[j].mr > isa->gemm[i].mr) return false;
+    return true;
+}
+
+const char *cincel_rnn_row(const struct cincel_isa *isa, int i)
+{
+    for (int j = 0; j < isa->gemm_count; j++)
+        if (leads(isa, j) && i-- == 0) return isa->gemm[j].name;
+    return NULL;
+}
+
+static void find_tiles(const struct cincel_isa *isa, int nr, struct cincel_rnn_tiles *out)
+{
+    *out = (struct cincel_rnn_tiles){.nr = (size_t)nr,
+                                     .k_most = cincel_max(PANEL_FLOATS / (size_t)nr / 8 * 8, 8)};
+    for (int mr = 32; mr > 0; mr--)
+        for (int i = 0; i < isa->gemm_count && out->count < CINCEL_RNN_TILES; i++)
+            if (isa->gemm[i].nr == nr && isa->gemm[i].mr == mr) out->row[out->count++] = &isa->gemm[i];
+}
+
+void cincel_rnn_derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                       const struct cincel_choice *c, struct cincel_prepared *out)
+{
+    const cincel_rnn_desc *d = &problem->rnn.d;
+    const struct cincel_isa *isa = cincel_isa_find(t, c->isa);
+    const size_t nr = (size_t)cincel_gemm_row_find(isa, c->row)->nr;
+    *out = (struct cincel_prepared){
+        .isa = isa,
+        .d = *d,
+        .steps = (size_t)d->steps,
+        .batch = (size_t)d->batch,
+        .input = (size_t)d->input,
+        .hidden = (size_t)d->hidden,
+        .gates = (size_t)cincel_rnn_gates(d->cell),
+        .nr = nr,
+        .slices = cincel_div_up((size_t)d->hidden, nr),
+        .chunk = (size_t)c->knob[CINCEL_RNN_CHUNK],
+        .by_hidden = c->knob[CINCEL_RNN_SPLIT] == CINCEL_RNN_BY_HIDDEN,
+        .threads = c->threads,
+    };
+    if (out->chunk == 0) out->chunk = 1; /* of backward passes, which have no such knob */
+    out->cuts = out->by_hidden ? 1 : cincel_min((size_t)c->threads, out->batch);
+    find_tiles(isa, (int)nr, &out->tiles);
+    find_tiles(isa, isa->gemm[0].nr, &out->tall);
+    /* a panel that a tile or two meet need not stay */
+    const size_t rows = cincel_div_up(out->batch, out->cuts);
+    if (rows <= 2 * (size_t)out->tiles.row[0]->mr)
+        out->tiles.k_most = cincel_max(out->input, out->gates * out->hidden);
+}
+
+bool cincel_rnn_check_split(const struct cincel_target *t, const struct cincel_problem *p,
+                            const struct cincel_choice *c, char why[CINCEL_WHY])
+{
+    const int nr = cincel_gemm_row_find(cincel_isa_find(t, c->isa), c->row)->nr;
+    const int slices = (p->rnn.d.hidden + nr - 1) / nr;
+    const bool by_hidden = c->knob[CINCEL_RNN_SPLIT] == CINCEL_RNN_BY_HIDDEN;
+    if (by_hidden && c->threads == 1) {
+        snprintf(why, CINCEL_WHY, "one thread has nothing to split");
+        return false;
+    }
+    if (by_hidden ? slices < c->threads : p->rnn.d.batch < c->threads) {
+        snprintf(why, CINCEL_WHY, "%d %s for %d threads", by_hidden ? slices : p->rnn.d.batch,
+                 by_hidden ? "hidden slices" : "sequences", c->threads);
+        return false;
+    }
+    return true;
+}
+
+int cincel_rnn_default_split(const struct cincel_target *t, const struct cincel_problem *p,
+                             const struct cincel_choice *c)
+{
+    (void)t;
+    /* a few rows a thread make no tile, and each thread would read all weights for them */
+    return c->threads > 1 && p->rnn.d.batch < 4 * c->threads ? CINCEL_RNN_BY_HIDDEN : CINCEL_RNN_BY_BATCH;
+}
+
+double cincel_rnn_efficiency(const struct cincel_prepared *p, double rows)
+{
+    const struct cincel_gemm_row *best = p->tiles.row[0];
+    const double mr = rows < best->mr ? rows : best->mr;
+    const double vectors = (double)(p->nr / (size_t)p->isa->vector_floats), chains = mr * vectors;
+    const double loads = 2.0 * chains / (vectors + mr); /* an FMA a load hides the loads */
+    const double latency = chains < 8.0 ? chains / 8.0 : 1.0;
+    return 0.93 * latency * (loads < 1.0 ? loads : 1.0);
+}
+
+double cincel_rnn_chain(const struct cincel_problem *p, const struct cincel_choice *c)
+{
+    (void)c;
+    return (double)p->rnn.d.input + p->rnn.d.hidden;
+}
+
+cincel_status cincel_rnn_build(const struct cincel_target *t, const struct cincel_problem *problem,
+                               const struct cincel_choice *c, struct cincel_prepared **out)
+{
+    struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
+    if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "rnn: no memory for a plan");
+    cincel_rnn_derive(t, problem, c, p);
+    *out = p;
+    return CINCEL_OK;
+}
+
+void cincel_rnn_discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
+
+/* ----------------------------------------------------------------------------------------- rows -- */
+
+void cincel_rnn_order_carve(const struct cincel_prepared *p, struct cincel_carver *c,
+                            struct cincel_rnn_order *out)
+{
+    out->sequence = cincel_carve(c, p->batch * sizeof *out->sequence);
+    out->length = cincel_carve(c, p->batch * sizeof *out->length);
+    out->active = cincel_carve(c, (p->steps + 1) * sizeof *out->active);
+    out->first = cincel_carve(c, (p->steps + 1) * sizeof *out->first);
+    out->cut = cincel_carve(c, (p->cuts + 1) * sizeof *out->cut);
+}
+
+void cincel_rnn_order_fill(const struct cincel_prepared *p, const int *lengths,
+                           const struct cincel_rnn_order *o)
+{
+    /* a counting sort, stable: active[s] first counts the sequences longer than s */
+    memset(o->active, 0, (p->steps + 1) * sizeof *o->active);
+    for (size_t b = 0; b < p->batch; b++) o->active[(lengths ? (size_t)lengths[b] : p->steps) - 1]++;
+    for (size_t s = p->steps - 1; s-- > 0;) o->active[s] += o->active[s + 1];
+    memcpy(o->first, o->active + 1, p->steps * sizeof *o->first); /* rank of the first as long as s + 1 */
+    for (size_t b = 0; b < p->batch; b++) {
+        const size_t length = lengths ? (size_t)lengths[b] : p->steps, rank = o->first[length - 1]++;
+        o->sequence[rank] = (int)b;
+        o->length[rank] = (int)length;
+    }
+    o->first[0] = 0;
+    for (size_t s = 0; s < p->steps; s++) o->first[s + 1] = o->first[s] + o->active[s];
+    /* cuts of about the same number of rows */
+    const size_t rows = o->first[p->steps];
+    size_t rank = 0, before = 0;
+    o->cut[0] = 0;
+    for (size_t c = 1; c <= p->cuts; c++) {
+        const size_t goal = rows / p->cuts * c + rows % p->cuts * c / p->cuts;
+        const size_t last = p->batch - (p->cuts - c); /* leave a rank to each of the others */
+        while (rank < last && (rank < c || before + (size_t)o->length[rank] / 2 < goal))
+            before += (size_t)o->length[rank++];
+        o->cut[c] = c == p->cuts ? p->batch : rank;
+    }
+}
+
+void cincel_rnn_clear_padding(const struct cincel_prepared *p, const struct cincel_rnn_order *o, size_t begin,
+                              size_t end, float *rows, size_t ld, size_t width)
+{
+    for (size_t rank = begin; rank < end; rank++)
+        for (size_t time = (size_t)o->length[rank]; time < p->steps; time++) {
+            const size_t sequence = (size_t)o->sequence[rank];
+            const size_t row = p->d.batch_first ? sequence * p->steps + time : time * p->batch + sequence;
+            memset(rows + row * ld, 0, width * sizeof(float));
+        }
+}
+
+void cincel_rnn_state_in(const struct cincel_prepared *p, const struct cincel_rnn_order *o, size_t begin,
+                         size_t end, const float *state, float *ranks, size_t ld)
+{
+    for (size_t rank = begin; rank < end; rank++) {
+        float *to = ranks + rank * ld;
+        if (state)
+            memcpy(to, state + (size_t)o->sequence[rank] * p->hidden, p->hidden * sizeof(float));
+        else
+            memset(to, 0, p->hidden * sizeof(float));
+    }
+}
+
+void cincel_rnn_state_out(const struct cincel_prepared *p, const struct cincel_rnn_order *o, size_t begin,
+                          size_t end, const float *ranks, size_t ld, float *state)
+{
+    for (size_t rank = begin; rank < end; rank++)
+        memcpy(state + (size_t)o->sequence[rank] * p->hidden, ranks + rank * ld, p->hidden * sizeof(float));
+}
+
+bool cincel_rnn_has_extra(const struct cincel_prepared *p) { return p->d.cell == CINCEL_GRU; }
+
+struct cincel_rnn_kept cincel_rnn_kept_of(const struct cincel_prepared *p, void *reserve)
+{
+    const size_t rows = p->steps * p->batch;
+    float *base = reserve;
+    struct cincel_rnn_kept kept = {.gates = base, .h_prev = base + rows * p->gates * p->hidden};
+    if (p->d.cell == CINCEL_LSTM) kept.c_prev = kept.h_prev + rows * p->hidden;
+    if (cincel_rnn_has_extra(p)) kept.extra = kept.h_prev + rows * p->hidden;
+    return kept;
+}
+
+/* ------------------------------------------------------------------------------------- products -- */
+
+/* Tiles of about the same height cover the rows, so that none is left with one or two of them. */
+static const struct cincel_gemm_row *next_tile(const struct cincel_rnn_tiles *tiles, size_t rows)
+{
+    const size_t left = cincel_div_up(rows, (size_t)tiles->row[0]->mr), height = cincel_div_up(rows, left);
+    int i = 0;
+    while ((size_t)tiles->row[i]->mr > height) i++;
+    return tiles->row[i];
+}
+
+static void multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
+                          const float *const *a, size_t k, const float *panel, int load)
+{
+    struct cincel_gemm_args args = {.b = panel, .taps = 1, .k = k, .n = x->n, .load_c = load};
+    for (size_t i = 0; i < x->rows;) {
+        const struct cincel_gemm_row *row = next_tile(t, x->rows - i);
+        args.a = a + i;
+        args.c = x->c + i;
+        args.m = row->mr;
+        row->run(&args);
+        i += (size_t)row->mr;
+    }
+}
+
+void cincel_rnn_multiply(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
+{
+    const size_t part = cincel_rnn_part(t, x->k);
+    int load = x->load;
+    for (size_t q = 0, done = 0; done < x->k; q++, done += part, load = 1)
+        multiply_part(t, x, x->a + q * x->a_ld, cincel_min(part, x->k - done), x->panel + done * t->nr, load);
+}
+
+void cincel_rnn_multiply_whole(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
+{
+    multiply_part(t, x, x->a, x->k, x->panel, x->load);
+}

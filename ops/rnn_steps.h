@@ -1,0 +1,157 @@
+/*
+ * What the two passes of recurrent layers share.
+ *
+ * Rows. Sequences are ranked by length, longest first, so that those still running at a step are the first
+ * `active` ranks; without lengths rank and number agree. The running rows of all steps, one step behind the
+ * other, are numbered 0 … R−1: row `first[s] + rank`. The reserve and the gradients of the gates lie in these
+ * rows, so nothing is computed or kept for padding, and each product over all steps is one over consecutive
+ * rows.
+ *
+ * Work. A cut is a block of ranks and one of hidden slices (as wide as the register tile). Split by batch, a
+ * cut is some ranks and all slices, and runs through all steps on its own; split by hidden, a worker has its
+ * slices of all ranks, keeps the weights of these in its caches, and meets the others once a step.
+ */
+#ifndef CINCEL_OPS_RNN_STEPS_H
+#define CINCEL_OPS_RNN_STEPS_H
+
+#include "core/memory.h"
+#include "ops/algo.h"
+
+enum { CINCEL_RNN_TILES = 8 };
+
+/* Knobs, by number. */
+enum { CINCEL_RNN_SPLIT, CINCEL_RNN_CHUNK };
+enum { CINCEL_RNN_BY_BATCH, CINCEL_RNN_BY_HIDDEN };
+
+/* The kernel rows of one nr, tallest first. */
+struct cincel_rnn_tiles {
+    const struct cincel_gemm_row *row[CINCEL_RNN_TILES];
+    int count;
+    size_t nr;
+    size_t k_most; /* of the part of a panel that stays in L1 */
+};
+
+struct cincel_prepared {
+    const struct cincel_isa *isa;
+    cincel_rnn_desc d;
+    struct cincel_rnn_tiles tiles; /* of the steps */
+    struct cincel_rnn_tiles tall;  /* of products over all steps */
+    size_t steps, batch, input, hidden, gates;
+    size_t nr, slices;
+    size_t chunk; /* steps whose input products are made at once; forward */
+    bool by_hidden;
+    int threads;
+    size_t cuts; /* of the batch; 1 where the split is by hidden */
+};
+
+/* Everything the choice says; the row is known to the ISA. */
+void cincel_rnn_derive(const struct cincel_target *t, const struct cincel_problem *problem,
+                       const struct cincel_choice *c, struct cincel_prepared *out);
+
+/* Pieces of struct cincel_algo that both passes have alike. */
+const char *cincel_rnn_row(const struct cincel_isa *isa, int i);
+bool cincel_rnn_check_split(const struct cincel_target *t, const struct cincel_problem *p,
+                            const struct cincel_choice *c, char why[CINCEL_WHY]);
+int cincel_rnn_default_split(const struct cincel_target *t, const struct cincel_problem *p,
+                             const struct cincel_choice *c);
+/* Share of the FMA peak at `rows` rows a product. */
+double cincel_rnn_efficiency(const struct cincel_prepared *p, double rows);
+double cincel_rnn_chain(const struct cincel_problem *p, const struct cincel_choice *c);
+cincel_status cincel_rnn_build(const struct cincel_target *t, const struct cincel_problem *problem,
+                               const struct cincel_choice *c, struct cincel_prepared **out);
+void cincel_rnn_discard(struct cincel_prepared *p);
+
+/* ----------------------------------------------------------------------------------------- rows -- */
+
+struct cincel_rnn_order {
+    int *sequence;  /* [batch], of a rank */
+    int *length;    /* [batch], of a rank */
+    size_t *active; /* [steps + 1], ranks running; the last is 0 */
+    size_t *first;  /* [steps + 1], row of rank 0; the last is the number of rows */
+    size_t *cut;    /* [cuts + 1], ranks */
+};
+
+void cincel_rnn_order_carve(const struct cincel_prepared *p, struct cincel_carver *c,
+                            struct cincel_rnn_order *out);
+/* `lengths` NULL: all have all steps. */
+void cincel_rnn_order_fill(const struct cincel_prepared *p, const int *lengths,
+                           const struct cincel_rnn_order *o);
+
+/* Position in time of a rank's step. */
+static inline size_t cincel_rnn_time(const struct cincel_prepared *p, const struct cincel_rnn_order *o,
+                                     size_t step, size_t rank)
+{
+    return p->d.reverse ? (size_t)o->length[rank] - 1 - step : step;
+}
+
+/* Number of the row of x, y, dx and dy that a rank's step reads or writes. */
+static inline size_t cincel_rnn_place(const struct cincel_prepared *p, const struct cincel_rnn_order *o,
+                                      size_t step, size_t rank)
+{
+    const size_t time = cincel_rnn_time(p, o, step, rank), sequence = (size_t)o->sequence[rank];
+    return p->d.batch_first ? sequence * p->steps + time : time * p->batch + sequence;
+}
+
+/* Sets the rows of padding, `width` floats each, to 0: ranks begin … end−1. */
+void cincel_rnn_clear_padding(const struct cincel_prepared *p, const struct cincel_rnn_order *o, size_t begin,
+                              size_t end, float *rows, size_t ld, size_t width);
+
+/* Copies [batch][hidden] in the order of sequences (NULL: zeros) to ranks begin … end−1, or back. */
+void cincel_rnn_state_in(const struct cincel_prepared *p, const struct cincel_rnn_order *o, size_t begin,
+                         size_t end, const float *state, float *ranks, size_t ld);
+void cincel_rnn_state_out(const struct cincel_prepared *p, const struct cincel_rnn_order *o, size_t begin,
+                          size_t end, const float *ranks, size_t ld, float *state);
+
+/* Where the parts of a reserve begin. */
+struct cincel_rnn_kept {
+    float *gates;  /* [R][gates · hidden] */
+    float *h_prev; /* [R][hidden] */
+    float *c_prev; /* of LSTM */
+    float *extra;  /* of GRU */
+};
+struct cincel_rnn_kept cincel_rnn_kept_of(const struct cincel_prepared *p, void *reserve);
+bool cincel_rnn_has_extra(const struct cincel_prepared *p);
+
+/* ------------------------------------------------------------------------------------- products -- */
+
+/* Floats of a packed panel of k rows; panels begin on cache lines. */
+static inline size_t cincel_rnn_panel(const struct cincel_rnn_tiles *t, size_t k)
+{
+    return cincel_round_up(k * t->nr, CINCEL_ALIGN / sizeof(float));
+}
+
+/* k in parts that stay in L1: the size of all but the last, and their number. */
+static inline size_t cincel_rnn_part(const struct cincel_rnn_tiles *t, size_t k)
+{
+    return cincel_round_up(cincel_div_up(k, cincel_div_up(k, t->k_most)), 8);
+}
+static inline size_t cincel_rnn_parts(const struct cincel_rnn_tiles *t, size_t k)
+{
+    return cincel_div_up(k, cincel_rnn_part(t, k));
+}
+
+/*
+ * c[i] (+)= a[i] · panel, i < rows, n columns. `a` holds [parts][a_ld] pointers: row i of part q at
+ * a[q·a_ld + i], see cincel_rnn_point.
+ */
+struct cincel_rnn_product {
+    const float *const *a;
+    size_t a_ld, k, rows;
+    const float *panel;
+    float *const *c;
+    int n;
+    int load; /* 1: the chains start from c */
+};
+void cincel_rnn_multiply(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x);
+/* The same in one part, whatever k is. */
+void cincel_rnn_multiply_whole(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x);
+
+/* The pointers of one row of a product's left side. */
+static inline void cincel_rnn_point(const struct cincel_rnn_tiles *t, const float **a, size_t a_ld, size_t i,
+                                    const float *row, size_t k)
+{
+    const size_t parts = cincel_rnn_parts(t, k), part = cincel_rnn_part(t, k);
+    for (size_t q = 0; q < parts; q++) a[q * a_ld + i] = row + q * part;
+}
+
+#endif
