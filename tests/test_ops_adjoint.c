@@ -85,6 +85,7 @@ static bool visit_candidate(void *user, const struct cincel_algo *algo, const st
                choice);
         v->bias = inner(c->db, c->bias, c->oc);
         break;
+    case CINCEL_BACKWARD: break; /* no pass of convolutions */
     }
     return true;
 }

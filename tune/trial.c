@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "core/status.h"
 #include "ops/reference.h"
+#include "tune/trial_rnn.h"
 
 /* All elements of an output are checked up to so many, else this many samples of them; fewer where the
    reference would take longer than some tens of milliseconds for them. */
@@ -98,6 +99,7 @@ static bool conv_tensors(struct cincel_trial *trial)
                add_output(trial, "db", bias, bias_count, chain);
         trial->input = t->dy;
         break;
+    case CINCEL_BACKWARD: break; /* no pass of convolutions */
     }
     return good;
 }
@@ -164,6 +166,8 @@ static void pool_expect(struct cincel_trial *trial)
     }
 }
 
+static bool rnn_tensors(struct cincel_trial *trial) { return cincel_trial_rnn_tensors(trial, check_work); }
+
 /* A further kind of problem is a row here. */
 static const struct {
     bool (*tensors)(struct cincel_trial *trial); /* makes them and lists the outputs */
@@ -171,11 +175,17 @@ static const struct {
 } kinds[] = {
     [CINCEL_OP_CONV] = {conv_tensors, conv_expect},
     [CINCEL_OP_POOL] = {pool_tensors, pool_expect},
+    [CINCEL_OP_RNN] = {rnn_tensors, cincel_trial_rnn_expect},
 };
 
 static bool accumulates(const struct cincel_problem *p)
 {
-    return p->op == CINCEL_OP_CONV ? p->conv.d.accumulate : p->pool.d.accumulate;
+    switch (p->op) {
+    case CINCEL_OP_CONV: return p->conv.d.accumulate;
+    case CINCEL_OP_POOL: return p->pool.d.accumulate;
+    case CINCEL_OP_RNN: return p->rnn.d.accumulate;
+    }
+    return false;
 }
 
 /* Gradients that accumulate are checked from 0 on; all others must be written, so they begin as NaN. */
