@@ -121,6 +121,7 @@ typedef struct cincel_rnn_backward_args {
             NULL, NULL, NULL, NULL                                                                          \
     }
 
+/* Errors as of the forward call. `ws`: the workspace of this plan, which need not be the forward plan's. */
 CINCEL_API cincel_status cincel_rnn_backward(const cincel_plan *plan, const cincel_rnn_backward_args *args,
                                              void *ws);
 
