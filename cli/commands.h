@@ -2,7 +2,9 @@
 #ifndef CINCEL_CLI_COMMANDS_H
 #define CINCEL_CLI_COMMANDS_H
 
+int cli_doctor(int argc, char **argv);
 int cli_eval(int argc, char **argv);
+int cli_explain(int argc, char **argv);
 int cli_info(int argc, char **argv);
 int cli_predict(int argc, char **argv);
 int cli_profile(int argc, char **argv);

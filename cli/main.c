@@ -17,8 +17,10 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"info", "what this machine is and what it can reach", cli_info},
+    {"doctor", "what makes this machine slower than it could be", cli_doctor},
     {"summary", "a built-in model: layers, shapes, parameters, FLOPs, memory", cli_summary},
     {"tune", "measure which kernels are fastest here, and keep it", cli_tune},
+    {"explain", "how a problem would be computed here, and why", cli_explain},
     {"profile", "the results of tuning: show, merge, diff, check, path", cli_profile},
     {"train", "train a model; leaves weights, metrics and a summary", cli_train},
     {"eval", "how good a run's weights are on a test set", cli_eval},

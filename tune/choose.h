@@ -16,7 +16,8 @@ struct cincel_decision {
     double default_seconds; /* of the untuned choice, measured beside it; 0: unknown */
     double spread;          /* median over fastest, where measured; 0: unknown */
     char note[CINCEL_NOTE]; /* why an entry of the profile was passed over, or a candidate as wrong; "" */
-    char disturbed[96];     /* what others took of the machine while it measured; "" */
+    char neighbour[CINCEL_PROBLEM_KEY]; /* whose entry it is, of source NEIGHBOUR */
+    char disturbed[96];                 /* what others took of the machine while it measured; "" */
 };
 
 /* As descriptions name it: "given", "model", "measured", "profile: exact", "profile: neighbour". */

@@ -182,6 +182,95 @@ class TunedTraining(TuneCase):
             self.fails(2, ["--tune", value], "train", "mlp", "--data", table, f"--tune={value}")
 
 
+class Explain(TuneCase):
+    CONV = "conv/fwd n2 g1 ic8 ih10 iw10 oc16 k3x3 s1x1 p1,1,1,1 d1x1 act0 acc0"
+
+    def explain(self, *args):
+        return json.loads(self.succeeds("explain", *args, "--threads", "1", "--json"))
+
+    def test_forms(self):
+        for text, key in {
+            "conv/fwd n2 ic8 ih10 oc16 k3 p1": self.CONV,
+            "conv/fwd p1 k3x3 oc16 ih10 ic8 n2": self.CONV,
+            self.CONV: self.CONV,
+            "linear/bwd_data n4 in32 out8 act1":
+                "conv/bwd_data n4 g1 ic32 ih1 iw1 oc8 k1x1 s1x1 p0,0,0,0 d1x1 act1 acc0",
+            "maxpool/fwd c8 ih6 iw9 k2": "maxpool/fwd n1 c8 ih6 iw9 k2x2 s2x2 p0,0,0,0 acc0",
+            "avgpool_valid/bwd_data c8 ih6 k3 s1 p1,0,1,0 acc1":
+                "avgpool_valid/bwd_data n1 c8 ih6 iw6 k3x3 s1x1 p1,0,1,0 acc1",
+        }.items():
+            self.assertEqual(self.explain(text)["problem"], key)
+            self.assertEqual(self.explain(*text.split())["problem"], key)
+
+    def test_sources(self):
+        environment = {"XDG_CONFIG_HOME": self.path("config"), "CINCEL_PROFILE": self.profile}
+        with unittest.mock.patch.dict(os.environ, environment):
+            found = self.explain(self.CONV)
+            self.assertEqual(found["chosen"]["source"], "model")
+            untuned = [c["choice"] for c in found["candidates"] if c["untuned"]]
+            self.assertEqual(untuned, [found["chosen"]["choice"]])
+            self.assertTrue(all(c["measured_seconds"] is None for c in found["candidates"]))
+            self.assertIn("depthwise", [r["algorithm"] for r in found["refused"]])
+            self.tune(self.shapes(b"c 2 1 8 10 10 16 3 3 1 1 1 1 1 1\n"), "--passes", "fwd", "--budget", "0.1")
+            found = self.explain(self.CONV)["chosen"]
+            self.assertEqual(found["source"], "profile: exact")
+            self.assertEqual(found["choice"], self.entries()[(self.CONV, 1)]["choice"])
+            found = self.explain(self.CONV.replace("n2", "n4"))["chosen"]
+            self.assertEqual((found["source"], found["neighbour"]), ("profile: neighbour", self.CONV))
+            text = self.succeeds("explain", self.CONV, "--threads", "1", "--top", "3")
+            self.assertIn("profile: exact", text)
+            self.assertIn("more, --top N shows N", text)
+            self.assertIn("refused", text)
+
+    def test_measure(self):
+        found = self.explain(self.CONV, "--measure", "--budget", "0.2")
+        times = [c["measured_seconds"] for c in found["candidates"] if c["measured_seconds"]]
+        self.assertGreater(len(times), 1)
+        self.assertEqual(len(found["candidates"][0]["choice"].split()[2:]) > 0, True)
+        self.assertLessEqual(found["candidates"][0]["measured_seconds"], 1.011 * min(times))
+        self.assertFalse(any(c["wrong"] for c in found["candidates"]))
+        self.assertFalse(os.path.exists(self.profile))
+
+    def test_usage(self):
+        self.fails(2, ["missing argument"], "explain")
+        for text, words in {
+            "conv": ["operator/pass"],
+            "relu/fwd n1": ["relu/fwd", "operator/pass"],
+            "conv/fwd ic3 ih4": ["oc is missing"],
+            "conv/fwd ic3 ih4 oc4 k3 k5": ["k5", "twice"],
+            "conv/fwd ic3 ih4 oc4 k3 q1": ["q1", "no field"],
+            "conv/fwd ic3 ih4 oc4 k9": ["none such", "k9x9"],
+            "conv/fwd ic3 ih4 oc4 kx": ["kx"],
+            "conv/fwd ic3 ih4 oc4 k3 p1,1": ["none such", "p1,1"],
+            "conv/up ic3 ih4 oc4 k3": ["none such", "conv/up"],
+            "maxpool/bwd_weights c3 ih4 k2": ["none such"],
+            "conv/fwd ic3 ih4 oc4 k" + "1" * 60: ["1111"],
+            "conv/fwd ic3 ih4 oc4 k" + "1" * 600: ["too long"],
+        }.items():
+            self.fails(2, words, "explain", text)
+
+
+class Doctor(Case):
+    def test_findings(self):
+        done = self.run_cincel("doctor", "--json")
+        found = json.loads(done.stdout)
+        states = [f["state"] for f in found["findings"]]
+        self.assertEqual((states.count("problem"), states.count("hint")), (found["problems"], found["hints"]))
+        self.assertEqual(done.returncode, 1 if found["problems"] else 0)
+        names = {"quota", "affinity", "threads", "smt", "governor", "throttling", "steal", "denormals",
+                 "huge pages", "numa", "profile"}
+        self.assertLessEqual(names, {f["name"] for f in found["findings"]})
+        for f in found["findings"]:
+            self.assertTrue(f["text"])
+            self.assertEqual(bool(f["advice"]), f["state"] != "ok")
+        text = self.run_cincel("doctor").stdout.decode()
+        self.assertRegex(text.splitlines()[-1], "[0-9]+ problems?, [0-9]+ hints?")
+        with unittest.mock.patch.dict(os.environ, {"CINCEL_THREADS": "500"}):
+            done = self.run_cincel("doctor")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"500 threads share", done.stdout)
+
+
 class Profile(TuneCase):
     def setUp(self):
         super().setUp()
