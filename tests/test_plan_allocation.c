@@ -139,6 +139,8 @@ static void run_all(cincel_context *ctx, const struct plans *p)
     assert_int_equal(cincel_sgd_step(ctx, w, dw, NULL, WEIGHTS, 0.1f, 0.0f, 0.0f), CINCEL_OK);
     cincel_adam_desc adam = CINCEL_ADAM_DESC_INIT;
     assert_int_equal(cincel_adam_step(ctx, &adam, w, dw, moment[0], moment[1], WEIGHTS), CINCEL_OK);
+    assert_int_equal(cincel_embedding_forward(ctx, labels, w, N, WEIGHTS / 8, 8, y), CINCEL_OK);
+    assert_int_equal(cincel_embedding_backward(ctx, labels, dy, N, WEIGHTS / 8, 8, dw), CINCEL_OK);
     assert_int_equal(cincel_clip_norm(ctx, dw, WEIGHTS, 1.0, NULL), CINCEL_OK);
 }
 

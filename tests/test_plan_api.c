@@ -274,6 +274,27 @@ static void steps_check_their_arguments(void **state)
     cincel_context_destroy(ctx);
 }
 
+static void embeddings_check_their_arguments(void **state)
+{
+    (void)state;
+    cincel_context *ctx = make_context(1);
+    const float w[3][2] = {{1, 2}, {3, 4}, {5, 6}};
+    float y[2][2] = {{0, 0}, {0, 0}};
+    int32_t ids[2] = {2, 0};
+    const cincel_status bad = CINCEL_INVALID_ARGUMENT;
+    assert_int_equal(cincel_embedding_forward(ctx, ids, w[0], 2, 3, 2, y[0]), CINCEL_OK);
+    assert_true(y[0][0] == 5 && y[0][1] == 6 && y[1][0] == 1 && y[1][1] == 2);
+    ids[1] = 3;
+    says(cincel_embedding_forward(ctx, ids, w[0], 2, 3, 2, y[0]), bad, "ids[1] is 3, must be 0 to 2");
+    ids[1] = -1;
+    says(cincel_embedding_backward(ctx, ids, y[0], 2, 3, 2, y[0]), bad, "ids[1] is -1");
+    says(cincel_embedding_forward(ctx, NULL, w[0], 2, 3, 2, y[0]), bad, "ids is NULL");
+    says(cincel_embedding_forward(ctx, ids, w[0], 0, 3, 2, y[0]), bad, "count is 0");
+    says(cincel_embedding_forward(ctx, ids, w[0], 2, 3, SIZE_MAX / 8, y[0]), bad, "overflow");
+    says(cincel_embedding_backward(ctx, ids, y[0], 2, 3, 2, NULL), bad, "dw is NULL");
+    cincel_context_destroy(ctx);
+}
+
 static void measuring_gives_a_plan_that_agrees_with_the_estimate(void **state)
 {
     (void)state;
@@ -344,6 +365,7 @@ int main(void)
         cmocka_unit_test(calls_check_plan_pass_pointers_and_workspace),
         cmocka_unit_test(activations_check_their_arguments),
         cmocka_unit_test(steps_check_their_arguments),
+        cmocka_unit_test(embeddings_check_their_arguments),
         cmocka_unit_test(measuring_gives_a_plan_that_agrees_with_the_estimate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

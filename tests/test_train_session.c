@@ -221,6 +221,62 @@ static void updates_follow_the_optimizer(void **state)
     destroy_bench(&b);
 }
 
+/* Tokens, lengths and masked labels that make no sense; a batch of masked labels has no gradient. */
+static void sequences_are_checked(void **state)
+{
+    (void)state;
+    enum { STEPS = 4 };
+    const cincel_status bad = CINCEL_INVALID_ARGUMENT;
+    cincel_context *ctx;
+    cincel_model *model, *other;
+    cincel_session *session;
+    cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
+    must(cincel_context_create(NULL, &ctx));
+    must(cincel_model_create(STEPS, 1, 1, &model));
+    must(cincel_model_create(STEPS, 1, 2, &other));
+    says(cincel_model_add_embedding(other, 5, 3), bad, "one token a position");
+    says(cincel_model_add_embedding(model, 0, 3), bad, "vocabulary is 0");
+    says(cincel_model_add_embedding(model, 5, -1), bad, "width is -1");
+    must(cincel_model_add_embedding(model, 5, 3));
+    says(cincel_model_add_one_hot(model, 5), bad, "must be the first layer, is number 1");
+    must(cincel_model_add_linear(model, 5, 1));
+    must(cincel_model_init(model, CINCEL_INIT_XAVIER, 1));
+    o.batch = 2;
+    o.training = 1;
+    must(cincel_session_create(ctx, model, &o, &session));
+    float x[2][STEPS] = {{0, 1, 2, 3}, {4, 0, 0, 1}};
+    int32_t labels[2][STEPS] = {{1, 2, 3, 4}, {0, 0, 1, 2}};
+    int lengths[2] = {4, 5};
+    double loss;
+    size_t hits;
+    x[1][2] = 5;
+    says(cincel_session_gradients(session, x[0], labels[0], 2, &loss, NULL), bad, "token 6 is 5, must be");
+    x[1][2] = 1.5f;
+    says(cincel_session_gradients(session, x[0], labels[0], 2, &loss, NULL), bad, "token 6 is 1.5");
+    x[1][2] = 1;
+    labels[1][3] = -1;
+    says(cincel_session_gradients(session, x[0], labels[0], 2, &loss, NULL), bad, "label of row 7 is -1");
+    says(cincel_session_lengths(session, lengths, 2), bad, "lengths[1] is 5, must be in 1 … 4");
+    lengths[1] = 0;
+    says(cincel_session_lengths(session, lengths, 2), bad, "lengths[1] is 0");
+    says(cincel_session_lengths(session, lengths, 3), bad, "n is 3");
+    must(cincel_session_lengths(session, lengths, 1));
+    says(cincel_session_gradients(session, x[0], labels[0], 2, &loss, NULL), bad, "there are 1 lengths");
+    must(cincel_session_lengths(session, NULL, 0));
+    says(cincel_session_reset(NULL), bad, "session is NULL");
+    for (int i = 0; i < 2 * STEPS; i++) labels[i / STEPS][i % STEPS] = CINCEL_LABEL_IGNORED;
+    must(cincel_session_gradients(session, x[0], labels[0], 2, &loss, &hits));
+    assert_true(loss != loss && hits == 0);
+    for (size_t i = 0; i < model->tensors; i++) {
+        const float *gradient = cincel_session_gradient(session, i);
+        for (size_t e = 0; e < cincel_model_tensor(model, i)->count; e++) assert_true(gradient[e] == 0.0f);
+    }
+    cincel_session_destroy(session);
+    cincel_model_destroy(other);
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+}
+
 static void plans_and_memory_are_reported(void **state)
 {
     (void)state;
@@ -289,6 +345,7 @@ int main(void)
         cmocka_unit_test(remainders_equal_sessions_of_their_size),
         cmocka_unit_test(misuse_is_answered),
         cmocka_unit_test(updates_follow_the_optimizer),
+        cmocka_unit_test(sequences_are_checked),
         cmocka_unit_test(plans_and_memory_are_reported),
         cmocka_unit_test(buffers_that_meet_lie_apart),
         cmocka_unit_test(chains_ping_pong),

@@ -27,6 +27,7 @@ cincel_dataset *cincel_dataset_new(const char *name, size_t count, int height, i
     data->channels = channels;
     data->classes = classes;
     data->target_count = target_count;
+    data->positions = target_count > 0 ? 0 : 1;
     data->sample = (size_t)height * (size_t)width * (size_t)channels;
     for (int i = 0; i < 256; i++) data->value[i] = (float)i / 255.0f;
     return data;
@@ -71,8 +72,10 @@ static cincel_status check_samples(const float *x, size_t count, int height, int
     return CINCEL_OK;
 }
 
-cincel_status cincel_dataset_memory(const float *x, const int32_t *labels, size_t count, int height,
-                                    int width, int channels, int classes, cincel_dataset **out)
+/* Samples with `positions` labels each, of which CINCEL_LABEL_IGNORED may be one where `masks`. */
+static cincel_status labelled_samples(const float *x, const int32_t *labels, size_t count, int height,
+                                      int width, int channels, int classes, size_t positions, bool masks,
+                                      cincel_dataset **out)
 {
     if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: out is NULL");
     if (!labels) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: labels is NULL");
@@ -82,25 +85,73 @@ cincel_status cincel_dataset_memory(const float *x, const int32_t *labels, size_
     size_t bytes = 0;
     const cincel_status status = check_samples(x, count, height, width, channels, &bytes);
     if (status != CINCEL_OK) return status;
-    for (size_t i = 0; i < count; i++) {
-        if (labels[i] < 0 || labels[i] >= classes) {
+    for (size_t i = 0; i < count * positions; i++) {
+        if ((labels[i] < 0 && !(masks && labels[i] == CINCEL_LABEL_IGNORED)) || labels[i] >= classes) {
             return cincel_fail(CINCEL_INVALID_ARGUMENT,
                                "dataset: label %d of sample %zu is out of range: classes is %d",
-                               (int)labels[i], i, classes);
+                               (int)labels[i], i / positions, classes);
         }
     }
     static const char name[] = "memory";
     cincel_dataset *data = cincel_dataset_new(name, count, height, width, channels, classes, 0);
     if (data) {
+        data->positions = (int)positions;
         data->numbers = malloc(bytes);
-        data->labels = malloc(count * sizeof *labels);
+        data->labels = malloc(count * positions * sizeof *labels);
     }
     if (!data || !data->numbers || !data->labels) {
         cincel_dataset_destroy(data);
         return out_of_memory(name, count);
     }
     memcpy(data->numbers, x, bytes);
-    memcpy(data->labels, labels, count * sizeof *labels);
+    memcpy(data->labels, labels, count * positions * sizeof *labels);
+    *out = data;
+    return CINCEL_OK;
+}
+
+cincel_status cincel_dataset_memory(const float *x, const int32_t *labels, size_t count, int height,
+                                    int width, int channels, int classes, cincel_dataset **out)
+{
+    return labelled_samples(x, labels, count, height, width, channels, classes, 1, false, out);
+}
+
+cincel_status cincel_dataset_sequences(const float *x, const int32_t *labels, size_t count, int steps,
+                                       int channels, int classes, cincel_dataset **out)
+{
+    if (steps <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: steps is %d, must be > 0", steps);
+    return labelled_samples(x, labels, count, steps, 1, channels, classes, (size_t)steps, true, out);
+}
+
+cincel_status cincel_dataset_tokens(const int32_t *tokens, size_t count, int steps, int classes,
+                                    cincel_dataset **out)
+{
+    if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: out is NULL");
+    if (!tokens) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: tokens is NULL");
+    if (steps <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: steps is %d, must be > 0", steps);
+    if (classes <= 0 || classes > 1 << 24) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: classes is %d, must be 1 to %d", classes,
+                           1 << 24);
+    }
+    if (count <= (size_t)steps) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                           "dataset: %zu tokens, a sample of %d steps and the token behind it take %zu",
+                           count, steps, (size_t)steps + 1);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tokens[i] >= 0 && tokens[i] < classes) continue;
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: token %zu is %d, must be 0 to %d", i,
+                           (int)tokens[i], classes - 1);
+    }
+    const size_t samples = (count - 1) / (size_t)steps, kept = samples * (size_t)steps + 1;
+    static const char name[] = "tokens";
+    cincel_dataset *data = cincel_dataset_new(name, samples, steps, 1, 1, classes, 0);
+    if (data) data->tokens = malloc(kept * sizeof *tokens);
+    if (!data || !data->tokens) {
+        cincel_dataset_destroy(data);
+        return out_of_memory(name, samples);
+    }
+    data->positions = steps;
+    memcpy(data->tokens, tokens, kept * sizeof *tokens);
     *out = data;
     return CINCEL_OK;
 }
@@ -144,6 +195,7 @@ void cincel_dataset_destroy(cincel_dataset *data)
     if (!data) return;
     free(data->bytes);
     free(data->numbers);
+    free(data->tokens);
     free(data->labels);
     free(data->targets);
     const size_t columns = data->column ? data->sample + (size_t)data->target_count : 0;
@@ -164,6 +216,7 @@ cincel_status cincel_dataset_describe(const cincel_dataset *data, cincel_dataset
     info.channels = data->channels;
     info.classes = data->classes;
     info.targets = data->target_count;
+    info.positions = data->positions;
     return cincel_struct_out("dataset", &info, sizeof info, sizeof info, out);
 }
 
@@ -171,6 +224,11 @@ static void copy_sample(const cincel_dataset *data, size_t i, float *x)
 {
     if (data->numbers) {
         memcpy(x, data->numbers + i * data->sample, data->sample * sizeof *x);
+        return;
+    }
+    if (data->tokens) {
+        const int32_t *tokens = data->tokens + i * data->sample;
+        for (size_t p = 0; p < data->sample; p++) x[p] = (float)tokens[p];
         return;
     }
     const uint8_t *bytes = data->bytes + i * data->sample;
@@ -195,12 +253,16 @@ cincel_status cincel_dataset_gather(const cincel_dataset *data, const size_t *in
 {
     const cincel_status status = check_index(data, index, n);
     if (status != CINCEL_OK) return status;
-    if (labels && !data->labels) {
+    if (labels && data->target_count > 0) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: %s has targets, no labels", data->name);
     }
+    const size_t positions = (size_t)data->positions;
     for (size_t i = 0; i < n; i++) {
         if (x) copy_sample(data, index[i], x + i * data->sample);
-        if (labels) labels[i] = data->labels[index[i]];
+        if (!labels) continue;
+        const int32_t *from =
+            data->tokens ? data->tokens + index[i] * data->sample + 1 : data->labels + index[i] * positions;
+        memcpy(labels + i * positions, from, positions * sizeof *labels);
     }
     return CINCEL_OK;
 }

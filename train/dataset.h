@@ -16,7 +16,9 @@ struct cincel_dataset {
     size_t sample;    /* height·width·channels */
     uint8_t *bytes;   /* [count][sample], 0 … 255 stands for 0 … 1; NULL where `numbers` is set */
     float *numbers;   /* [count][sample] */
-    int32_t *labels;  /* [count], 0 … classes−1 */
+    int32_t *tokens;  /* [count·sample + 1]: sample and labels are cut from it; NULL unless that is so */
+    int positions;    /* labels a sample */
+    int32_t *labels;  /* [count][positions], 0 … classes−1 or CINCEL_LABEL_IGNORED */
     float *targets;   /* [count][target_count] */
     char **column;    /* [sample + target_count], what the inputs and targets are called; NULL: nothing */
     float value[256]; /* of each byte */

@@ -14,6 +14,7 @@ enum { PREDICT_BATCH = 64 };
 cincel_status cincel_batch_create(const cincel_model *model, int batch, struct batch_buffer *out)
 {
     const size_t n = (size_t)batch, outputs = layer_shape_count(cincel_model_out(model));
+    const size_t positions = cincel_positions(cincel_model_out(model));
     size_t bytes, target_bytes;
     if (!cincel_mul(n, layer_shape_count(model->in) * sizeof(float), &bytes) ||
         !cincel_mul(n, outputs * sizeof(float), &target_bytes)) {
@@ -22,7 +23,7 @@ cincel_status cincel_batch_create(const cincel_model *model, int batch, struct b
     void *x;
     const cincel_status status = cincel_workspace_create(bytes, &x);
     if (status != CINCEL_OK) return status;
-    *out = (struct batch_buffer){x, calloc(n, sizeof(int32_t)), malloc(target_bytes)};
+    *out = (struct batch_buffer){x, calloc(n * positions, sizeof(int32_t)), malloc(target_bytes)};
     if (out->labels && out->targets) return CINCEL_OK;
     cincel_batch_destroy(out);
     return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
@@ -63,9 +64,15 @@ cincel_status cincel_data_check(const char *what, const cincel_model *model,
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: data set has targets, cross-entropy takes labels",
                            what);
     }
-    if ((size_t)info->classes > outputs) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: data set has %d classes, the model %zu outputs",
-                           what, info->classes, outputs);
+    const struct layer_shape out = cincel_model_out(model);
+    if ((size_t)info->positions != cincel_positions(out)) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                           "%s: data set has %d labels a sample, the model's output %zu positions", what,
+                           info->positions, cincel_positions(out));
+    }
+    if (info->classes > out.c) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: data set has %d classes, the model %d outputs", what,
+                           info->classes, out.c);
     }
     return CINCEL_OK;
 }
@@ -99,40 +106,77 @@ static double residual_square(const float *outputs, const float *targets, size_t
     return sum;
 }
 
+/* One batch's figures, added to the sums. */
+struct sums {
+    double loss, residual;
+    size_t counted, hits;
+};
+
+static cincel_status evaluate_batch(const struct evaluation *e, const size_t *index, size_t n,
+                                    struct sums *sums)
+{
+    const struct layer_shape out = cincel_model_out(e->model);
+    const size_t rows = n * cincel_positions(out), width = (size_t)out.c;
+    const struct truth truth = {e->buffer->labels, e->buffer->targets};
+    const float *outputs = NULL;
+    double loss = 0.0;
+    size_t hits = 0;
+    cincel_status status = cincel_batch_gather(e->buffer, e->data, e->objective, index, n);
+    if (status == CINCEL_OK) status = cincel_session_forward(e->session, e->buffer->x, (int)n, &outputs);
+    if (status == CINCEL_OK) {
+        status =
+            cincel_objective_loss(e->ctx, e->objective, outputs, &truth, rows, width, &loss, &hits, NULL);
+    }
+    if (status != CINCEL_OK) return status;
+    if (e->cancel && *e->cancel) return cincel_fail(CINCEL_CANCELLED, "train: cancelled");
+    if (!cincel_objective_has_labels(e->objective))
+        sums->residual += residual_square(outputs, e->buffer->targets, rows * width);
+    const size_t counted = cincel_objective_counted(e->objective, &truth, rows);
+    if (counted > 0) sums->loss += loss * (double)counted;
+    sums->counted += counted;
+    sums->hits += hits;
+    return CINCEL_OK;
+}
+
+/* Stream after stream of samples index[0 … count−1], side by side, from states of 0. */
+static cincel_status evaluate_streams(const struct evaluation *e, const size_t *index, size_t count,
+                                      struct sums *sums)
+{
+    const struct streams streams = cincel_streams(count, cincel_min((size_t)e->batch, EVALUATION_STREAMS));
+    cincel_status status = cincel_session_reset(e->session);
+    for (size_t step = 0; step < streams.length && status == CINCEL_OK; step++) {
+        size_t at[EVALUATION_STREAMS];
+        const size_t n = cincel_streams_at(&streams, step);
+        for (size_t b = 0; b < n; b++) at[b] = index[b * streams.length + step];
+        status = evaluate_batch(e, at, n, sums);
+    }
+    return status;
+}
+
 cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *index, size_t count,
                                       cincel_evaluation *out)
 {
-    const bool labels = cincel_objective_has_labels(e->objective);
-    const size_t chances = cincel_objective_chances(e->objective, e->outputs);
-    const struct truth truth = {e->buffer->labels, e->buffer->targets};
-    double loss_sum = 0.0, residual = 0.0;
-    size_t hits_sum = 0;
-    for (size_t done = 0; done < count;) {
-        const size_t n = cincel_min((size_t)e->batch, count - done);
-        const float *outputs = NULL;
-        double batch_loss = 0.0;
-        size_t hits = 0;
-        cincel_status status = cincel_batch_gather(e->buffer, e->data, e->objective, index + done, n);
-        if (status == CINCEL_OK) status = cincel_session_forward(e->session, e->buffer->x, (int)n, &outputs);
-        if (status == CINCEL_OK) {
-            status = cincel_objective_loss(e->ctx, e->objective, outputs, &truth, n, e->outputs, &batch_loss,
-                                           &hits, NULL);
-        }
+    const size_t width = (size_t)cincel_model_out(e->model).c;
+    const size_t chances = cincel_objective_chances(e->objective, width);
+    struct sums sums = {0.0, 0.0, 0, 0};
+    if (e->stateful) {
+        const cincel_status status = evaluate_streams(e, index, count, &sums);
         if (status != CINCEL_OK) return status;
-        if (e->cancel && *e->cancel) return cincel_fail(CINCEL_CANCELLED, "train: cancelled");
-        if (!labels) residual += residual_square(outputs, e->buffer->targets, n * e->outputs);
-        loss_sum += batch_loss * (double)n;
-        hits_sum += hits;
+    }
+    for (size_t done = 0; done < count && !e->stateful;) {
+        const size_t n = cincel_min((size_t)e->batch, count - done);
+        const cincel_status status = evaluate_batch(e, index + done, n, &sums);
+        if (status != CINCEL_OK) return status;
         done += n;
     }
     *out = (cincel_evaluation)CINCEL_EVALUATION_INIT;
     out->samples = count;
-    out->loss = loss_sum / (double)count;
+    out->loss = sums.loss / (double)sums.counted;
     if (chances) {
-        out->accuracy = (double)hits_sum / ((double)count * (double)chances);
+        out->accuracy = (double)sums.hits / ((double)sums.counted * (double)chances);
     } else {
         const double total = total_square(e->data, index, count);
-        out->r2 = total > 0.0 ? 1.0 - residual / total : 0.0;
+        out->r2 = total > 0.0 ? 1.0 - sums.residual / total : 0.0;
     }
     return CINCEL_OK;
 }
@@ -167,6 +211,7 @@ cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const ci
 
     cincel_session_options so = CINCEL_SESSION_OPTIONS_INIT;
     so.batch = (int)cincel_min((size_t)mine.batch, info.count);
+    so.stateful = mine.stateful != 0;
     cincel_session *session = NULL;
     struct batch_buffer buffer = {NULL, NULL, NULL};
     size_t *index = NULL;
@@ -179,8 +224,8 @@ cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const ci
     }
     if (status == CINCEL_OK) {
         for (size_t i = 0; i < info.count; i++) index[i] = i;
-        const struct evaluation e = {ctx,     session, data,     &objective,
-                                     &buffer, NULL,    so.batch, layer_shape_count(cincel_model_out(model))};
+        const struct evaluation e = {ctx,     model, session,  data,         &objective,
+                                     &buffer, NULL,  so.batch, mine.stateful};
         status = cincel_evaluate_samples(&e, index, info.count, &found);
     }
     if (status == CINCEL_OK) status = cincel_struct_out("evaluate", &found, sizeof found, sizeof found, out);
@@ -208,12 +253,13 @@ cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const cin
     if (status != CINCEL_OK) return status;
 
     const size_t sample = layer_shape_count(model->in), outputs = layer_shape_count(cincel_model_out(model));
+    const size_t positions = cincel_positions(cincel_model_out(model));
     for (int done = 0; done < n && status == CINCEL_OK;) {
         const int now = n - done < o.batch ? n - done : o.batch;
         const float *raw;
         status = cincel_session_forward(session, x + (size_t)done * sample, now, &raw);
         if (status == CINCEL_OK) {
-            status = cincel_objective_predict(ctx, &mine, raw, (size_t)now, outputs,
+            status = cincel_objective_predict(ctx, &mine, raw, (size_t)now * positions, outputs / positions,
                                               predictions + (size_t)done * outputs);
         }
         done += now;

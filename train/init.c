@@ -31,11 +31,15 @@ cincel_status cincel_model_init(cincel_model *model, cincel_init init, uint64_t 
     }
     for (size_t i = 0; i < model->tensors; i++) {
         const struct layer_tensor *t = cincel_model_tensor(model, i);
-        if (t->role != TENSOR_WEIGHT && t->role != TENSOR_BIAS) {
+        if (t->role >= TENSOR_ONES) {
             fill(t, model->parameters);
             continue;
         }
         const struct cincel_random random = {seed, (uint32_t)(RANDOM_INIT + i), 0};
+        if (t->role == TENSOR_NORMAL) {
+            cincel_random_fill_normal(&random, 0, layer_tensor_in(model->parameters, t), t->count);
+            continue;
+        }
         const float bound = (float)init_bound(init, t);
         float *data = layer_tensor_in(model->parameters, t);
         cincel_random_fill_uniform(&random, 0, data, t->count);

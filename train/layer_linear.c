@@ -1,3 +1,5 @@
+#include <limits.h>
+
 #include "core/status.h"
 #include "train/model.h"
 
@@ -6,11 +8,11 @@ static cincel_status linear_infer(struct layer *layer)
     const struct layer_shape in = layer->in;
     const int out = layer->as.linear.out;
     if (out <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "linear: out is %d, must be > 0", out);
-    if (in.h != 1 || in.w != 1) {
+    if (in.w != 1) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "linear: input is %dx%dx%d, flatten it first", in.h, in.w,
                            in.c);
     }
-    layer->out = (struct layer_shape){1, 1, out, 1, 1};
+    layer->out = (struct layer_shape){in.h, 1, out, 1, 1};
     const size_t h = (size_t)in.flat_h, w = (size_t)in.flat_w, features = (size_t)in.c;
     layer->tensor[0] = (struct layer_tensor){.suffix = "weight",
                                              .rows = (size_t)out,
@@ -30,7 +32,7 @@ static cincel_status linear_infer(struct layer *layer)
                                              .fan_out = (size_t)out,
                                              .role = TENSOR_BIAS};
     layer->tensors = layer->as.linear.bias ? 2 : 1;
-    layer->flops = 2 * (uint64_t)features * (uint64_t)out;
+    layer->flops = 2 * (uint64_t)in.h * (uint64_t)features * (uint64_t)out;
     return CINCEL_OK;
 }
 
@@ -39,7 +41,10 @@ static cincel_status linear_plan(cincel_context *ctx, const struct layer *layer,
                                  cincel_plan **out)
 {
     cincel_linear_desc d = CINCEL_LINEAR_DESC_INIT;
-    d.n = n;
+    if (n > INT_MAX / layer->in.h) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "linear: batch %d of %d steps overflows", n, layer->in.h);
+    }
+    d.n = n * layer->in.h; /* positions of a sequence are rows like any others */
     d.in = layer->in.c;
     d.out = layer->out.c;
     d.activation = fused.act;

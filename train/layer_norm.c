@@ -78,10 +78,10 @@ static size_t batch_norm_aux_bytes(const struct layer *layer, const struct layer
     return 2 * (size_t)layer->in.c * sizeof(float); /* mean, inv_std */
 }
 
-static size_t batch_norm_workspace_bytes(const struct layer *layer, int n)
+static size_t batch_norm_workspace_bytes(const struct layer *layer, int n, bool training)
 {
     const cincel_batch_norm_desc d = batch_desc(layer, n);
-    return cincel_batch_norm_workspace_size(&d);
+    return !training ? 0 : cincel_batch_norm_workspace_size(&d);
 }
 
 static cincel_status batch_norm_forward(const struct layer_call *call)
@@ -154,10 +154,10 @@ static size_t layer_norm_aux_bytes(const struct layer *layer, const struct layer
     return 2 * (size_t)n * sizeof(float); /* mean, inv_std */
 }
 
-static size_t layer_norm_workspace_bytes(const struct layer *layer, int n)
+static size_t layer_norm_workspace_bytes(const struct layer *layer, int n, bool training)
 {
     const cincel_layer_norm_desc d = layer_desc(layer, n);
-    return cincel_layer_norm_workspace_size(&d);
+    return !training ? 0 : cincel_layer_norm_workspace_size(&d);
 }
 
 static cincel_status layer_norm_forward(const struct layer_call *call)

@@ -30,6 +30,7 @@ struct layer_shape {
 enum tensor_role {
     TENSOR_WEIGHT, /* drawn by its fan */
     TENSOR_BIAS,   /* drawn by the fan of its weight, or 0 */
+    TENSOR_NORMAL, /* standard normal, as PyTorch's embeddings are */
     TENSOR_ONES,
     TENSOR_ZEROS,
     TENSOR_COUNTER /* 0; a whole number, I64 in a weights file. As a float it stays at 2^24 once there */
@@ -70,6 +71,9 @@ struct layer {
         struct {
             float eps, momentum;
         } norm;
+        struct {
+            int vocabulary, width;
+        } embedding;
         float drop;
     } as;
 };
@@ -83,6 +87,7 @@ struct layer_activation {
 /* A layer's plans for one batch size. A layer without a plan for a pass has NULL there. */
 struct layer_plans {
     cincel_plan *pass[CINCEL_BACKWARD_WEIGHTS + 1];
+    cincel_plan *reverse[CINCEL_BACKWARD_WEIGHTS + 1]; /* of kinds that have two for a pass */
 };
 
 /* The buffers of one layer in one call, n samples. */
@@ -93,6 +98,9 @@ struct layer_call {
     int n;
     bool training; /* a forward pass that gradients follow: layers that differ then do as in training */
     uint64_t seed, stream; /* of what is drawn in this step for this layer */
+    const int *lengths;    /* [n], of the sequences; NULL: all have all steps */
+    float *carry;          /* [carry_floats][batch]: states from call to call; NULL: there are none */
+    size_t batch;          /* of the session, n ≤ batch */
     const float *x;
     float *y;
     void *aux; /* kept from forward to backward; NULL where no backward pass follows */
@@ -123,11 +131,17 @@ struct layer_kind {
     /* A plan for n samples; *out stays NULL where the pass needs none. NULL for kinds without plans. */
     cincel_status (*plan)(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
                           struct layer_activation fused, const cincel_options *options, cincel_plan **out);
+    /* The second one: of the other direction of recurrent layers. NULL: none. */
+    cincel_status (*plan_reverse)(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
+                                  const cincel_options *options, cincel_plan **out);
 
-    /* Bytes kept from forward to backward, and of workspace for kinds without plans, n samples. NULL: none.
-     */
+    /* Bytes kept from forward to backward, and of workspace for kinds without plans (forward calls only,
+       unless `training`), n samples. NULL: none. */
     size_t (*aux_bytes)(const struct layer *layer, const struct layer_plans *plans, int n);
-    size_t (*workspace_bytes)(const struct layer *layer, int n);
+    size_t (*workspace_bytes)(const struct layer *layer, int n, bool training);
+
+    /* Numbers a sample that a stateful session keeps from call to call. NULL: none. */
+    cincel_status (*carry_floats)(const struct layer *layer, size_t *out);
 
     /* Can it train on n samples? NULL: on any number. */
     cincel_status (*check_batch)(const struct layer *layer, int n);
@@ -139,7 +153,7 @@ struct layer_kind {
 /* ---- the layer kinds, one file each */
 extern const struct layer_kind cincel_layer_conv2d, cincel_layer_conv_transpose2d, cincel_layer_max_pool2d,
     cincel_layer_avg_pool2d, cincel_layer_flatten, cincel_layer_linear, cincel_layer_batch_norm,
-    cincel_layer_layer_norm, cincel_layer_dropout;
+    cincel_layer_layer_norm, cincel_layer_dropout, cincel_layer_embedding, cincel_layer_one_hot;
 extern const struct layer_kind cincel_layer_activation[]; /* by cincel_activation */
 
 struct cincel_model {
@@ -164,6 +178,9 @@ cincel_status cincel_model_append(cincel_model *model, const struct layer *proto
 struct layer_shape cincel_model_out(const cincel_model *model);
 
 static inline size_t layer_shape_count(struct layer_shape s) { return (size_t)s.h * s.w * s.c; }
+
+/* Places of an output, each a row of c numbers for the objective: 1 for vectors, the steps of a sequence. */
+static inline size_t cincel_positions(struct layer_shape s) { return (size_t)s.h * (size_t)s.w; }
 
 /* The layer's tensor t in the model's block, or in a block of the same arrangement (gradients). */
 static inline float *layer_tensor_in(float *block, const struct layer_tensor *t) { return block + t->offset; }

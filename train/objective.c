@@ -37,10 +37,18 @@ cincel_status cincel_objective_take(const char *what, const cincel_objective *fr
     return CINCEL_OK;
 }
 
-size_t cincel_objective_chances(const cincel_objective *o, size_t outputs)
+size_t cincel_objective_chances(const cincel_objective *o, size_t width)
 {
     if (o->kind == CINCEL_OBJECTIVE_CROSS_ENTROPY) return 1;
-    return o->kind == CINCEL_OBJECTIVE_BCE ? outputs : 0;
+    return o->kind == CINCEL_OBJECTIVE_BCE ? width : 0;
+}
+
+size_t cincel_objective_counted(const cincel_objective *o, const struct truth *truth, size_t rows)
+{
+    if (!cincel_objective_has_labels(o)) return rows;
+    size_t counted = 0;
+    for (size_t r = 0; r < rows; r++) counted += truth->labels[r] != CINCEL_LABEL_IGNORED;
+    return counted;
 }
 
 /* Outputs on the same side of one half as their targets. */
@@ -52,19 +60,19 @@ static size_t binary_hits(const float *x, const float *targets, size_t count)
 }
 
 cincel_status cincel_objective_loss(cincel_context *ctx, const cincel_objective *o, const float *x,
-                                    const struct truth *truth, size_t n, size_t outputs, double *loss,
+                                    const struct truth *truth, size_t rows, size_t width, double *loss,
                                     size_t *hits, float *dx)
 {
     if (cincel_objective_has_labels(o)) {
         cincel_cross_entropy_desc d = CINCEL_CROSS_ENTROPY_DESC_INIT;
-        d.rows = n;
-        d.cols = outputs;
+        d.rows = rows;
+        d.cols = width;
         d.label_smoothing = o->label_smoothing;
-        d.ignore_index = INT32_MIN; /* no label is one to ignore: a negative one is an error */
+        d.ignore_index = CINCEL_LABEL_IGNORED;
         return cincel_cross_entropy(ctx, &d, x, truth->labels, loss, hits, dx);
     }
-    if (hits) *hits = o->kind == CINCEL_OBJECTIVE_BCE ? binary_hits(x, truth->targets, n * outputs) : 0;
-    return cincel_loss(ctx, loss_kind[o->kind], o->delta, x, truth->targets, n * outputs, loss, dx);
+    if (hits) *hits = o->kind == CINCEL_OBJECTIVE_BCE ? binary_hits(x, truth->targets, rows * width) : 0;
+    return cincel_loss(ctx, loss_kind[o->kind], o->delta, x, truth->targets, rows * width, loss, dx);
 }
 
 cincel_status cincel_objective_predict(cincel_context *ctx, const cincel_objective *o, const float *x,

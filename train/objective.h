@@ -6,10 +6,13 @@
 
 #include "cincel/train.h"
 
-/* What the outputs of a batch should have been: one of the two, by the objective. */
+/*
+ * What the outputs of a batch should have been: one of the two, by the objective. Rows are samples, or the
+ * positions of all samples where a model's output has several; a row is `width` outputs.
+ */
 struct truth {
-    const int32_t *labels; /* [n] */
-    const float *targets;  /* [n][outputs] */
+    const int32_t *labels; /* [rows] */
+    const float *targets;  /* [rows][width] */
 };
 
 /* Takes the caller's objective (NULL: cross-entropy) and checks it; `what` begins the message. */
@@ -20,13 +23,16 @@ static inline bool cincel_objective_has_labels(const cincel_objective *o)
     return o->kind == CINCEL_OBJECTIVE_CROSS_ENTROPY;
 }
 
-/* Loss, hits and the gradient dx [n][outputs] of a batch; each of the three may be NULL. */
+/* Loss, hits and the gradient dx [rows][width] of a batch; each of the three may be NULL. */
 cincel_status cincel_objective_loss(cincel_context *ctx, const cincel_objective *o, const float *x,
-                                    const struct truth *truth, size_t n, size_t outputs, double *loss,
+                                    const struct truth *truth, size_t rows, size_t width, double *loss,
                                     size_t *hits, float *dx);
 
-/* How many hits a sample can have: 1 label, or each of its outputs; 0 where there is no such thing. */
-size_t cincel_objective_chances(const cincel_objective *o, size_t outputs);
+/* How many of the rows the loss is the mean of: all but those whose label is one to ignore. */
+size_t cincel_objective_counted(const cincel_objective *o, const struct truth *truth, size_t rows);
+
+/* How many hits a row can have: 1 label, or each of its outputs; 0 where there is no such thing. */
+size_t cincel_objective_chances(const cincel_objective *o, size_t width);
 
 /* The model's raw outputs as what is predicted: softmax, sigmoid, or as they are. `out` may be x. */
 cincel_status cincel_objective_predict(cincel_context *ctx, const cincel_objective *o, const float *x,

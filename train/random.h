@@ -10,6 +10,7 @@ enum random_purpose {
     RANDOM_SPLIT = 1,            /* index: sample; which part validates */
     RANDOM_SHUFFLE = 2,          /* epoch: epoch; index: sample */
     RANDOM_TEST_SPLIT = 3,       /* index: sample; which part of a single file tests */
+    RANDOM_STREAM = 4,           /* epoch: epoch; where the streams of an epoch begin */
     RANDOM_SYNTHETIC = 0x100,    /* + what: the synthetic data sets */
     RANDOM_INIT = 0x10000,       /* + number of the parameter tensor; index: element */
     RANDOM_DROPOUT = 0x20000000, /* + number of the layer; epoch: step; index: element (cincel_dropout) */

@@ -42,6 +42,10 @@ struct cincel_session {
     cincel_optimizer_kind optimizer;
     uint64_t updates; /* of the parameters so far */
     bool have_gradients;
+    float *carry;          /* states of recurrent layers, layer after layer; NULL unless stateful */
+    size_t *carry_offset;  /* [layers + 1], in floats */
+    int *lengths;          /* [batch]: of the calls' sequences, */
+    int length_count;      /* in calls of so many samples; 0: all have all steps */
     struct plan_set *sets; /* the full batch's is the first */
 };
 
@@ -50,7 +54,10 @@ struct cincel_session {
 static void plan_set_destroy(struct plan_set *set, size_t layers)
 {
     for (size_t i = 0; i < layers; i++) {
-        for (int pass = 0; pass < PASSES; pass++) cincel_plan_destroy(set->layer[i].pass[pass]);
+        for (int pass = 0; pass < PASSES; pass++) {
+            cincel_plan_destroy(set->layer[i].pass[pass]);
+            cincel_plan_destroy(set->layer[i].reverse[pass]);
+        }
     }
     free(set);
 }
@@ -73,7 +80,12 @@ static cincel_status make_pass(const struct cincel_session *s, struct plan_set *
         if (*plan || !layer_has_pass(s, i, pass)) continue;
         const struct layer_activation none = {CINCEL_ACT_NONE, 0.0f};
         const struct layer_activation fused = pass == CINCEL_FORWARD ? s->step[i].fused : none;
-        const cincel_status status = layer->kind->plan(s->ctx, layer, set->n, pass, fused, &s->options, plan);
+        cincel_plan **reverse = &set->layer[i].reverse[pass];
+        cincel_status status = CINCEL_OK;
+        if (layer->kind->plan_reverse && !*reverse)
+            status = layer->kind->plan_reverse(s->ctx, layer, set->n, pass, &s->options, reverse);
+        if (status == CINCEL_OK)
+            status = layer->kind->plan(s->ctx, layer, set->n, pass, fused, &s->options, plan);
         if (status != CINCEL_OK) return status;
     }
     set->made[pass] = true;
@@ -85,12 +97,13 @@ static size_t set_workspace(const struct cincel_session *s, const struct plan_se
     size_t bytes = 0;
     for (size_t i = 0; i < s->model->layers; i++) {
         for (int pass = 0; pass < PASSES; pass++) {
-            const cincel_plan *plan = set->layer[i].pass[pass];
+            const cincel_plan *plan = set->layer[i].pass[pass], *reverse = set->layer[i].reverse[pass];
             if (plan) bytes = cincel_max(bytes, cincel_plan_workspace_size(plan));
+            if (reverse) bytes = cincel_max(bytes, cincel_plan_workspace_size(reverse));
         }
         const struct layer *layer = &s->model->layer[i];
-        if (s->training && layer->kind->workspace_bytes)
-            bytes = cincel_max(bytes, layer->kind->workspace_bytes(layer, set->n));
+        if (layer->kind->workspace_bytes)
+            bytes = cincel_max(bytes, layer->kind->workspace_bytes(layer, set->n, s->training));
     }
     return bytes;
 }
@@ -199,6 +212,29 @@ static cincel_status parameter_block(const struct cincel_session *s, float **out
     return status;
 }
 
+/* Room for the states that layers carry from call to call, and for lengths. */
+static cincel_status allocate_sequences(struct cincel_session *s, bool stateful)
+{
+    const size_t layers = s->model->layers;
+    s->lengths = calloc((size_t)s->batch, sizeof *s->lengths);
+    s->carry_offset = calloc(layers + 1, sizeof *s->carry_offset);
+    if (!s->lengths || !s->carry_offset) return cincel_fail(CINCEL_OUT_OF_MEMORY, "session: no memory");
+    for (size_t i = 0; i < layers; i++) {
+        const struct layer *layer = &s->model->layer[i];
+        size_t floats = 0;
+        cincel_status status = CINCEL_OK;
+        if (stateful && layer->kind->carry_floats) status = layer->kind->carry_floats(layer, &floats);
+        if (status != CINCEL_OK) return status;
+        s->carry_offset[i + 1] = s->carry_offset[i] + floats * (size_t)s->batch;
+    }
+    if (s->carry_offset[layers] == 0) return CINCEL_OK;
+    void *memory;
+    const cincel_status status = cincel_workspace_create(s->carry_offset[layers] * sizeof(float), &memory);
+    if (status != CINCEL_OK) return status;
+    s->carry = memory;
+    return cincel_session_reset(s);
+}
+
 /* Places the buffers of a step and allocates them, and what there is beside each parameter. */
 static cincel_status allocate(struct cincel_session *s)
 {
@@ -254,6 +290,7 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
         status = find_set(s, s->batch, s->training, &set);
     }
     if (status == CINCEL_OK) status = allocate(s);
+    if (status == CINCEL_OK) status = allocate_sequences(s, mine.stateful != 0);
     if (status != CINCEL_OK) {
         cincel_session_destroy(s);
         return status;
@@ -273,6 +310,9 @@ void cincel_session_destroy(cincel_session *s)
     cincel_workspace_destroy(s->gradients);
     cincel_workspace_destroy(s->ws);
     cincel_workspace_destroy(s->arena);
+    cincel_workspace_destroy(s->carry);
+    free(s->carry_offset);
+    free(s->lengths);
     free(s->buffer);
     free(s->step);
     free(s);
@@ -282,7 +322,8 @@ size_t cincel_session_memory(const cincel_session *s)
 {
     if (!s) return 0;
     const size_t blocks = s->training ? 1 + (size_t)cincel_optimizer_moments(s->optimizer) : 0;
-    return s->arena_bytes + s->ws_bytes + blocks * s->model->block * sizeof(float);
+    const size_t carried = s->carry_offset[s->model->layers];
+    return s->arena_bytes + s->ws_bytes + (blocks * s->model->block + carried) * sizeof(float);
 }
 
 /* The index-th plan of the full batch in the order of the layers, and within one of the passes. */
@@ -292,15 +333,16 @@ cincel_status cincel_session_plan(const cincel_session *s, size_t index, cincel_
     if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: out is NULL");
     size_t left = index;
     for (size_t i = 0; i < s->model->layers; i++) {
-        for (int pass = 0; pass < PASSES; pass++) {
-            const cincel_plan *plan = s->sets->layer[i].pass[pass];
+        for (int p = 0; p < 2 * PASSES; p++) {
+            const struct layer_plans *plans = &s->sets->layer[i];
+            const cincel_plan *plan = p % 2 ? plans->reverse[p / 2] : plans->pass[p / 2];
             if (!plan || left-- > 0) continue;
             cincel_plan_timing timing = CINCEL_PLAN_TIMING_INIT;
             const cincel_status status = cincel_plan_describe_timing(plan, &timing);
             if (status != CINCEL_OK) return status;
             const cincel_session_plan_info info = {sizeof info,
                                                    s->model->layer[i].name,
-                                                   (cincel_pass)pass,
+                                                   (cincel_pass)(p / 2),
                                                    cincel_plan_choice(plan),
                                                    cincel_plan_describe(plan),
                                                    timing.source};
@@ -314,7 +356,10 @@ size_t cincel_session_plans(const cincel_session *s)
 {
     size_t plans = 0;
     for (size_t i = 0; s && i < s->model->layers; i++) {
-        for (int pass = 0; pass < PASSES; pass++) plans += s->sets->layer[i].pass[pass] != NULL;
+        for (int pass = 0; pass < PASSES; pass++) {
+            plans += s->sets->layer[i].pass[pass] != NULL;
+            plans += s->sets->layer[i].reverse[pass] != NULL;
+        }
     }
     return plans;
 }
@@ -338,6 +383,9 @@ static struct layer_call layer_call(const struct cincel_session *s, const struct
         .plans = &set->layer[i],
         .n = set->n,
         .training = training,
+        .lengths = s->length_count ? s->lengths : NULL,
+        .carry = s->carry_offset[i] < s->carry_offset[i + 1] ? s->carry + s->carry_offset[i] : NULL,
+        .batch = (size_t)s->batch,
         .seed = s->seed,
         .stream = (uint64_t)(RANDOM_DROPOUT + (uint32_t)i) << 32 | s->steps,
         .x = step->source == SCHEDULE_INPUT ? x : buffer_at(s, step->source, BUFFER_Y),
@@ -400,6 +448,35 @@ static cincel_status check_call(const struct cincel_session *s, const float *x, 
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: n is %d, must be in 1 … %d (the batch)", n,
                            s->batch);
     }
+    if (s->length_count && s->length_count != n) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: n is %d, but there are %d lengths", n,
+                           s->length_count);
+    }
+    return CINCEL_OK;
+}
+
+cincel_status cincel_session_reset(cincel_session *s)
+{
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
+    if (s->carry) memset(s->carry, 0, s->carry_offset[s->model->layers] * sizeof *s->carry);
+    return CINCEL_OK;
+}
+
+cincel_status cincel_session_lengths(cincel_session *s, const int *lengths, int n)
+{
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
+    const int steps = s->model->in.h;
+    if (lengths && (n <= 0 || n > s->batch)) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: n is %d, must be in 1 … %d (the batch)", n,
+                           s->batch);
+    }
+    for (int i = 0; lengths && i < n; i++) {
+        if (lengths[i] >= 1 && lengths[i] <= steps) continue;
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: lengths[%d] is %d, must be in 1 … %d", i,
+                           lengths[i], steps);
+    }
+    s->length_count = lengths ? n : 0;
+    if (lengths) memcpy(s->lengths, lengths, (size_t)n * sizeof *lengths);
     return CINCEL_OK;
 }
 
@@ -431,9 +508,10 @@ static cincel_status compute_gradients(cincel_session *s, const float *x, const 
     s->have_gradients = false;
     status = run_forward(s, set, true, x);
     if (status != CINCEL_OK) return status;
-    const size_t outputs = layer_shape_count(cincel_model_out(s->model));
-    status = cincel_objective_loss(s->ctx, &s->objective, logits_of(s, x), truth, (size_t)n, outputs, loss,
-                                   hits, buffer_at(s, s->last, BUFFER_DY));
+    const struct layer_shape out = cincel_model_out(s->model);
+    status = cincel_objective_loss(s->ctx, &s->objective, logits_of(s, x), truth,
+                                   (size_t)n * cincel_positions(out), (size_t)out.c, loss, hits,
+                                   buffer_at(s, s->last, BUFFER_DY));
     if (status == CINCEL_OK) status = run_backward(s, set, x);
     s->have_gradients = status == CINCEL_OK;
     s->steps++;

@@ -124,7 +124,9 @@ static cincel_dataset *copy_samples(const cincel_dataset *data, const size_t *in
     const size_t columns = data->column ? sample + targets : 0;
     if (data->bytes) copy->bytes = malloc(n * sample);
     if (data->numbers) copy->numbers = malloc(n * sample * sizeof *copy->numbers);
-    if (data->labels) copy->labels = malloc(n * sizeof *copy->labels);
+    copy->positions = data->positions;
+    const size_t positions = (size_t)data->positions;
+    if (data->labels) copy->labels = malloc(n * positions * sizeof *copy->labels);
     if (data->targets) copy->targets = malloc(n * targets * sizeof *copy->targets);
     if (columns) copy->column = calloc(columns, sizeof *copy->column);
     bool complete = (!data->bytes || copy->bytes) && (!data->numbers || copy->numbers) &&
@@ -143,7 +145,9 @@ static cincel_dataset *copy_samples(const cincel_dataset *data, const size_t *in
         if (data->bytes) memcpy(copy->bytes + i * sample, data->bytes + from * sample, sample);
         if (data->numbers)
             memcpy(copy->numbers + i * sample, data->numbers + from * sample, sample * sizeof(float));
-        if (data->labels) copy->labels[i] = data->labels[from];
+        if (data->labels)
+            memcpy(copy->labels + i * positions, data->labels + from * positions,
+                   positions * sizeof *copy->labels);
         if (data->targets)
             memcpy(copy->targets + i * targets, data->targets + from * targets, targets * sizeof(float));
     }
@@ -157,6 +161,10 @@ cincel_status cincel_dataset_split(const cincel_dataset *data, double fraction, 
     if (!first || !second) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: first or second is NULL");
     if (!(fraction > 0.0 && fraction < 1.0)) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: fraction is %g, must be > 0 and < 1", fraction);
+    }
+    if (data->tokens) {
+        return cincel_fail(CINCEL_UNSUPPORTED, "dataset: samples of %s follow each other: not to be shuffled",
+                           data->name);
     }
     const size_t count = data->count, part = cincel_part_of(count, fraction);
     if (part == 0 || part == count || count > UINT32_MAX) {
@@ -210,7 +218,7 @@ cincel_status cincel_dataset_moments(const cincel_dataset *data, const size_t *i
     if (status != CINCEL_OK) return status;
     if (n == 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: n is 0, must be > 0");
     if (!data->numbers) {
-        return cincel_fail(CINCEL_UNSUPPORTED, "dataset: %s holds pictures as bytes", data->name);
+        return cincel_fail(CINCEL_UNSUPPORTED, "dataset: %s holds pictures as bytes, or tokens", data->name);
     }
     const size_t targets = (size_t)data->target_count;
     for (size_t c = 0; c < data->sample; c++) {
@@ -253,7 +261,7 @@ cincel_status cincel_dataset_standardise(cincel_dataset *data, const float *mean
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "dataset: mean or deviation is NULL");
     }
     if (!data->numbers) {
-        return cincel_fail(CINCEL_UNSUPPORTED, "dataset: %s holds pictures as bytes", data->name);
+        return cincel_fail(CINCEL_UNSUPPORTED, "dataset: %s holds pictures as bytes, or tokens", data->name);
     }
     const size_t targets = (size_t)data->target_count;
     const cincel_status status = check_scale(mean, deviation, data->sample + targets);

@@ -7,6 +7,7 @@
 
 #include "core/abi.h"
 #include "core/memory.h"
+#include "core/philox.h"
 #include "core/status.h"
 #include "train/optimizer.h"
 #include "train/random.h"
@@ -14,14 +15,15 @@
 struct trainer {
     cincel_context *ctx;
     cincel_model *model;
-    const cincel_dataset *data;
+    const cincel_dataset *data, *validation_data;
     cincel_train_options o;
     cincel_objective objective;
     cincel_optimizer optimizer;
     cincel_session *session;
     struct batch_buffer buffer;
     int batch;
-    size_t *split; /* permutation of all samples: first those to train on, then those that validate */
+    size_t
+        *split; /* first samples to train on, then those that validate; shuffled where both are of one set */
     size_t *order; /* this epoch's order of the former */
     size_t train_count, validation_count;
     float *best; /* snapshot of the model after the best epoch */
@@ -75,34 +77,88 @@ static cincel_status take_optimizer(struct trainer *t)
     return cincel_optimizer_take("train", t->o.optimizer ? t->o.optimizer : &sgd, &t->optimizer);
 }
 
+/* What to train on and what to validate on: parts of the data set, or it and the caller's own set. */
 static cincel_status split_samples(struct trainer *t, size_t count)
 {
     if (count > UINT32_MAX) {
         return cincel_fail(CINCEL_UNSUPPORTED, "train: data set has %zu samples, at most %u are supported",
                            count, UINT32_MAX);
     }
-    t->validation_count = cincel_part_of(count, t->o.validation_fraction);
-    t->train_count = count - t->validation_count;
+    if (!t->o.validation) {
+        t->validation_data = t->data;
+        t->validation_count = cincel_part_of(count, t->o.validation_fraction);
+    }
+    t->train_count = count - (t->o.validation ? 0 : t->validation_count);
     if (t->train_count == 0) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT,
                            "train: validation_fraction %g of %zu samples leaves none",
                            t->o.validation_fraction, count);
     }
-    t->split = calloc(count, sizeof *t->split);
+    const size_t all = t->train_count + t->validation_count;
+    t->split = calloc(all, sizeof *t->split);
     t->order = calloc(t->train_count, sizeof *t->order);
     if (!t->split || !t->order) return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
-    cincel_validation_order(t->split, count, t->o.seed);
+    if (!t->o.validation && !t->o.stateful) {
+        cincel_validation_order(t->split, count, t->o.seed);
+        return CINCEL_OK;
+    }
+    for (size_t i = 0; i < all; i++) t->split[i] = i;
+    for (size_t i = 0; t->o.validation && i < t->validation_count; i++) t->split[t->train_count + i] = i;
     return CINCEL_OK;
+}
+
+/* The samples of an epoch, in the order they are trained on. */
+static void order_samples(struct trainer *t, int epoch)
+{
+    if (!t->o.stateful) {
+        memcpy(t->order, t->split, t->train_count * sizeof *t->order);
+        cincel_shuffle(t->order, t->train_count, t->o.seed, RANDOM_SHUFFLE, (uint32_t)epoch);
+        return;
+    }
+    /* all streams are of one length, what remains waits for another epoch */
+    const struct cincel_random random = {t->o.seed, RANDOM_STREAM, (uint32_t)epoch};
+    const size_t begin = cincel_random_below(&random, 0, (uint32_t)t->train_count);
+    const size_t streams = (size_t)t->batch, length = t->train_count / streams;
+    for (size_t s = 0; s < length; s++) {
+        for (size_t b = 0; b < streams; b++)
+            t->order[s * streams + b] = t->split[(begin + b * length + s) % t->train_count];
+    }
+}
+
+/* How many samples an epoch has. */
+static size_t epoch_samples(const struct trainer *t)
+{
+    return t->o.stateful ? t->train_count / (size_t)t->batch * (size_t)t->batch : t->train_count;
 }
 
 /* The last batches of an epoch and of a validation: planned before the first step like all others. */
 static cincel_status prepare_remainders(struct trainer *t)
 {
-    const int train = (int)(t->train_count % (size_t)t->batch);
-    const int validation = (int)(t->validation_count % (size_t)t->batch);
     cincel_status status = CINCEL_OK;
+    const int train = (int)(epoch_samples(t) % (size_t)t->batch);
     if (train) status = cincel_session_prepare(t->session, train, true);
+    if (t->o.stateful && t->validation_count > 0) {
+        const struct streams s =
+            cincel_streams(t->validation_count, cincel_min((size_t)t->batch, EVALUATION_STREAMS));
+        const size_t last = cincel_streams_at(&s, s.length - 1);
+        if (status == CINCEL_OK) status = cincel_session_prepare(t->session, (int)s.count, false);
+        if (status == CINCEL_OK && last) status = cincel_session_prepare(t->session, (int)last, false);
+        return status;
+    }
+    const int validation = (int)(t->validation_count % (size_t)t->batch);
     if (validation && status == CINCEL_OK) status = cincel_session_prepare(t->session, validation, false);
+    return status;
+}
+
+/* The caller's own validation set. */
+static cincel_status take_validation(struct trainer *t)
+{
+    if (!t->o.validation) return CINCEL_OK;
+    cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
+    cincel_status status = cincel_dataset_describe(t->o.validation, &info);
+    if (status == CINCEL_OK) status = cincel_data_check("train: validation", t->model, &t->objective, &info);
+    t->validation_data = t->o.validation;
+    t->validation_count = info.count;
     return status;
 }
 
@@ -111,6 +167,7 @@ static cincel_status trainer_set_up(struct trainer *t)
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
     cincel_status status = cincel_dataset_describe(t->data, &info);
     if (status == CINCEL_OK) status = cincel_data_check("train", t->model, &t->objective, &info);
+    if (status == CINCEL_OK) status = take_validation(t);
     if (status == CINCEL_OK) status = split_samples(t, info.count);
     if (status != CINCEL_OK) return status;
 
@@ -120,6 +177,7 @@ static cincel_status trainer_set_up(struct trainer *t)
     o.objective = &t->objective;
     o.seed = t->o.seed;
     o.optimizer = t->optimizer.kind;
+    o.stateful = t->o.stateful;
     cincel_options plan = CINCEL_OPTIONS_INIT;
     if (t->o.plan) status = cincel_struct_in("train: plan", t->o.plan, sizeof plan, sizeof plan, &plan);
     if (status != CINCEL_OK) return status;
@@ -166,26 +224,36 @@ static float learning_rate(const struct trainer *t, size_t step)
     static const double PI = 3.14159265358979323846;
     const float lr = t->optimizer.lr;
     if (t->o.lr_schedule == CINCEL_LR_CONSTANT) return lr;
-    const size_t steps = (size_t)t->o.epochs * cincel_div_up(t->train_count, (size_t)t->batch);
+    const size_t steps = (size_t)t->o.epochs * cincel_div_up(epoch_samples(t), (size_t)t->batch);
     return (float)((double)lr * 0.5 * (1.0 + cos(PI * (double)step / (double)steps)));
 }
 
+/* Sums over the rows (objective.h) of an epoch so far. */
+struct epoch_sums {
+    double loss;
+    size_t counted, hits;
+};
+
 /* One step on samples order[first … first+n−1]. */
-static cincel_status train_step(struct trainer *t, size_t first, size_t n, float lr, double *loss,
-                                size_t *hits)
+static cincel_status train_step(struct trainer *t, size_t first, size_t n, float lr, struct epoch_sums *sums)
 {
+    const struct truth truth = {t->buffer.labels, t->buffer.targets};
+    const size_t rows = n * cincel_positions(cincel_model_out(t->model));
+    double loss = 0.0;
+    size_t hits = 0;
     const double begin = now();
     cincel_status status = cincel_batch_gather(&t->buffer, t->data, &t->objective, t->order + first, n);
     if (status == CINCEL_OK && cincel_objective_has_labels(&t->objective)) {
-        status = cincel_session_gradients(t->session, t->buffer.x, t->buffer.labels, (int)n, loss, hits);
+        status = cincel_session_gradients(t->session, t->buffer.x, t->buffer.labels, (int)n, &loss, &hits);
     } else if (status == CINCEL_OK) {
         status =
-            cincel_session_target_gradients(t->session, t->buffer.x, t->buffer.targets, (int)n, loss, hits);
+            cincel_session_target_gradients(t->session, t->buffer.x, t->buffer.targets, (int)n, &loss, &hits);
     }
-    if (status == CINCEL_OK && !isfinite(*loss)) {
+    const size_t counted = status == CINCEL_OK ? cincel_objective_counted(&t->objective, &truth, rows) : 0;
+    if (counted > 0 && !isfinite(loss)) {
         status =
             cincel_fail(CINCEL_INVALID_ARGUMENT,
-                        "train: loss is %g in epoch %d, step %zu: lr %g is too high for this model", *loss,
+                        "train: loss is %g in epoch %d, step %zu: lr %g is too high for this model", loss,
                         t->report.epochs + 1, first / (size_t)t->batch + 1, (double)t->optimizer.lr);
     }
     if (status == CINCEL_OK) {
@@ -198,36 +266,35 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, float
     t->epoch.seconds += seconds;
     t->run.items += n;
     t->epoch.items += n;
+    if (counted > 0) sums->loss += loss * (double)counted;
+    sums->counted += counted;
+    sums->hits += hits;
     return status;
 }
 
 /* All steps of an epoch; CINCEL_CANCELLED where the flag ended it. Running means stay in `p`. */
 static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
 {
-    memcpy(t->order, t->split, t->train_count * sizeof *t->order);
-    cincel_shuffle(t->order, t->train_count, t->o.seed, RANDOM_SHUFFLE, (uint32_t)p->epoch);
+    order_samples(t, p->epoch);
     t->epoch.seconds = 0.0;
     t->epoch.items = 0;
-    const size_t outputs = layer_shape_count(cincel_model_out(t->model));
-    const size_t chances = cincel_objective_chances(&t->objective, outputs);
-    double loss_sum = 0.0;
-    size_t hits_sum = 0;
-    for (size_t first = 0; first < t->train_count; first += (size_t)t->batch) {
-        const size_t n = cincel_min((size_t)t->batch, t->train_count - first);
-        double loss;
-        size_t hits;
+    const size_t chances = cincel_objective_chances(&t->objective, (size_t)cincel_model_out(t->model).c);
+    const size_t samples = epoch_samples(t);
+    struct epoch_sums sums = {0.0, 0, 0};
+    cincel_status status = cincel_session_reset(t->session);
+    for (size_t first = 0; first < samples && status == CINCEL_OK; first += (size_t)t->batch) {
+        const size_t n = cincel_min((size_t)t->batch, samples - first);
         const float lr = learning_rate(t, (size_t)(p->epoch - 1) * p->steps + p->step);
-        const cincel_status status = train_step(t, first, n, lr, &loss, &hits);
+        status = train_step(t, first, n, lr, &sums);
         if (status != CINCEL_OK) return status;
-        loss_sum += loss * (double)n;
-        hits_sum += hits;
         p->step++;
-        p->loss = loss_sum / (double)(first + n);
-        if (chances) p->accuracy = (double)hits_sum / ((double)(first + n) * (double)chances);
+        if (sums.counted > 0) p->loss = sums.loss / (double)sums.counted;
+        if (sums.counted > 0 && chances)
+            p->accuracy = (double)sums.hits / ((double)sums.counted * (double)chances);
         tell(t, p);
         if (cancelled(t)) return cincel_fail(CINCEL_CANCELLED, "train: cancelled");
     }
-    return CINCEL_OK;
+    return status;
 }
 
 static bool is_better(const struct trainer *t, const cincel_train_progress *p)
@@ -243,9 +310,8 @@ static cincel_status close_epoch(struct trainer *t, cincel_train_progress *p)
     p->validation_loss = p->loss;
     p->validation_accuracy = p->accuracy;
     if (t->validation_count > 0) {
-        const struct evaluation e = {
-            t->ctx,     t->session,  t->data,  &t->objective,
-            &t->buffer, t->o.cancel, t->batch, layer_shape_count(cincel_model_out(t->model))};
+        const struct evaluation e = {t->ctx,     t->model,    t->session, t->validation_data, &t->objective,
+                                     &t->buffer, t->o.cancel, t->batch,   t->o.stateful != 0};
         cincel_evaluation found;
         const cincel_status status =
             cincel_evaluate_samples(&e, t->split + t->train_count, t->validation_count, &found);
@@ -276,7 +342,7 @@ static cincel_status close_epoch(struct trainer *t, cincel_train_progress *p)
 static cincel_status train_epochs(struct trainer *t)
 {
     cincel_status status = CINCEL_OK;
-    const size_t steps = cincel_div_up(t->train_count, (size_t)t->batch);
+    const size_t steps = cincel_div_up(epoch_samples(t), (size_t)t->batch);
     for (int epoch = 1; epoch <= t->o.epochs && status == CINCEL_OK && !t->report.stopped_early; epoch++) {
         cincel_train_progress p = {.epoch = epoch, .epochs = t->o.epochs, .steps = steps};
         status = train_epoch(t, &p);

@@ -31,6 +31,7 @@
 #include "cincel/conv.h"
 #include "cincel/conv_transpose.h"
 #include "cincel/eltwise.h"
+#include "cincel/embedding.h"
 #include "cincel/layout.h"
 #include "cincel/loss.h"
 #include "cincel/norm.h"

@@ -31,7 +31,7 @@ typedef struct cincel_adam_desc {
     uint64_t step; /* from 1: how many steps there were with m and v, this one counted */
     double lr;
     double beta1, beta2; /* ≥ 0 and < 1 */
-    double eps; /* > 0 */
+    double eps;          /* > 0 */
     double weight_decay;
     int decoupled; /* 0: the decay is part of the gradient (L2); 1: AdamW (Loshchilov & Hutter, 2019) */
 } cincel_adam_desc;

@@ -24,7 +24,8 @@ extern "C" {
 
 typedef struct cincel_model cincel_model;
 
-/* An empty sequential model for samples [height][width][channels] (1 x 1 x features for vectors). */
+/* An empty sequential model for samples [height][width][channels] (1 x 1 x features for vectors, steps x 1 x
+   features for sequences: batches are then batch-first). */
 CINCEL_API cincel_status cincel_model_create(int height, int width, int channels, cincel_model **out);
 CINCEL_API void cincel_model_destroy(cincel_model *model); /* NULL is allowed */
 
@@ -102,9 +103,18 @@ CINCEL_API cincel_status cincel_model_add_layer_norm(cincel_model *model, float 
 CINCEL_API cincel_status cincel_model_add_dropout(cincel_model *model, float p);
 
 /* flatten makes each sample one vector; a linear layer takes it to out_features numbers, with a bias where
-   `bias` is 1. */
+   `bias` is 1. On a sequence, [steps][1][channels], it is applied to each position. */
 CINCEL_API cincel_status cincel_model_add_flatten(cincel_model *model);
 CINCEL_API cincel_status cincel_model_add_linear(cincel_model *model, int out_features, int bias);
+
+/*
+ * Tokens are whole numbers 0 … vocabulary − 1 as floats, one a position: samples [steps][1][1] are sequences
+ * of them (so is any [height][width][1]). An embedding makes each a trained vector of `width` numbers,
+ * one-hot a vector with a one in the token's place. Either must be the first layer. A token that is none is
+ * an error of the call that meets it, naming its place.
+ */
+CINCEL_API cincel_status cincel_model_add_embedding(cincel_model *model, int vocabulary, int width);
+CINCEL_API cincel_status cincel_model_add_one_hot(cincel_model *model, int vocabulary);
 
 /* Names the last layer added, e.g. "conv1": its tensors are "conv1.weight", "conv1.bias". */
 CINCEL_API cincel_status cincel_model_name(cincel_model *model, const char *name);
@@ -190,7 +200,8 @@ CINCEL_API cincel_status cincel_model_load(cincel_model *model, const char *path
 /* The loss that training minimises, and with it what the model's outputs mean. Means over the batch; the
    definitions are PyTorch's, see cincel/loss.h. */
 typedef enum cincel_objective_kind {
-    CINCEL_OBJECTIVE_CROSS_ENTROPY = 0, /* outputs are logits of classes, one label a sample; predictions are
+    CINCEL_OBJECTIVE_CROSS_ENTROPY = 0, /* outputs are logits of classes, one label a sample, or one a
+                                           position of an output [height][width][classes]; predictions are
                                            their softmax */
     CINCEL_OBJECTIVE_BCE,               /* outputs are logits of independent yes-or-no questions, targets in
                                            0 … 1; predictions are their sigmoid */
@@ -198,6 +209,10 @@ typedef enum cincel_objective_kind {
     CINCEL_OBJECTIVE_L1,                /* absolute distance, */
     CINCEL_OBJECTIVE_HUBER              /* squared up to delta, absolute beyond (Huber, 1964) */
 } cincel_objective_kind;
+
+/* A label that counts for nothing, in loss, gradient and accuracy: what a sequence shorter than the others is
+   filled up with. */
+enum { CINCEL_LABEL_IGNORED = -100 };
 
 /* An objective and its parameters; those of other kinds are ignored. */
 typedef struct cincel_objective {
@@ -252,10 +267,12 @@ typedef struct cincel_session_options {
     uint64_t seed;                     /* of dropout, which is drawn by seed, layer, element and the number of
                                           gradient calls before */
     cincel_optimizer_kind optimizer;   /* of the updates: memory is planned for what it keeps */
+    int stateful; /* 1: recurrent layers begin with the states that the call before left, row by row; at
+                     first, and after cincel_session_reset, with 0 */
 } cincel_session_options;
-#define CINCEL_SESSION_OPTIONS_INIT                                                \
-    {                                                                              \
-        sizeof(cincel_session_options), 64, 0, NULL, NULL, 0, CINCEL_OPTIMIZER_SGD \
+#define CINCEL_SESSION_OPTIONS_INIT                                                   \
+    {                                                                                 \
+        sizeof(cincel_session_options), 64, 0, NULL, NULL, 0, CINCEL_OPTIMIZER_SGD, 0 \
     }
 
 /* Makes all plans and allocates all memory of a step once. Context and model must outlive it. */
@@ -291,8 +308,10 @@ CINCEL_API cincel_status cincel_session_plan(const cincel_session *session, size
 CINCEL_API cincel_status cincel_session_forward(cincel_session *session, const float *x, int n,
                                                 const float **logits);
 
-/* Forward, cross-entropy and backpropagation: gradients of the mean loss over n samples. *hits (may be NULL,
-   as may loss): samples whose largest logit is the label's. */
+/* Forward, cross-entropy and backpropagation: gradients of the mean loss over n samples, labels [n], or over
+   the positions of their outputs, labels [n][height · width], those with CINCEL_LABEL_IGNORED apart (if that
+   is all of them, the loss is NaN and the gradients are 0). *hits (may be NULL, as may loss): samples, or
+   positions, whose largest logit is the label's. */
 CINCEL_API cincel_status cincel_session_gradients(cincel_session *session, const float *x,
                                                   const int32_t *labels, int n, double *loss, size_t *hits);
 
@@ -304,6 +323,18 @@ CINCEL_API cincel_status cincel_session_target_gradients(cincel_session *session
 
 /* Gradient of parameter tensor `index`, in the layout of the parameter; NULL if not training. */
 CINCEL_API const float *cincel_session_gradient(const cincel_session *session, size_t index);
+
+/* The states of recurrent layers become 0, as they are before the first call. Nothing where the session is
+   not stateful. */
+CINCEL_API cincel_status cincel_session_reset(cincel_session *session);
+
+/*
+ * Lengths of the sequences of the calls that follow, 1 … steps each, copied: lengths[i] is that of sample i,
+ * and n, the number of samples of those calls. Recurrent layers do no work behind a sequence's end, what they
+ * give there is 0; mask the loss with CINCEL_LABEL_IGNORED. NULL, as it is at first: all steps of all
+ * samples.
+ */
+CINCEL_API cincel_status cincel_session_lengths(cincel_session *session, const int *lengths, int n);
 
 /* Applies the optimizer, which is of the kind the session was made for, to all parameters with the gradients
    of the last gradient call; clipping scales these. */
@@ -323,12 +354,13 @@ typedef struct cincel_dataset_info {
     const char *name; /* "mnist (IDX)", "synthetic digits": valid as long as the data set */
     size_t count;
     int height, width, channels;
-    int classes; /* labels are 0 … classes − 1; 0: the samples have targets */
-    int targets; /* numbers to predict, a sample; 0: the samples have labels */
+    int classes;   /* labels are 0 … classes − 1; 0: the samples have targets */
+    int targets;   /* numbers to predict, a sample; 0: the samples have labels */
+    int positions; /* labels a sample: 1, or one a step of a sequence; 0: none */
 } cincel_dataset_info;
-#define CINCEL_DATASET_INFO_INIT                            \
-    {                                                       \
-        sizeof(cincel_dataset_info), NULL, 0, 0, 0, 0, 0, 0 \
+#define CINCEL_DATASET_INFO_INIT                               \
+    {                                                          \
+        sizeof(cincel_dataset_info), NULL, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /* IDX image and label files (MNIST family), plain or .gz; pixels are scaled to 0 … 1. Counts must
@@ -354,6 +386,20 @@ CINCEL_API cincel_status cincel_dataset_memory(const float *x, const int32_t *la
 CINCEL_API cincel_status cincel_dataset_regression(const float *x, const float *targets, size_t count,
                                                    int height, int width, int channels, int target_count,
                                                    cincel_dataset **out);
+
+/* Sequences in memory, one label a step: x [count][steps][channels] and labels [count][steps], each 0 …
+   classes − 1 or CINCEL_LABEL_IGNORED, are copied. Samples are [steps][1][channels]. */
+CINCEL_API cincel_status cincel_dataset_sequences(const float *x, const int32_t *labels, size_t count,
+                                                  int steps, int channels, int classes, cincel_dataset **out);
+
+/*
+ * A long sequence of tokens, 0 … classes − 1, as samples [steps][1][1]: sample i is tokens i · steps … (i +
+ * 1) · steps − 1 and is to predict the one behind each. There are (count − 1) / steps samples, which one must
+ * be; what remains is left out. The tokens are copied. Samples that follow each other continue each other:
+ * see cincel_train_options.stateful.
+ */
+CINCEL_API cincel_status cincel_dataset_tokens(const int32_t *tokens, size_t count, int steps, int classes,
+                                               cincel_dataset **out);
 
 /* Does a CSV file begin with the names of its columns? */
 typedef enum cincel_csv_header {
@@ -409,7 +455,8 @@ CINCEL_API cincel_status cincel_dataset_standardise(cincel_dataset *data, const 
 CINCEL_API void cincel_dataset_destroy(cincel_dataset *data);
 CINCEL_API cincel_status cincel_dataset_describe(const cincel_dataset *data, cincel_dataset_info *out);
 
-/* Copies samples index[0 … n−1] to x [n][h][w][c] and labels [n] (either may be NULL). Thread-safe. */
+/* Copies samples index[0 … n−1] to x [n][h][w][c] and labels [n][positions] (either may be NULL).
+   Thread-safe. */
 CINCEL_API cincel_status cincel_dataset_gather(const cincel_dataset *data, const size_t *index, size_t n,
                                                float *x, int32_t *labels);
 
@@ -466,11 +513,17 @@ typedef struct cincel_train_options {
     const cincel_objective *objective; /* NULL: cross-entropy */
     const cincel_optimizer *optimizer; /* NULL: SGD with lr, momentum and weight_decay above, which an
                                           optimizer given here takes the place of */
+    const cincel_dataset *validation;  /* samples of their own to validate on, in place of a fraction */
+    int stateful; /* 1: sample i + 1 continues sample i, as those of cincel_dataset_tokens do. Samples are not
+                     shuffled: `batch` streams through the set are worked through side by side, recurrent
+                     layers go on with the states the step before left them, gradients end where the
+                     sample begins (truncated backpropagation through time: Williams & Peng, 1990). Streams
+                     begin anew, and elsewhere, with every epoch. Validation: the last part of the set */
 } cincel_train_options;
 #define CINCEL_TRAIN_OPTIONS_INIT                                                                   \
     {                                                                                               \
         sizeof(cincel_train_options), 10, 64, 0.05f, 0.9f, 0.0f, 0, 0.1, 1, NULL, NULL, NULL, NULL, \
-            CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS, NULL, NULL                                        \
+            CINCEL_LR_CONSTANT, CINCEL_BEST_LOSS, NULL, NULL, NULL, 0                               \
     }
 
 /* What a run came to; times in seconds. */
@@ -504,10 +557,11 @@ typedef struct cincel_evaluate_options {
     size_t size;
     int batch;                         /* largest number of samples at once */
     const cincel_objective *objective; /* NULL: cross-entropy */
+    int stateful;                      /* as cincel_train_options.stateful */
 } cincel_evaluate_options;
-#define CINCEL_EVALUATE_OPTIONS_INIT              \
-    {                                             \
-        sizeof(cincel_evaluate_options), 64, NULL \
+#define CINCEL_EVALUATE_OPTIONS_INIT                 \
+    {                                                \
+        sizeof(cincel_evaluate_options), 64, NULL, 0 \
     }
 
 /* How good a model is on a data set. */
