@@ -55,6 +55,10 @@ struct cincel_strip_args {
     const float *a;
     size_t lda;
     const float *b; /* [k][nr], 64-byte aligned, unused columns zero */
+    /* Not NULL: b is no panel yet but k rows of n floats, ldb apart. The first tile makes a panel of them
+       here ([k][nr], 64-byte aligned) on its way, where the loads and stores hide behind its FMAs. */
+    float *panel;
+    size_t ldb;
     float *c;
     size_t ldc;
     size_t m, k;

@@ -13,15 +13,14 @@
 static const int pixels_values[] = {24, 48, 96, 192};
 static const int kblock_values[] = {128, 256, 512};
 static const int nblock_values[] = {32, 64, 128, 256};
-static const int pack_values[] = {0, 1};
+static const int pack_values[] = {IM2COL_PACK_AHEAD, IM2COL_PACK_FUSED, IM2COL_PACK_PIXELS};
 
 #define VALUES(list) list, (int)(sizeof list / sizeof list[0])
 static const struct cincel_knob knobs[IM2COL_KNOBS] = {
     [IM2COL_PIXELS] = {"pixels", false, VALUES(pixels_values)}, /* columns made at a time */
     [IM2COL_KBLOCK] = {"kblock", false, VALUES(kblock_values)}, /* of the flattened k, about */
     [IM2COL_NBLOCK] = {"nblock", false, VALUES(nblock_values)}, /* pointwise: columns of a cut */
-    [IM2COL_PACK] = {"pack", false, VALUES(pack_values)},       /* 0: all weights first; 1: a block by its
-                                                                   worker, just before it is used */
+    [IM2COL_PACK] = {"pack", false, VALUES(pack_values)},       /* enum cincel_im2col_pack */
 };
 
 static const char *row_name(const struct cincel_isa *isa, int i)
@@ -82,13 +81,42 @@ static void cut_bands(struct cincel_prepared *p)
     p->pixel_cuts = 1;
 }
 
+/* The pixels are packed; a cut is a block of outputs times a block of pixels. */
+static void cut_swapped(const struct cincel_choice *c, struct cincel_prepared *p)
+{
+    const size_t nr = (size_t)p->row->nr;
+    p->panels = cincel_div_up(p->pixels, nr);
+    p->pixel_cuts = cincel_div_up(p->panels, cincel_div_up((size_t)c->knob[IM2COL_PIXELS], nr));
+    p->block_panels = cincel_div_up(p->panels, p->pixel_cuts);
+    p->pixel_cuts = cincel_div_up(p->panels, p->block_panels);
+    p->cut_pixels = p->block_panels * nr;
+    p->blocks = cincel_div_up(p->n, (size_t)c->knob[IM2COL_NBLOCK]);
+    p->block_rows = cincel_round_up(cincel_div_up(p->n, p->blocks), (size_t)p->row->mr);
+    p->blocks = cincel_div_up(p->n, p->block_rows);
+    p->cuts = p->blocks * p->pixel_cuts;
+    p->pack_rows = 256;
+    p->weight_floats = p->panels * p->panel_floats;
+    p->pack_cuts = p->panels * cincel_div_up(p->k, p->pack_rows);
+    p->column_floats = p->block_rows * p->cut_pixels;
+}
+
+static void carve_private(struct cincel_prepared *p)
+{
+    struct cincel_carver mine = {NULL, 0};
+    cincel_carve(&mine, p->panel_private * sizeof(float));
+    cincel_carve(&mine, p->strip_floats * sizeof(float));
+    cincel_carve(&mine, p->column_floats * sizeof(float));
+    p->private_bytes = mine.used;
+}
+
 static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
                    const struct cincel_choice *c, struct cincel_prepared *p)
 {
     const cincel_conv_desc *d = &problem->conv.d;
     *p = (struct cincel_prepared){.isa = cincel_isa_find(t, c->isa),
                                   .forward = problem->pass == CINCEL_FORWARD,
-                                  .fused = c->knob[IM2COL_PACK] != 0,
+                                  .fused = c->knob[IM2COL_PACK] == IM2COL_PACK_FUSED,
+                                  .swapped = c->knob[IM2COL_PACK] == IM2COL_PACK_PIXELS,
                                   .threads = c->threads,
                                   .oc = (size_t)d->oc};
     p->epilogue = cincel_epilogue_of(p->isa, d);
@@ -106,6 +134,11 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->part = cincel_div_up(p->k, p->parts);
     p->panels = cincel_div_up(p->n, nr);
     p->panel_floats = cincel_round_up(p->k * nr, CINCEL_ALIGN / sizeof(float));
+    if (p->swapped) {
+        cut_swapped(c, p);
+        carve_private(p);
+        return;
+    }
     p->blocks =
         s->pointwise ? cincel_div_up(p->panels, cincel_div_up((size_t)c->knob[IM2COL_NBLOCK], nr)) : 1;
     p->block_panels = cincel_div_up(p->panels, p->blocks);
@@ -134,11 +167,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
         p->strip_floats = rows * s->strip_w * s->ic + CINCEL_COLUMNS_SLACK;
         p->column_floats = p->block_pixels * (p->forward ? p->k : p->panels * nr) + CINCEL_COLUMNS_SLACK;
     }
-    struct cincel_carver mine = {NULL, 0};
-    cincel_carve(&mine, p->panel_private * sizeof(float));
-    cincel_carve(&mine, p->strip_floats * sizeof(float));
-    cincel_carve(&mine, p->column_floats * sizeof(float));
-    p->private_bytes = mine.used;
+    carve_private(p);
 }
 
 static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -191,6 +220,8 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     struct cincel_prepared p;
     derive(t, problem, c, &p);
     if (p.fused && !p.cols.pointwise) return refuse(why, "pack=1 needs a 1x1 kernel without padding");
+    if (p.swapped && (!p.forward || !p.cols.pointwise || p.cols.groups > 1))
+        return refuse(why, "pack=2 is for 1x1 kernels forward, without padding and groups");
     if (!p.cols.pointwise && c->knob[IM2COL_NBLOCK] != nblock_values[0])
         return refuse(why, "nblock is for 1x1 kernels");
     if (repeats(c->knob[IM2COL_NBLOCK], nblock_values, p.n))
@@ -214,6 +245,47 @@ static int largest(enum cincel_im2col_knob knob, double limit, size_t size)
     return value;
 }
 
+/*
+ * Is less work done where pixels are packed than where weights are? A float packed, or turned on its way to
+ * y, takes about as long as 24 flops (16 GB/s against 100 GFLOP/s).
+ */
+static bool swap_pays(const struct cincel_prepared *p)
+{
+    const size_t mr = (size_t)p->row->mr, nr = (size_t)p->row->nr;
+    const double pixels = (double)p->pixels, n = (double)p->n, k = (double)p->k;
+    if (!p->forward || !p->cols.pointwise || p->cols.groups > 1) return false;
+    const double plain =
+        2.0 * k * (double)(cincel_round_up(p->pixels, mr) * cincel_round_up(p->n, nr)) + 24.0 * n * k;
+    const double swapped = 2.0 * k * (double)(cincel_round_up(p->n, mr) * cincel_round_up(p->pixels, nr)) +
+                           24.0 * pixels * (k + n);
+    return swapped < plain;
+}
+
+/* Outputs of the busiest thread, swapped. */
+static size_t busiest_rows(const struct cincel_prepared *p)
+{
+    return cincel_div_up(p->cuts, (size_t)p->threads) * p->block_rows / p->pixel_cuts;
+}
+
+/* The block of outputs, of 128 at most, that shares them out best; the larger of equals. */
+static int even_block(const struct cincel_target *t, const struct cincel_problem *problem,
+                      const struct cincel_choice *c)
+{
+    struct cincel_choice trial = *c;
+    int best = nblock_values[0];
+    size_t least = SIZE_MAX;
+    for (int i = 0; i < knobs[IM2COL_NBLOCK].count; i++) {
+        struct cincel_prepared p;
+        const int value = nblock_values[i];
+        trial.knob[IM2COL_NBLOCK] = value;
+        derive(t, problem, &trial, &p);
+        if (value > 128 || repeats(value, nblock_values, p.n) || busiest_rows(&p) > least) continue;
+        least = busiest_rows(&p);
+        best = value;
+    }
+    return best;
+}
+
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
@@ -234,6 +306,11 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
         return;
     }
     c->knob[IM2COL_PIXELS] = largest(IM2COL_PIXELS, 96.0, p.pixels);
+    if (swap_pays(&p)) {
+        c->knob[IM2COL_PACK] = IM2COL_PACK_PIXELS;
+        c->knob[IM2COL_NBLOCK] = even_block(t, problem, c);
+        return;
+    }
     /* few pixels use a panel a few times: it had better not leave the cache in between. But each thread
        needs blocks to claim: four, as far as there are columns */
     c->knob[IM2COL_PACK] = p.pixels < 2048;
@@ -271,9 +348,10 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     derive(t, problem, c, &p);
     const struct cincel_columns *s = &p.cols;
     const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr, floats = sizeof(float);
-    const double rows = (double)cincel_round_up(p.pixels, (size_t)p.row->mr) * band_overlap(&p);
+    const double rows =
+        (double)cincel_round_up(p.swapped ? p.n : p.pixels, (size_t)p.row->mr) * band_overlap(&p);
     const double tiles = rows / mr * (double)(p.panels * s->groups);
-    const double weights = (double)s->groups * (double)(p.k * p.n);
+    const double packed = (double)s->groups * (double)(p.k * (p.swapped ? p.pixels : p.n));
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
 
@@ -282,13 +360,15 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
        copies direct's tiles, which fetch the next one's rows ahead, are a little ahead of strips (1024 -> 256
        channels, 1x1: 93 against 81 % of peak). */
     out->efficiency = 0.88 * loads * latency * (double)p.part / ((double)p.part + 3.0);
-    out->bytes = cincel_problem_bytes(problem) + (p.fused ? 0.0 : floats * weights) +
+    out->bytes = cincel_problem_bytes(problem) + (p.fused ? 0.0 : floats * packed) +
                  2.0 * floats * (double)p.dz_floats;
-    out->calls = tiles / ((double)p.block_pixels / mr) * (double)p.parts;
+    out->calls = tiles / ((double)(p.swapped ? p.block_rows : p.block_pixels) / mr) * (double)p.parts;
     out->cuts = (double)p.cuts;
     out->balance = claim_balance(&p);
     out->phases = p.pack_cuts + p.dz_cuts > 0 ? 2.0 : 1.0;
-    out->copied = floats * (weights + (double)p.dz_floats);
+    /* where the first tile makes the panels, most of it hides behind FMAs */
+    out->copied = floats * (packed * (p.fused && !p.forward ? 0.25 : 1.0) + (double)p.dz_floats);
+    if (p.swapped) out->copied += floats * (double)(p.pixels * p.n);
     if (s->pointwise) return;
     /* columns of many channels are long and soon out of L1: 80 channels, 1x3, take twice direct's time */
     if (s->ic / s->groups >= 16) out->efficiency *= 0.5;

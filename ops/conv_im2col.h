@@ -6,7 +6,8 @@
  * tile. k = kh·kw·c in one run: that pays where a pixel has few channels. Backward-data: dy times the
  * weights gives columns of dx, which are added to a private strip of dx rows; a cut is a band of dx rows
  * and computes all columns that touch it, so nothing is shared and no sum depends on the threads.
- * Where the kernel is 1x1 (fully connected layers too) columns are the tensors themselves, in place.
+ * Where the kernel is 1x1 (fully connected layers too) columns are the tensors themselves, in place. Of few
+ * pixels and many weights the operands change places: the pixels are packed, the weights read as they lie.
  */
 #ifndef CINCEL_OPS_CONV_IM2COL_H
 #define CINCEL_OPS_CONV_IM2COL_H
@@ -17,12 +18,19 @@
 
 enum cincel_im2col_knob { IM2COL_PIXELS, IM2COL_KBLOCK, IM2COL_NBLOCK, IM2COL_PACK, IM2COL_KNOBS };
 
+/* Values of the knob `pack`. */
+enum cincel_im2col_pack {
+    IM2COL_PACK_AHEAD, /* all weights first */
+    IM2COL_PACK_FUSED, /* a block of them by its worker, just before it is used or while it is */
+    IM2COL_PACK_PIXELS /* forward: x instead of the weights */
+};
+
 /* What follows from problem and choice by arithmetic alone: the prepared plan, too. */
 struct cincel_prepared {
     struct cincel_columns cols;
     const struct cincel_isa *isa;
     const struct cincel_gemm_row *row;
-    bool forward, fused;
+    bool forward, fused, swapped;
     bool gradient; /* dy passes through the activation's gradient first */
     bool accumulate;
     struct cincel_epilogue epilogue;
@@ -33,6 +41,7 @@ struct cincel_prepared {
     size_t part, parts;          /* of k in one pass, their number */
     size_t panels, panel_floats; /* of one group; of one panel */
     size_t block_panels, blocks; /* panels of one cut, column blocks (pointwise only; else one) */
+    size_t block_rows;           /* swapped: outputs of one cut; panels are then pixels', blocks outputs' */
     size_t block_pixels;         /* pixels whose columns are made at a time */
     size_t cut_pixels, pixel_cuts;
     size_t bands, band_rows; /* backward-data with columns: dx rows of a cut, cuts of an image */

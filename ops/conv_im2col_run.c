@@ -10,7 +10,7 @@ struct call {
     const struct cincel_prepared *p;
     const struct cincel_tensors *t;
     const float *source; /* x, dy, or dy behind the activation's gradient */
-    float *weights;      /* packed ahead; unused when fused */
+    float *weights;      /* packed ahead (swapped: x is); unused when fused */
     float *dz;           /* unused where there is no gradient */
     char *private;       /* one part a worker */
 };
@@ -26,35 +26,44 @@ struct product {
     size_t lda;
     const float *b; /* panel `begin`, row k_begin */
     size_t panel_floats;
-    float *c; /* column 0 of the group */
+    const float *rows; /* not NULL: B is yet rows, ld apart, from column 0 of panel `begin` on; ... */
+    size_t ld;
+    float *pack; /* ... and here is room for the panels */
+    float *c;    /* column 0 of the group */
     size_t ldc, m;
     size_t begin, end, k_begin, k_end;
     size_t columns; /* of C */
     const float *bias;
     bool load_c;
+    bool outputs; /* C is y: it ends with bias and activation */
 };
 
 static void multiply(const struct cincel_prepared *p, const struct product *g)
 {
     const size_t nr = (size_t)p->row->nr;
-    const bool last = g->k_end == p->k;
+    const bool last = g->outputs && g->k_end == p->k;
     struct cincel_strip_args args = {
         .a = g->a + g->k_begin,
         .lda = g->lda,
         .b = g->b,
+        .ldb = g->ld,
         .ldc = g->ldc,
         .m = g->m,
         .k = g->k_end - g->k_begin,
         .load_c = g->k_begin > 0 || g->load_c,
-        .act = p->forward && last ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
+        .act = last ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
     };
     for (size_t panel = g->begin; panel < g->end; panel++, args.b += g->panel_floats) {
         args.c = g->c + panel * nr;
         args.n = (int)cincel_min(nr, g->columns - panel * nr);
+        if (g->rows) {
+            args.b = g->rows + (panel - g->begin) * nr;
+            args.panel = g->pack + (panel - g->begin) * g->panel_floats;
+        }
         args.bias = g->bias && last ? g->bias + panel * nr : NULL;
         p->row->strip(&args);
     }
-    if (!p->forward || !last) return;
+    if (!last) return;
     const size_t column = g->begin * nr, count = cincel_min(g->end * nr, g->columns) - column;
     for (size_t i = 0; i < g->m; i++) cincel_epilogue_row(&p->epilogue, g->c + i * g->ldc + column, count);
 }
@@ -94,6 +103,17 @@ static void pack_cut(const struct call *call, size_t cut)
          cincel_min(k + p->pack_rows, p->k), dst, p->panel_floats);
 }
 
+/* The panel of some pixels, a slice of k. */
+static void swapped_pack(const struct call *call, size_t cut)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t slices = cincel_div_up(p->k, p->pack_rows), panel = cut / slices, nr = (size_t)p->row->nr;
+    const size_t k = cut % slices * p->pack_rows;
+    p->isa->pack->transpose(call->t->x + panel * nr * p->k + k, p->k, cincel_min(p->pack_rows, p->k - k),
+                            (int)cincel_min(nr, p->pixels - panel * nr), (int)nr,
+                            call->weights + panel * p->panel_floats + k * nr);
+}
+
 static void prepare(const struct call *call, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = call->p;
@@ -101,7 +121,10 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
     size_t cut;
     while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
         if (cut < p->pack_cuts) {
-            pack_cut(call, cut);
+            if (p->swapped)
+                swapped_pack(call, cut);
+            else
+                pack_cut(call, cut);
             continue;
         }
         const size_t begin = cincel_min((cut - p->pack_cuts) * each, p->dz_floats);
@@ -121,10 +144,12 @@ static void pointwise_cut(const struct call *call, size_t cut, const struct scra
     const size_t ldc = p->forward ? p->oc : p->cols.ic;
     float *out = (p->forward ? call->t->y : call->t->dx) + group * p->n;
     struct product g = {.lda = p->m_channels,
+                        .ld = p->cols.k,
                         .ldc = ldc,
                         .begin = block * p->block_panels,
                         .columns = p->n,
-                        .load_c = p->accumulate};
+                        .load_c = p->accumulate,
+                        .outputs = p->forward};
     g.end = cincel_min(g.begin + p->block_panels, p->panels);
     if (p->forward && call->t->bias) g.bias = call->t->bias + group * p->n;
     for (size_t k = 0; k < p->k; k = g.k_end) {
@@ -133,7 +158,12 @@ static void pointwise_cut(const struct call *call, size_t cut, const struct scra
         if (p->fused) {
             g.b = scratch->panels;
             g.panel_floats = cincel_round_up((g.k_end - k) * nr, CINCEL_ALIGN / sizeof(float));
-            pack(p, call->t->w, group, g.begin, g.end, k, g.k_end, scratch->panels, g.panel_floats);
+            if (p->forward) {
+                pack(p, call->t->w, group, g.begin, g.end, k, g.k_end, scratch->panels, g.panel_floats);
+            } else { /* rows of w: the first block's tiles make the panels */
+                g.rows = call->t->w + (group * p->k + k) * g.ld + g.begin * nr;
+                g.pack = scratch->panels;
+            }
         } else {
             g.b = call->weights + (group * p->panels + g.begin) * p->panel_floats + k * nr;
             g.panel_floats = p->panel_floats;
@@ -143,7 +173,41 @@ static void pointwise_cut(const struct call *call, size_t cut, const struct scra
             g.a = call->source + pixel * p->m_channels + group * p->k;
             g.c = out + pixel * ldc;
             multiply(p, &g);
+            g.rows = NULL;
         }
+    }
+}
+
+/* ------------------------------------------------------------- few pixels: the operands change places -- */
+
+/* yᵀ of a block of outputs and a block of pixels in scratch->columns, then to y with bias and activation. */
+static void swapped_cut(const struct call *call, size_t cut, const struct scratch *scratch)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t row = cut / p->pixel_cuts * p->block_rows, rows = cincel_min(p->block_rows, p->n - row);
+    const size_t begin = cut % p->pixel_cuts * p->block_panels, nr = (size_t)p->row->nr;
+    const size_t end = cincel_min(begin + p->block_panels, p->panels);
+    const size_t pixel_end = cincel_min(end * nr, p->pixels), pitch = p->cut_pixels;
+    struct product g = {.lda = p->k,
+                        .panel_floats = p->panel_floats,
+                        .c = scratch->columns,
+                        .ldc = pitch,
+                        .m = rows,
+                        .end = end - begin,
+                        .columns = pitch};
+    for (size_t k = 0; k < p->k; k = g.k_end) {
+        g.k_begin = k;
+        g.k_end = cincel_min(k + p->part, p->k);
+        g.a = call->t->w + row * p->k;
+        g.b = call->weights + begin * p->panel_floats + k * nr;
+        multiply(p, &g);
+    }
+    float *y = call->t->y + begin * nr * p->oc + row;
+    p->isa->pack->untranspose(scratch->columns, (int)pitch, rows, (int)(pixel_end - begin * nr), y, p->oc, 0);
+    for (size_t pixel = begin * nr; pixel < pixel_end; pixel++, y += p->oc) {
+        if (call->t->bias) p->isa->vector->add(call->t->bias + row, y, rows);
+        if (p->epilogue.act != CINCEL_ACT_NONE)
+            p->isa->vector->act_forward((int)p->epilogue.act, p->epilogue.alpha, y, y, rows);
     }
 }
 
@@ -183,7 +247,8 @@ static void forward_cut(const struct call *call, size_t cut, const struct scratc
                                            .ldc = p->oc,
                                            .m = m,
                                            .columns = p->n,
-                                           .bias = call->t->bias ? call->t->bias + group * p->n : NULL});
+                                           .bias = call->t->bias ? call->t->bias + group * p->n : NULL,
+                                           .outputs = true});
         }
     }
 }
@@ -246,7 +311,9 @@ static void compute(const struct call *call, struct cincel_worker *worker)
     scratch.columns = cincel_carve(&mine, p->column_floats * sizeof(float));
     size_t cut;
     while ((cut = cincel_claim(worker)) < p->cuts) {
-        if (p->cols.pointwise)
+        if (p->swapped)
+            swapped_cut(call, cut, &scratch);
+        else if (p->cols.pointwise)
             pointwise_cut(call, cut, &scratch);
         else if (p->forward)
             forward_cut(call, cut, &scratch);

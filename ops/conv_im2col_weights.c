@@ -2,7 +2,8 @@
  * Backward-weights by im2col: dW[oc][K] = dyᵀ[oc][pixels] · columns[pixels][K], K = kh·kw·c. The product's
  * result lies in dW as it is, so nothing is brought home: the tile runs down rows of dW.
  *
- * dy is transposed in blocks of pixels, columns are cut into panels of the tile's width. Pixels are cut in
+ * dy is transposed in blocks of pixels, columns are cut into panels of the tile's width by the first tile
+ * that meets them. Pixels are cut in
  * numbered slices, summed in order. Where the kernel is 1x1 (fully connected layers too), columns are x
  * itself, dy is transposed ahead, and cuts are blocks of columns as well.
  */
@@ -252,8 +253,9 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->calls = slices * (double)p.slice_blocks * groups * (double)p.panels *
                  (double)cincel_div_up(p.oc / p.cols.groups, p.row_block);
     out->phases = (p.cols.pointwise ? 1.0 : 0.0) + 2.0;
-    /* columns are made, and cut into panels; dy is transposed; the slices are summed */
-    out->copied = floats * (pixels * groups * (double)p.cols.k * (p.cols.pointwise ? 1.0 : 2.0) +
+    /* columns are made, and cut into panels, which hides behind FMAs for the most part; dy is transposed; the
+       slices are summed */
+    out->copied = floats * (pixels * groups * (double)p.cols.k * (p.cols.pointwise ? 0.25 : 1.25) +
                             pixels * (double)p.oc * (p.gradient ? 2.0 : 1.0) +
                             (p.slices > 1 ? slices : 0.0) * (double)p.dw_floats);
 }
@@ -315,9 +317,16 @@ static void transpose_block(const struct job *job, struct range block, float *z,
     }
 }
 
+/* A block's columns: its pixels' rows `ld` floats apart, and room for the panels made of them. */
+struct columns {
+    const float *rows;
+    size_t ld;
+    float *panels;
+};
+
 /* Panels begin … end−1 of a group's columns over a block: rows of the slice's dW. `a` is dyᵀ of the group. */
 static void multiply(const struct job *job, size_t slice, size_t group, struct range block,
-                     struct range panels, const float *a, const float *b)
+                     struct range panels, const float *a, const struct columns *b)
 {
     const struct cincel_prepared *p = job->p;
     const size_t count = block.end - block.begin, lda = cincel_round_up(count, LINE), nr = (size_t)p->row->nr;
@@ -326,11 +335,14 @@ static void multiply(const struct job *job, size_t slice, size_t group, struct r
     float *dw = p->slices > 1 ? job->parts.slices + slice * p->dw_floats : job->t->dw;
     dw += group * rows * k;
     for (size_t row = 0; row < rows; row += p->row_block)
-        for (size_t panel = panels.begin; panel < panels.end; panel++)
+        for (size_t panel = panels.begin; panel < panels.end; panel++) {
+            float *packed = b->panels + (panel - panels.begin) * cincel_round_up(count * nr, LINE);
             p->row->strip(&(struct cincel_strip_args){
                 .a = a + row * lda,
                 .lda = lda,
-                .b = b + (panel - panels.begin) * cincel_round_up(count * nr, LINE),
+                .b = row == 0 ? b->rows + panel * nr : packed,
+                .panel = row == 0 ? packed : NULL,
+                .ldb = b->ld,
                 .c = dw + row * k + panel * nr,
                 .ldc = k,
                 .m = cincel_min(p->row_block, rows - row),
@@ -339,22 +351,7 @@ static void multiply(const struct job *job, size_t slice, size_t group, struct r
                 .load_c = !first || (p->slices == 1 && p->accumulate),
                 .act = CINCEL_ACT_NONE,
             });
-}
-
-/* `rows` rows of a matrix, its columns from panel panels.begin on, into panels of `rows` rows. */
-static void split(const struct cincel_prepared *p, const float *src, size_t ld, size_t rows,
-                  struct range panels, float *dst)
-{
-    const size_t nr = (size_t)p->row->nr;
-    p->isa->pack->split(&(struct cincel_split_args){.src = src + panels.begin * nr,
-                                                    .ld = ld,
-                                                    .rows = rows,
-                                                    .columns = p->cols.k - panels.begin * nr,
-                                                    .panels = panels.end - panels.begin,
-                                                    .step = nr,
-                                                    .nr = nr,
-                                                    .dst = dst,
-                                                    .dst_panel = cincel_round_up(rows * nr, LINE)});
+        }
 }
 
 static void pointwise_cut(const struct job *job, size_t cut, const struct scratch *scratch)
@@ -368,12 +365,11 @@ static void pointwise_cut(const struct job *job, size_t cut, const struct scratc
         const struct range block = find_block(p, slice, i);
         const size_t count = block.end - block.begin;
         if (count == 0) break;
-        split(p, job->t->x + block.begin * p->cols.ic + group * p->cols.channels, p->cols.ic, count, panels,
-              scratch->panels);
         multiply(job, slice, group, block, panels,
                  job->parts.transposed + block.begin * p->oc +
                      group * (p->oc / p->cols.groups) * cincel_round_up(count, LINE),
-                 scratch->panels);
+                 &(struct columns){job->t->x + block.begin * p->cols.ic + group * p->cols.channels,
+                                   p->cols.ic, scratch->panels});
     }
 }
 
@@ -392,10 +388,9 @@ static void columns_cut(const struct job *job, size_t slice, const struct scratc
         for (size_t group = 0; group < p->cols.groups; group++) {
             cincel_columns_fill(&p->cols, scratch->strip, first, group, block.begin, block.end,
                                 scratch->columns);
-            split(p, scratch->columns, p->cols.k, pixels, panels, scratch->panels);
             multiply(job, slice, group, block, panels,
                      scratch->transposed + group * (p->oc / p->cols.groups) * cincel_round_up(pixels, LINE),
-                     scratch->panels);
+                     &(struct columns){scratch->columns, p->cols.k, scratch->panels});
         }
     }
 }

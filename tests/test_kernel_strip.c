@@ -33,6 +33,16 @@ static void check_strip(const struct cincel_isa *isa, const struct cincel_gemm_r
     g.b = b;
     g.c = c;
     g.bias = test_draw(&r, 0, 1) ? bias : NULL;
+    /* or rows, to make the panel of */
+    g.ldb = n + (size_t)test_draw(&r, 0, 3);
+    const size_t rows_count = (g.k ? g.k - 1 : 0) * g.ldb + n;
+    float *rows = test_random_floats(&r, rows_count), *panel = test_random_floats(&r, g.k * nr);
+    if (test_draw(&r, 0, 1)) {
+        for (size_t k = 0; k < g.k; k++)
+            for (size_t j = 0; j < nr; j++) b[k * nr + j] = j < n ? rows[k * g.ldb + j] : 0.0f;
+        g.b = rows;
+        g.panel = panel;
+    }
     for (size_t i = 0; i < g.m; i++)
         for (size_t j = 0; j < n; j++) {
             float sum = g.load_c ? c[i * g.ldc + j] : 0.0f;
@@ -43,7 +53,10 @@ static void check_strip(const struct cincel_isa *isa, const struct cincel_gemm_r
         }
     row->strip(&g);
     test_same_floats(c, wanted, c_count, row->name, seed);
+    if (g.panel) test_same_floats(panel, b, g.k * nr, row->name, seed);
     free(wanted);
+    test_free_floats(rows, rows_count);
+    test_free_floats(panel, g.k * nr);
     test_free_floats(a, a_count);
     test_free_floats(b, g.k * nr);
     test_free_floats(c, c_count);
