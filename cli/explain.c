@@ -235,7 +235,8 @@ int cli_explain(int argc, char **argv)
             "A problem is written as plans, profiles and plans.txt print it, or shorter:\n"
             "  cincel explain conv/fwd n8 ic64 ih56 oc64 k3 p1\n"
             "  cincel explain linear/bwd_weights n64 in3136 out128\n"
-            "  cincel explain maxpool/fwd n8 c64 ih56 k2",
+            "  cincel explain maxpool/fwd n8 c64 ih56 k2\n"
+            "  cincel explain lstm/fwd t50 b32 i256 h256",
         .min_operands = 1,
         .max_operands = 16,
         .options = options,

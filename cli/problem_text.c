@@ -38,6 +38,12 @@ static const struct field pool_fields[] = {
     {"p", "p", 4, ",", "0"},   {"acc", "acc", 1, "", "0"}, {NULL, NULL, 0, NULL, NULL},
 };
 
+static const struct field rnn_fields[] = {
+    {"t", "t", 1, "", NULL},          {"b", "b", 1, "", "1"},         {"i", "i", 1, "", NULL},
+    {"h", "h", 1, "", NULL},          {"train", "train", 1, "", "0"}, {"first", "first", 1, "", "0"},
+    {"before", "before", 1, "", "0"}, {"acc", "acc", 1, "", "0"},     {NULL, NULL, 0, NULL, NULL},
+};
+
 /* A further operator is a row here. */
 static const struct problem_operator {
     const char *given, *key;
@@ -48,6 +54,10 @@ static const struct problem_operator {
     {"maxpool", "maxpool", pool_fields},
     {"avgpool", "avgpool", pool_fields},
     {"avgpool_valid", "avgpool_valid", pool_fields},
+    {"lstm", "lstm", rnn_fields},
+    {"gru", "gru", rnn_fields},
+    {"rnn_tanh", "rnn_tanh", rnn_fields},
+    {"rnn_relu", "rnn_relu", rnn_fields},
 };
 enum { OPERATORS = sizeof operators / sizeof *operators };
 
@@ -116,10 +126,11 @@ cincel_status problem_text_parse(const char *text, struct cincel_problem *out)
     const size_t name = strcspn(text, "/ "), pass = strcspn(text + name, " ");
     const struct problem_operator *op = find_operator(text, name);
     if (!op || text[name] != '/')
-        return cincel_fail(CINCEL_INVALID_ARGUMENT,
-                           "problem: \"%.*s\" is not operator/pass: conv, linear, maxpool, avgpool or "
-                           "avgpool_valid, and fwd, bwd_data or bwd_weights",
-                           (int)(name + pass), text);
+        return cincel_fail(
+            CINCEL_INVALID_ARGUMENT,
+            "problem: \"%.*s\" is not operator/pass: conv, linear, maxpool, avgpool, "
+            "avgpool_valid, lstm, gru, rnn_tanh or rnn_relu, and fwd, bwd_data, bwd_weights or bwd",
+            (int)(name + pass), text);
     cincel_status status = read_words(op, text + name + pass, value);
     if (status == CINCEL_OK) status = complete(op, value);
     if (status != CINCEL_OK) return status;

@@ -5,6 +5,7 @@
  *   conv/fwd n8 ic64 ih56 oc64 k3 p1           n1 g1 iw=ih s1x1 p0,0,0,0 d1x1 act0 acc0 unless said
  *   linear/bwd_weights n64 in3136 out128
  *   maxpool/fwd n8 c64 ih56 k2                 s=k; avgpool, avgpool_valid (without the padding) likewise
+ *   lstm/bwd t35 b20 i650 h650 train1          gru, rnn_tanh, rnn_relu likewise
  */
 #ifndef CINCEL_CLI_PROBLEM_TEXT_H
 #define CINCEL_CLI_PROBLEM_TEXT_H

@@ -88,7 +88,7 @@ cincel_status run_write_weights(const struct run_record *record, const cincel_mo
     return status;
 }
 
-static const char *const passes[] = {"forward", "backward_data", "backward_weights"};
+static const char *const passes[] = {"forward", "backward_data", "backward_weights", "backward"};
 
 cincel_status run_write_plans(const struct run_record *record)
 {

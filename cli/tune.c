@@ -79,10 +79,10 @@ static bool parse_passes(struct request *r)
     for (const char *s = r->passes; s && *s;) {
         const size_t length = strcspn(s, ",");
         int pass = 0;
-        while (pass < 3 && (strlen(tuning_pass_names[pass]) != length ||
-                            strncmp(s, tuning_pass_names[pass], length) != 0))
+        while (pass <= CINCEL_BACKWARD && (strlen(tuning_pass_names[pass]) != length ||
+                                           strncmp(s, tuning_pass_names[pass], length) != 0))
             pass++;
-        if (pass == 3 || (s[length] && !s[length + 1])) return false;
+        if (pass > CINCEL_BACKWARD || (s[length] && !s[length + 1])) return false;
         r->pass_bits |= 1u << pass;
         s += length + (s[length] == ',');
     }
@@ -138,7 +138,7 @@ int cli_tune(int argc, char **argv)
          .kind = CLI_TEXT,
          .value = &r.passes,
          .argument = "LIST",
-         .help = "of fwd,bwd_data,bwd_weights (all)"},
+         .help = "of fwd,bwd_data,bwd_weights,bwd (all)"},
         {.name = "budget",
          .kind = CLI_NUMBER,
          .value = &r.budget,
@@ -171,7 +171,7 @@ int cli_tune(int argc, char **argv)
     if (!parse_threads(&r))
         return cli_usage_error("tune: --threads is \"%s\", must be numbers 1 … 1024 with commas", r.threads);
     if (!parse_passes(&r))
-        return cli_usage_error("tune: --passes is \"%s\", must be of fwd,bwd_data,bwd_weights", r.passes);
+        return cli_usage_error("tune: --passes is \"%s\", must be of fwd,bwd_data,bwd_weights,bwd", r.passes);
     if (!parse_input(&r)) return cli_usage_error("tune: --input is \"%s\", must be HxWxC", r.input);
     return tune(&r);
 }

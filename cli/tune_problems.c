@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rnn_problem.h"
 #include "core/status.h"
 
 void tune_problems_free(struct tune_problems *problems)
@@ -41,7 +42,7 @@ static cincel_status add(struct tune_problems *list, const char *name, const str
 
 /* ------------------------------------------------------------------------------------- file -- */
 
-enum { CONV_COLUMNS = 15, POOL_COLUMNS = 12, LINEAR_COLUMNS = 4 };
+enum { CONV_COLUMNS = 15, POOL_COLUMNS = 12, RNN_COLUMNS = 6, LINEAR_COLUMNS = 4 };
 
 struct row {
     char *word[CONV_COLUMNS + 1];
@@ -100,22 +101,51 @@ static cincel_status linear_problem(const struct row *row, int batch, cincel_pas
     return cincel_problem_linear(&d, pass, out);
 }
 
+static cincel_status rnn_problem(const struct row *row, int batch, cincel_pass pass,
+                                 struct cincel_problem *out)
+{
+    const int *v = row->number;
+    cincel_rnn_desc d = CINCEL_RNN_DESC_INIT;
+    int cell = CINCEL_RNN_TANH;
+    while (cell <= CINCEL_GRU && strcmp(cincel_rnn_cell_name((cincel_rnn_cell)cell), row->word[1]) != 0)
+        cell++;
+    if (cell > CINCEL_GRU)
+        return cincel_fail(CINCEL_FORMAT_ERROR, "\"%.40s\" is no recurrent cell", row->word[1]);
+    d.cell = (cincel_rnn_cell)cell;
+    d.steps = v[2];
+    d.batch = batch > 0 ? batch : v[3];
+    d.input = v[4], d.hidden = v[5];
+    d.training = 1;
+    return cincel_problem_rnn(&d, pass, out);
+}
+
+/* A further kind of problem is a row here; the number of columns tells which it is. */
+static const struct shape {
+    int columns, first_number;
+    unsigned passes; /* that it has */
+    cincel_status (*make)(const struct row *row, int batch, cincel_pass pass, struct cincel_problem *out);
+} shapes[] = {
+    {CONV_COLUMNS, 1, 7, conv_problem},
+    {POOL_COLUMNS, 2, 3, pool_problem},
+    {RNN_COLUMNS, 2, 1 | 1u << CINCEL_BACKWARD, rnn_problem},
+    {LINEAR_COLUMNS, 1, 7, linear_problem},
+};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
 static cincel_status add_row(struct tune_problems *list, struct row *row, int batch, unsigned passes)
 {
-    const bool pool = row->count == POOL_COLUMNS;
-    cincel_status (*const make)(const struct row *, int, cincel_pass, struct cincel_problem *) =
-        pool                         ? pool_problem
-        : row->count == CONV_COLUMNS ? conv_problem
-                                     : linear_problem;
-    if (!pool && row->count != CONV_COLUMNS && row->count != LINEAR_COLUMNS)
-        return cincel_fail(CINCEL_FORMAT_ERROR,
-                           "%d columns; a convolution has %d, a pooling %d, a linear layer %d", row->count,
-                           CONV_COLUMNS, POOL_COLUMNS, LINEAR_COLUMNS);
-    cincel_status status = read_numbers(row, pool ? 2 : 1);
-    for (int pass = 0; pass <= CINCEL_BACKWARD_WEIGHTS && status == CINCEL_OK; pass++) {
+    const struct shape *shape = shapes;
+    while (shape < shapes + SHAPES && shape->columns != row->count) shape++;
+    if (shape == shapes + SHAPES)
+        return cincel_fail(
+            CINCEL_FORMAT_ERROR,
+            "%d columns; a convolution has %d, a pooling %d, a recurrent layer %d, a linear one %d",
+            row->count, CONV_COLUMNS, POOL_COLUMNS, RNN_COLUMNS, LINEAR_COLUMNS);
+    cincel_status status = read_numbers(row, shape->first_number);
+    for (int pass = 0; pass <= CINCEL_BACKWARD && status == CINCEL_OK; pass++) {
         struct cincel_problem p;
-        if (!(passes & 1u << pass) || (pool && pass == CINCEL_BACKWARD_WEIGHTS)) continue;
-        status = make(row, batch, (cincel_pass)pass, &p);
+        if (!(passes & shape->passes & 1u << pass)) continue;
+        status = shape->make(row, batch, (cincel_pass)pass, &p);
         if (status == CINCEL_OK) status = add(list, row->word[0], &p);
     }
     return status;

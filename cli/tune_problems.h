@@ -19,14 +19,14 @@ struct tune_problems {
 };
 
 /* Which passes are taken: a bit (1 << pass) each. */
-enum { TUNE_ALL_PASSES = 7 };
+enum { TUNE_ALL_PASSES = 15 };
 
 void tune_problems_free(struct tune_problems *problems);
 
 /*
  * Adds the problems of a file: a line is a name and the columns that the files in bench/shapes explain: 15 in
- * all for a convolution, 12 for a pooling, 4 for a fully connected layer. `batch` > 0 stands in for the
- * file's. FORMAT_ERROR names file, line and what is wrong.
+ * all for a convolution, 12 for a pooling, 6 for a recurrent and 4 for a fully connected layer. `batch` > 0
+ * stands in for the file's. FORMAT_ERROR names file, line and what is wrong.
  */
 cincel_status tune_problems_read(struct tune_problems *problems, const char *path, int batch,
                                  unsigned passes);

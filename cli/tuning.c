@@ -10,7 +10,7 @@
 #include "plan/plan.h"
 #include "tune/profile_file.h"
 
-const char *const tuning_pass_names[] = {"fwd", "bwd_data", "bwd_weights"};
+const char *const tuning_pass_names[] = {"fwd", "bwd_data", "bwd_weights", "bwd"};
 
 static double now(void)
 {
@@ -147,8 +147,9 @@ void tuning_print_table(const struct tuning *t)
 static cincel_status plan_task(struct tuning *t, const struct tuning_task *task, cincel_effort effort,
                                double budget, cincel_plan **plan)
 {
-    static const enum cincel_plan_kind kinds[] = {
-        [CINCEL_OP_CONV] = CINCEL_PLAN_CONV, [CINCEL_OP_POOL] = CINCEL_PLAN_POOL};
+    static const enum cincel_plan_kind kinds[] = {[CINCEL_OP_CONV] = CINCEL_PLAN_CONV,
+                                                  [CINCEL_OP_POOL] = CINCEL_PLAN_POOL,
+                                                  [CINCEL_OP_RNN] = CINCEL_PLAN_RNN};
     const struct cincel_problem *p = &task->what->problem;
     cincel_options o = CINCEL_OPTIONS_INIT;
     o.effort = effort;

@@ -32,7 +32,7 @@ struct tuning {
     const volatile int *cancel;
 };
 
-extern const char *const tuning_pass_names[CINCEL_BACKWARD_WEIGHTS + 1]; /* "fwd", … */
+extern const char *const tuning_pass_names[CINCEL_BACKWARD + 1]; /* "fwd", … */
 
 /* A context whose cost model knows the machine's measured peaks: they are measured if that was never done,
    which takes two seconds. */

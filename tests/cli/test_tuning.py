@@ -52,17 +52,18 @@ class Tune(TuneCase):
     def test_a_problem_an_entry(self):
         shapes = self.shapes(
             b"# comment\n\nconv 2 1 4 8 8 8 3 3 1 1 1 1 1 1\npool max 2 8 6 6 2 2 2 2 0 0\nfc 4 32 16 # end\n"
+            b"cell lstm 5 3 8 16\n"
         )
         text = self.tune(shapes, "--budget", "0.2")
         entries = self.entries()
         problems = sorted(problem.split()[0] for problem, _ in entries)
         conv = ["conv/bwd_data", "conv/bwd_weights", "conv/fwd"]
-        self.assertEqual(problems, sorted(conv + conv + ["maxpool/bwd_data", "maxpool/fwd"]))
+        self.assertEqual(problems, sorted(conv + conv + ["lstm/bwd", "lstm/fwd", "maxpool/bwd_data", "maxpool/fwd"]))
         for e in entries.values():
             self.assertTrue(0 < e["seconds"] <= e["default_seconds"] < 1, e)
             self.assertGreaterEqual(e["spread"], 1)
         lines = text.splitlines()
-        rows = [line for line in lines if line.split()[1] in ("fwd", "bwd_data", "bwd_weights")]
+        rows = [line for line in lines if line.split()[1] in ("fwd", "bwd_data", "bwd_weights", "bwd")]
         self.assertEqual(len(rows), len(entries))
         self.assertEqual(lines[-1], f"profile: {self.profile}")
         self.assertTrue(lines[1 + len(rows)].startswith("together"))
@@ -125,6 +126,8 @@ class Tune(TuneCase):
             "conv 2 1 4 8 8 99999999999 3 3 1 1 1 1 1 1": ["99999999999"],
             "pool mean 2 8 6 6 2 2 2 2 0 0": ["mean"],
             "fc 0 32 16": ["n", "0"],
+            "cell lsdm 5 3 8 16": ["lsdm"],
+            "cell lstm 5 3 8 0": ["hidden", "0"],
         }.items():
             shapes = self.shapes(b"ok 4 32 16\n" + line.encode() + b"\n")
             self.fails(1, [f"{shapes}:2: ", *words], *self.arguments(shapes))
@@ -198,6 +201,8 @@ class Explain(TuneCase):
             "maxpool/fwd c8 ih6 iw9 k2": "maxpool/fwd n1 c8 ih6 iw9 k2x2 s2x2 p0,0,0,0 acc0",
             "avgpool_valid/bwd_data c8 ih6 k3 s1 p1,0,1,0 acc1":
                 "avgpool_valid/bwd_data n1 c8 ih6 iw6 k3x3 s1x1 p1,0,1,0 acc1",
+            "lstm/fwd t5 b3 i8 h16": "lstm/fwd t5 b3 i8 h16 train0 first0 before0 acc0",
+            "gru/bwd t5 b3 i8 h16 train1": "gru/bwd t5 b3 i8 h16 train1 first0 before0 acc0",
         }.items():
             self.assertEqual(self.explain(text)["problem"], key)
             self.assertEqual(self.explain(*text.split())["problem"], key)
