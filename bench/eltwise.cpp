@@ -153,8 +153,8 @@ std::vector<Eltwise> make_table()
         {"nchw_to_nhwc", 1, 1, convert<CINCEL_NCHW, CINCEL_NHWC>, CINCEL_ACT_NONE},
         {"nhwc_to_nchw", 1, 1, convert<CINCEL_NHWC, CINCEL_NCHW>, CINCEL_ACT_NONE},
         // the statistics are taken before any element is written: a batch is read twice
-        {"batch_norm", 2, 1, batch_norm, CINCEL_ACT_NONE, batch_norm_workspace},
-        {"batch_norm_bwd", 4, 1, batch_norm_backward, CINCEL_ACT_NONE, batch_norm_workspace},
+        {"batch_norm", 2, 1, batch_norm, CINCEL_ACT_NONE, batch_norm_workspace, 1},
+        {"batch_norm_bwd", 4, 1, batch_norm_backward, CINCEL_ACT_NONE, batch_norm_workspace, 2},
         {"layer_norm", 1, 1, layer_norm, CINCEL_ACT_NONE},
         {"layer_norm_bwd", 2, 1, layer_norm_backward, CINCEL_ACT_NONE, layer_norm_workspace},
     };

@@ -26,6 +26,7 @@ struct Eltwise {
     cincel_status (*run)(cincel_context *ctx, const Eltwise &op, const EltwiseTensors &t);
     cincel_activation activation;
     std::size_t (*workspace_bytes)(std::size_t rows, std::size_t cols) = nullptr;
+    int again = 0; // of the reads: of a tensor read before
 };
 
 // nullptr: no operation of that name.

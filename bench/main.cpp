@@ -134,6 +134,7 @@ std::vector<Group> make_groups(const std::vector<Problem> &problems, const std::
 #ifdef CINCEL_BENCH_OPENBLAS
                 for (Implementation &i : openblas_implementations(problem, pass)) all.push_back(std::move(i));
 #endif
+                for (Implementation &i : limit_implementations(problem)) all.push_back(std::move(i));
                 for (Implementation &i : all) {
                     if (filter(benchmark_name(group, i))) group.implementations.push_back(std::move(i));
                 }
@@ -157,6 +158,16 @@ double bandwidth_limit(const Team &team, double bytes)
     return team.peaks.points > 0 ? triad[best] : 0.0;
 }
 
+// GB/s that memory gives: of the triad timed beside the group, else of the machine's measured curve.
+double group_limit(const Group &group)
+{
+    for (std::size_t i = 0; i < group.implementations.size(); i++) {
+        if (group.implementations[i].name == limit_name && group.timings[i].min > 0.0)
+            return group.problem->working_set() / group.timings[i].min * 1e-9;
+    }
+    return bandwidth_limit(*group.team, group.problem->bytes());
+}
+
 void report(benchmark::State &state, Group &group, std::size_t index, double seconds)
 {
     if (group.timings.empty()) {
@@ -178,8 +189,9 @@ void report(benchmark::State &state, Group &group, std::size_t index, double sec
         state.counters["GFLOP/s"] = rate;
         state.counters["pct_peak"] = peak > 0 ? 100.0 * rate / peak : 0.0;
     } else {
-        const double rate = problem.bytes() / timing.min * 1e-9;
-        const double limit = bandwidth_limit(team, problem.bytes());
+        const bool triad = group.implementations[index].name == limit_name;
+        const double rate = (triad ? problem.working_set() : problem.bytes()) / timing.min * 1e-9;
+        const double limit = group_limit(group);
         state.counters["GB/s"] = rate;
         state.counters["pct_peak"] = limit > 0 ? 100.0 * rate / limit : 0.0;
     }

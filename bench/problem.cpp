@@ -170,4 +170,9 @@ double Problem::bytes() const
            (op == Operator::pool && pool.kind == CINCEL_POOL_MAX ? double(y_count()) : 0);
 }
 
+double Problem::working_set() const
+{
+    return double(sizeof(float)) * (eltwise->reads + eltwise->writes - eltwise->again) * double(rows * cols);
+}
+
 } // namespace bench

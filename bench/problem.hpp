@@ -31,6 +31,8 @@ struct Problem {
     double flops() const;
     // Every tensor of the call once; max pooling's record of where the maxima were as one byte each.
     double bytes() const;
+    // The memory of an element-wise operation: what is read twice counts once here, and twice in bytes().
+    double working_set() const;
 };
 
 // A file's problems: lines of 15 columns are convolutions, of 12 poolings, of 4 linear layers, of 3

@@ -38,6 +38,11 @@ std::vector<Implementation> onednn_implementations(const Problem &problem, cince
 // OpenBLAS's sgemm on plain matrices (sgemv at batch 1): linear layers only, otherwise empty.
 std::vector<Implementation> openblas_implementations(const Problem &problem, cincel_pass pass);
 
+// A triad over the memory of an element-wise problem, otherwise empty: no rival but the limit of bandwidth.
+// `problem` must outlive it.
+constexpr const char *limit_name = "limit";
+std::vector<Implementation> limit_implementations(const Problem &problem);
+
 // Uniform in [-1, 1), the same at every call. (Small integers or zeros would flatter some CPUs.)
 void fill_random(float *data, std::size_t count);
 

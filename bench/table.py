@@ -12,7 +12,8 @@ import math
 import re
 import sys
 
-NAME = re.compile(r"(\w+)/(.+)/(fwd|bwd_data|bwd_weights|bwd)/threads:(\d+)/(\w+)$")
+NAME = re.compile(r"(\w+)/(.+?)(?:/(fwd|bwd_data|bwd_weights|bwd))?/threads:(\d+)/(\w+)$")
+LIMIT = "limit"  # a triad over the same memory: what 100 % of an element-wise operation's peak is
 
 
 def read(paths):
@@ -26,7 +27,7 @@ def read(paths):
             if not match or entry.get("error_occurred") or entry.get("run_type") == "aggregate":
                 continue
             operator, problem, pass_, threads, implementation = match.groups()
-            line = lines.setdefault((operator, problem, pass_, int(threads)), {})
+            line = lines.setdefault((operator, problem, pass_ or "", int(threads)), {})
             if implementation not in line or entry["min_ms"] < line[implementation]["min_ms"]:
                 line[implementation] = entry
     return lines
@@ -37,7 +38,7 @@ def ratios(line):
     if "cincel" not in line:
         return {}
     ours = line["cincel"]["min_ms"]
-    result = {name: entry["min_ms"] / ours for name, entry in line.items() if name != "cincel"}
+    result = {name: entry["min_ms"] / ours for name, entry in line.items() if name not in ("cincel", LIMIT)}
     if result:
         result["best"] = min(result.values())
     return result
@@ -64,7 +65,7 @@ def main(paths):
     lines = read(paths)
     if not lines:
         sys.exit("table.py: no figures in " + " ".join(paths))
-    peers = sorted({name for line in lines.values() for name in line} - {"cincel"})
+    peers = sorted({name for line in lines.values() for name in line} - {"cincel", LIMIT})
     columns = (["best"] if peers else []) + peers
 
     header(["problem", "pass", "threads", "cincel ms", "median", "rate", "% of peak"]

@@ -375,8 +375,11 @@ struct cincel_vector_row {
     /* dst[r·dst_ld + j] = src[r·src_ld + j]   r < rows, j < cols */
     void (*copy_rows)(const float *src, size_t src_ld, float *dst, size_t dst_ld, size_t rows, size_t cols);
     /* dst = src, stored past the caches where dst's alignment and the ISA allow; fence() before others read
-       it. NULL, both: the ISA has no such stores. */
+       it. NULL, all three: the ISA has no such stores. */
     void (*stream)(const float *src, float *dst, size_t count);
+    /* act_forward with y, on a multiple of a register, stored so by the kernel itself; x is asked for early
+     */
+    void (*act_stream)(int act, float alpha, const float *x, float *y, size_t count);
     void (*fence)(void);
     /* see cincel_sgd_step; v NULL: no momentum */
     void (*sgd)(float *w, const float *dw, float *v, size_t count, float lr, float momentum,
@@ -384,17 +387,38 @@ struct cincel_vector_row {
     void (*adam)(const struct cincel_adam_args *args);
 };
 
-/* One row at a time, count ≥ 1; sums run in a fixed order whatever the vector width. */
+/*
+ * How rows travel. Kernels ask for what lies `ahead` floats of their inputs while they compute (0: nothing;
+ * any address may be asked for), and with `stream` the result goes past the caches, where its address, the
+ * count and the ISA allow, by way of `block`, count floats on a cache line that stay in L1.
+ */
+struct cincel_softmax_flow {
+    size_t ahead;
+    float *block;
+    int stream;
+};
+
+/* y = scale · softmax(x) + shift, less `own` at element `at`: gradients of cross-entropy. |own| ≤ scale. */
+struct cincel_softmax_target {
+    float scale, shift, own;
+    size_t at;
+};
+
+/* One row at a time, count ≥ 1; sums run in a fixed order whatever the vector width. flow may be NULL. */
 struct cincel_softmax_row {
     const char *name; /* "softmax_avx2" */
-    /* y = scale · softmax(x) + shift; returns log Σ exp(x) (with the maximum put back); y may be x or NULL */
-    double (*run)(const float *x, float *y, size_t count, float scale, float shift);
+    /* y = softmax(x), or what target says; returns log Σ exp(x) (with the maximum put back); y may be x or
+     * NULL */
+    double (*run)(const float *x, float *y, size_t count, const struct cincel_softmax_target *target,
+                  const struct cincel_softmax_flow *flow);
     /* y = x − log Σ exp(x); y may be x */
-    void (*log_run)(const float *x, float *y, size_t count);
+    void (*log_run)(const float *x, float *y, size_t count, const struct cincel_softmax_flow *flow);
     /* From the output y; dx may be y or dy. softmax: dx = y · (dy − Σ y · dy); log-softmax: dx = dy − e^y · Σ
      * dy */
-    void (*backward)(const float *y, const float *dy, float *dx, size_t count);
-    void (*log_backward)(const float *y, const float *dy, float *dx, size_t count);
+    void (*backward)(const float *y, const float *dy, float *dx, size_t count,
+                     const struct cincel_softmax_flow *flow);
+    void (*log_backward)(const float *y, const float *dy, float *dx, size_t count,
+                         const struct cincel_softmax_flow *flow);
     /* Is x[at] the first of the largest? Every comparison with a NaN says no. */
     int (*is_first_max)(const float *x, size_t count, size_t at);
     /* Σ x · w, products in float, the sum in double; w NULL: Σ x */
@@ -404,22 +428,29 @@ struct cincel_softmax_row {
 /* Element-wise losses of cincel_loss_kind; the sum in double, in a fixed order whatever the vector width. */
 struct cincel_loss_row {
     const char *name; /* "loss_avx2" */
-    /* Σ loss(x, target); dx = scale · its derivative (dx NULL: none; dx may be x or target) */
+    /* Σ loss(x, target); dx = scale · its derivative (dx NULL: none; dx may be x or target). stream: dx goes
+       past the caches, where its address and the ISA allow. */
     double (*run)(int kind, float delta, float scale, const float *x, const float *target, float *dx,
-                  size_t count);
+                  size_t count, int stream);
 };
 
-/* See cincel_dropout. An element is dropped where its 32 bits of core/philox.h (seed; purpose and epoch: the
-   high and low half of stream; index: the element) are below `threshold`, else multiplied by `scale`. */
+/*
+ * See cincel_dropout. An element is dropped where its 16 bits, read as a signed number, are below `threshold`
+ * − 2^15, else multiplied by `scale`. Of 32 elements the first 16 have the low halves of 16 words of
+ * core/philox.h (seed; purpose and epoch: the high and low half of stream), the others the high halves:
+ * element e has a half of word e / 32 · 16 + e mod 16. So both come out of a register of words in the order
+ * they are wanted.
+ */
 struct cincel_dropout_args {
     uint64_t seed, stream;
-    uint32_t threshold;
+    uint32_t threshold; /* ≤ 2^16 − 1 */
     float scale;
+    int past; /* 1: y goes past the caches, where its address and the ISA allow */
 };
 
 struct cincel_dropout_row {
     const char *name; /* "dropout_avx2" */
-    /* x[i] is element first + i; first a multiple of 32; y may be x */
+    /* x[i] is element first + i; first a multiple of 64; y may be x */
     void (*run)(const struct cincel_dropout_args *args, uint64_t first, const float *x, float *y,
                 size_t count);
 };

@@ -30,8 +30,10 @@ enum { CINCEL_LINE_FLOATS = 16 };
  * it, a line costs one transfer instead of two (a store into the caches reads the line first). Kernels write
  * such output to a block on the stack, which stays in L1, and struct cincel_vector_row.stream takes it home.
  * The block is short, so that its stores drain while the next one is computed. Measured on Zen 3: relu 79 to
- * 111 % of a triad with common stores, in blocks of 8 KB 98 %. Not for what computes longer than memory takes
- * (exponentials, Philox): there prefetchers hide the reading of the lines, and such stores cost 10 %.
+ * 111 % of a triad with common stores, in blocks of 8 KB 98 %. What computes about as long as memory takes
+ * (exponentials, Philox) has no time for the way through a block: its kernels store past the caches
+ * themselves, and ask for their input early, since the prefetchers lose the thread while registers are at
+ * work.
  */
 enum { CINCEL_STREAM_BLOCK = 512 };
 

@@ -5,6 +5,7 @@
 
 #include "core/status.h"
 #include "ops/loss.h"
+#include "ops/softmax.h"
 
 /* Sums are taken within blocks of rows and then block by block: an order the threads do not change. */
 enum { BLOCKS = 256 };
@@ -16,6 +17,7 @@ struct cross_entropy {
     const int32_t *labels;
     float *dx;
     bool count_hits;
+    bool stream; /* dx goes past the caches */
     double class_weight_sum;
     size_t rows_per_block, blocks;
     /* of phase 0 */
@@ -55,7 +57,7 @@ static void look_at_labels(struct cross_entropy *l, size_t block, size_t begin, 
  * y] − e/c w_j Returns the row's loss, not yet divided by the weight of the rows; `per_weight` is 1 over
  * that.
  */
-static double one_row(struct cross_entropy *l, size_t r, double per_weight, size_t *hits)
+static double one_row(const struct cross_entropy *l, size_t r, double per_weight, float *block, size_t *hits)
 {
     const cincel_cross_entropy_desc *d = l->d;
     const struct cincel_softmax_row *row = l->isa->softmax;
@@ -73,12 +75,17 @@ static double one_row(struct cross_entropy *l, size_t r, double per_weight, size
     const double smooth_sum = each > 0.0 ? row->dot(x, d->class_weights, d->cols) : 0.0;
     if (l->count_hits) *hits += (size_t)row->is_first_max(x, d->cols, (size_t)label);
 
-    const double scale = (own_weight + each * l->class_weight_sum) * per_weight;
+    const struct cincel_softmax_flow flow =
+        cincel_softmax_flow(d->rows, d->cols, r, l->stream ? block : NULL);
     const float shift = (float)(-each * per_weight);
-    const double log_sum = row->run(x, dx, d->cols, (float)scale, d->class_weights ? 0.0f : shift);
+    const struct cincel_softmax_target target = {
+        .scale = (float)((own_weight + each * l->class_weight_sum) * per_weight),
+        .shift = d->class_weights ? 0.0f : shift,
+        .own = (float)(own_weight * per_weight),
+        .at = (size_t)label};
+    const double log_sum = row->run(x, dx, d->cols, &target, &flow);
     if (dx && d->class_weights && each > 0.0)
         l->isa->vector->add_scaled(shift, d->class_weights, 1.0f, dx, dx, d->cols);
-    if (dx) dx[label] -= (float)(own_weight * per_weight);
     double loss = own_weight * (log_sum - (double)own);
     if (each > 0.0) loss += each * (l->class_weight_sum * log_sum - smooth_sum);
     return loss;
@@ -106,6 +113,7 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
     if (phase == 1 && first_bad(l) < rows) return;
     const double total = phase == 1 ? total_weight(l) : 0.0;
     const double per_weight = total > 0.0 ? 1.0 / total : 0.0;
+    _Alignas(64) float block[CINCEL_SOFTMAX_BLOCK]; /* for rows on their way */
     size_t last;
     for (size_t b = cincel_share(worker, l->blocks, 1, &last); b < last; b++) {
         const size_t begin = b * l->rows_per_block;
@@ -116,10 +124,11 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
         }
         double sum = 0.0;
         size_t hits = 0;
-        for (size_t r = begin; r < end; r++) sum += one_row(l, r, per_weight, &hits);
+        for (size_t r = begin; r < end; r++) sum += one_row(l, r, per_weight, block, &hits);
         l->sum[b] = sum;
         l->hits[b] = hits;
     }
+    if (l->stream) l->isa->vector->fence();
 }
 
 /* Σ of the class weights, each of which must be a number and not below 0. */
@@ -147,6 +156,9 @@ cincel_status cincel_cross_entropy_rows(const struct cincel_crew *crew, const ci
     const cincel_status status = sum_class_weights(d, &l.class_weight_sum);
     if (status != CINCEL_OK) return status;
     l.count_hits = hits != NULL;
+    /* but for what is added afterwards to rows already stored */
+    const bool added_to = d->class_weights && d->label_smoothing > 0.0f;
+    l.stream = dx && dx != x && !added_to && cincel_softmax_streams(crew, dx, d->rows, d->cols);
     l.rows_per_block = cincel_div_up(d->rows, BLOCKS);
     l.blocks = cincel_div_up(d->rows, l.rows_per_block);
     const int threads = cincel_crew_threads(crew, d->rows * d->cols, CINCEL_EXPS_A_THREAD);

@@ -14,7 +14,8 @@ struct stream {
     float *out0, *out1;
     float alpha; /* of an activation */
     float a, b;  /* of add_scaled */
-    bool past; /* out0 may go past the caches: see ops/crew.h */
+    bool past;   /* out0 may go past the caches: see ops/crew.h */
+    bool direct; /* ... and part does that itself, where out0 begins on a line */
 };
 
 /* [begin, end) block by block: what `part` believes to be out0 is a block on the stack. */
@@ -30,7 +31,6 @@ static void part_past_caches(const struct stream *s, size_t begin, size_t end)
         here.part(&here, 0, count);
         s->row->stream(block, s->out0 + i, count);
     }
-    s->row->fence();
 }
 
 static void stream_body(void *data, struct cincel_worker *worker, size_t phase)
@@ -39,7 +39,8 @@ static void stream_body(void *data, struct cincel_worker *worker, size_t phase)
     const struct stream *s = data;
     size_t end;
     const size_t begin = cincel_share(worker, s->count, CINCEL_LINE_FLOATS, &end);
-    if (begin < end) (s->past ? part_past_caches : s->part)(s, begin, end);
+    if (begin < end) (s->past && !s->direct ? part_past_caches : s->part)(s, begin, end);
+    if (s->past) s->row->fence();
 }
 
 static void stream_run(const struct cincel_crew *crew, struct stream *s)
@@ -47,18 +48,22 @@ static void stream_run(const struct cincel_crew *crew, struct stream *s)
     s->row = crew->isa->vector;
     /* what is overwritten in place has been read into the caches by then */
     s->past = s->past && s->out0 != s->in0 && s->out0 != s->in1 && cincel_crew_streams(crew, s->count);
+    if (s->direct && (uintptr_t)s->out0 % (CINCEL_LINE_FLOATS * sizeof(float)) != 0) s->past = false;
     cincel_team_run(crew->team, cincel_crew_threads(crew, s->count, CINCEL_FLOATS_A_THREAD), 1, stream_body,
                     s);
 }
 
 static void act_forward_part(const struct stream *s, size_t begin, size_t end)
 {
-    s->row->act_forward(s->selector, s->alpha, s->in0 + begin, s->out0 + begin, end - begin);
+    const struct cincel_vector_row *row = s->row;
+    (s->past && s->direct ? row->act_stream : row->act_forward)(s->selector, s->alpha, s->in0 + begin,
+                                                                s->out0 + begin, end - begin);
 }
 
 void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activation act, float alpha,
                                 const float *x, float *y, size_t count)
 {
+    /* exponentials leave the kernel no time for a block; GELU's keep memory waiting in any case */
     const bool short_work = act == CINCEL_ACT_NONE || act == CINCEL_ACT_RELU || act == CINCEL_ACT_LEAKY_RELU;
     struct stream s = {.count = count,
                        .part = act_forward_part,
@@ -66,7 +71,8 @@ void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activatio
                        .alpha = alpha,
                        .in0 = x,
                        .out0 = y,
-                       .past = short_work};
+                       .past = act != CINCEL_ACT_GELU,
+                       .direct = !short_work};
     stream_run(crew, &s);
 }
 

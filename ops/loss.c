@@ -10,6 +10,7 @@ struct loss {
     float delta, scale;
     const float *x, *target;
     float *dx;
+    int stream; /* dx goes past the caches */
     size_t count, slice, slices;
     double sum[SLICES];
 };
@@ -22,7 +23,7 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
     for (size_t s = cincel_share(worker, l->slices, 1, &last); s < last; s++) {
         const size_t at = s * l->slice, count = cincel_min(l->slice, l->count - at);
         l->sum[s] = l->row->run(l->kind, l->delta, l->scale, l->x + at, l->target + at,
-                                l->dx ? l->dx + at : NULL, count);
+                                l->dx ? l->dx + at : NULL, count, l->stream);
     }
 }
 
@@ -36,6 +37,7 @@ void cincel_loss_elements(const struct cincel_crew *crew, cincel_loss_kind kind,
                      .x = x,
                      .target = target,
                      .dx = dx,
+                     .stream = dx && dx != x && dx != target && cincel_crew_streams(crew, count),
                      .count = count};
     const size_t even = cincel_round_up(cincel_div_up(count, SLICES), CINCEL_LINE_FLOATS);
     l.slice = cincel_max(SLICE_FLOATS, even);

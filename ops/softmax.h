@@ -15,4 +15,13 @@ void cincel_softmax_rows_backward(const struct cincel_crew *crew, const float *y
 void cincel_log_softmax_rows_backward(const struct cincel_crew *crew, const float *y, const float *dy,
                                       float *dx, size_t rows, size_t cols);
 
+/*
+ * For drivers of softmax rows: how row number `row` travels, by way of `block` if it goes past the caches,
+ * and whether rows of these may, from the kernel (a block has CINCEL_SOFTMAX_BLOCK floats: two such rows stay
+ * in any L1).
+ */
+enum { CINCEL_SOFTMAX_BLOCK = 4096 };
+struct cincel_softmax_flow cincel_softmax_flow(size_t rows, size_t cols, size_t row, float *block);
+bool cincel_softmax_streams(const struct cincel_crew *crew, const float *out, size_t rows, size_t cols);
+
 #endif

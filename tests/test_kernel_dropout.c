@@ -20,12 +20,20 @@ static void check(const struct cincel_isa *isa, const struct cincel_dropout_args
     isa->dropout->run(a, first, x, y, count);
     const struct cincel_random source = {a->seed, (uint32_t)(a->stream >> 32), (uint32_t)a->stream};
     for (size_t i = 0; i < count; i++) {
-        const bool drop = cincel_random_bits(&source, first + i) < a->threshold;
+        const uint64_t element = first + i;
+        const uint32_t word = cincel_random_bits(&source, element / 32 * 16 + element % 16);
+        const uint32_t half = element / 16 % 2 ? word >> 16 : word & 0xffff;
+        const bool drop = (int)(int16_t)half < (int)a->threshold - 0x8000;
         const float want = drop ? 0.0f : x[i] * a->scale;
         if (memcmp(&y[i], &want, sizeof want) != 0)
             fail_msg("%s: element %zu of %zu from %llu is %a, must be %a", isa->name, i, count,
                      (unsigned long long)first, (double)y[i], (double)want);
     }
+    _Alignas(64) float past[600];
+    struct cincel_dropout_args stream = *a;
+    stream.past = 1;
+    isa->dropout->run(&stream, first, x, past, count);
+    assert_memory_equal(past, y, bytes);
     isa->dropout->run(a, first, x, x, count);
     assert_memory_equal(x, y, bytes);
     test_guarded_free(x, bytes), test_guarded_free(y, bytes);
@@ -34,7 +42,7 @@ static void check(const struct cincel_isa *isa, const struct cincel_dropout_args
 static void test_same_as_philox(void **state)
 {
     const struct test_target *target = *state;
-    static const uint32_t thresholds[] = {0, 1, 0x40000000, 0x7fffffff, 0x80000000, 0x80000001, 0xffffffff};
+    static const uint32_t thresholds[] = {0, 1, 0x4000, 0x7fff, 0x8000, 0x8001, 0xffff};
     const long cases = test_cases(200);
     for (int i = 0; target->isas[i]; i++) {
         struct test_random r = {{3, 0, 0}, 0};
@@ -42,11 +50,12 @@ static void test_same_as_philox(void **state)
             const uint64_t seed =
                 (uint64_t)test_draw(&r, 0, INT32_MAX) << 33 | (uint64_t)test_draw(&r, 0, 999);
             const uint64_t stream = (uint64_t)test_draw(&r, 0, INT32_MAX) << (c % 33);
-            const struct cincel_dropout_args a = {seed, stream, thresholds[c % 7], 1.0f + (float)c * 0.01f};
+            const struct cincel_dropout_args a = {seed, stream, thresholds[c % 7], 1.0f + (float)c * 0.01f,
+                                                  0};
             const size_t count = c < 70 ? (size_t)c + 1 : (size_t)test_draw(&r, 1, 600);
-            check(target->isas[i], &a, (uint64_t)test_draw(&r, 0, 100000) * 32, count);
+            check(target->isas[i], &a, (uint64_t)test_draw(&r, 0, 100000) * 64, count);
             /* where the low half of the block number runs over */
-            check(target->isas[i], &a, (UINT64_C(1) << 34) - 64, count);
+            check(target->isas[i], &a, (UINT64_C(1) << 35) - 64, count);
         }
     }
 }
@@ -55,7 +64,7 @@ static void test_same_as_philox(void **state)
 static void test_special_values(void **state)
 {
     const struct test_target *target = *state;
-    const struct cincel_dropout_args all = {7, 9, UINT32_MAX, 2.0f}, none = {7, 9, 0, 2.0f};
+    const struct cincel_dropout_args all = {7, 9, UINT16_MAX, 2.0f, 0}, none = {7, 9, 0, 2.0f, 0};
     for (int i = 0; target->isas[i]; i++) {
         const float x[4] = {NAN, INFINITY, -INFINITY, -1.0f};
         float y[4];

@@ -30,13 +30,14 @@ static const struct function {
     double (*exact)(double x);
     double bound, bound_generic;
     uint64_t bits;
+    int flushes; /* 1: a denormal result may be 0 */
 } functions[] = {
-    {"exp", exp, 1.0, 1.0, UINT64_C(0x1756b69e06e88e32)},
-    {"log", log, 1.0, 1.0, UINT64_C(0xa64373b5d260242b)},
-    {"tanh", tanh, 2.5, 2.5, UINT64_C(0xdd565c91fe42aaaa)},
-    {"sigmoid", sigmoid, 2.4, 2.4, UINT64_C(0x55beb31df50a1519)},
-    {"expm1", expm1, 1.5, 1.5, UINT64_C(0x5f7058e36f167797)},
-    {"phi", phi, 2.5, 5.0, UINT64_C(0xb29418323ad848a7)},
+    {"exp", exp, 1.0, 1.0, UINT64_C(0x1756b69e06e88e32), 0},
+    {"log", log, 1.0, 1.0, UINT64_C(0xa64373b5d260242b), 0},
+    {"tanh", tanh, 2.5, 2.5, UINT64_C(0x83d15cb17d8f42a2), 0},
+    {"sigmoid", sigmoid, 2.4, 2.4, UINT64_C(0xf14b6bd964f7572f), 1},
+    {"expm1", expm1, 1.5, 1.5, UINT64_C(0x5f7058e36f167797), 0},
+    {"phi", phi, 2.5, 5.0, UINT64_C(0xb29418323ad848a7), 0},
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
@@ -96,7 +97,9 @@ static double sweep(const struct function *f, math_kernel *kernel, uint64_t step
         kernel(x, y, count);
         *bits = condense(*bits, y, count);
         for (size_t i = 0; i < count; i++) {
-            const double error = ulp_error(y[i], f->exact((double)x[i]));
+            const double exact = f->exact((double)x[i]);
+            if (f->flushes && fabs(exact) < FLT_MIN && y[i] == 0.0f) continue;
+            const double error = ulp_error(y[i], exact);
             if (error <= largest) continue;
             largest = error;
             *worst = x[i];
@@ -149,6 +152,7 @@ static void test_edges(void **state)
             kernel_of(isa, f)(x, y, count);
             for (size_t k = 0; k < count; k++) {
                 const double exact = functions[f].exact((double)x[k]);
+                if (functions[f].flushes && fabs(exact) < FLT_MIN && y[k] == 0.0f) continue;
                 const double bound = isa->has_fma ? 2.5 : fmax(2.5, functions[f].bound_generic);
                 if (!(ulp_error(y[k], exact) <= bound) || (exact == 0.0 && !signbit(exact) != !signbit(y[k])))
                     fail_msg("%s %s(%a) = %a, exact %a", isa->name, functions[f].name, (double)x[k],
@@ -197,6 +201,14 @@ static float *random_floats(struct test_random *r, size_t count)
 static int same_bits(const float *a, const float *b, size_t count)
 {
     return memcmp(a, b, count * sizeof *a) == 0;
+}
+
+/* The sign of a NaN depends on which operand a compiler puts first. */
+static int same_values(const float *a, const float *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!same_bits(a + i, b + i, 1) && !(isnan(a[i]) && isnan(b[i]))) return 0;
+    return 1;
 }
 
 /* An element's result depends neither on its place nor on the length, and y may be x. */
@@ -319,14 +331,20 @@ static void test_activation_remainders(void **state)
                 row->act_backward(act, 0.3f, x, dy, dx, count);
                 for (size_t k = 0; k < count; k++) {
                     row->act_forward(act, 0.3f, x + k, &alone, 1);
-                    assert_true(same_bits(&alone, y + k, 1));
+                    assert_true(same_values(&alone, y + k, 1));
                     row->act_backward(act, 0.3f, x + k, dy + k, &alone, 1);
-                    assert_true(same_bits(&alone, dx + k, 1));
+                    assert_true(same_values(&alone, dx + k, 1));
                 }
                 row->act_backward(act, 0.3f, x, dy, dy, count); /* in place, over either operand */
-                assert_true(same_bits(dx, dy, count));
+                assert_true(same_values(dx, dy, count));
+                if (row->act_stream) {
+                    _Alignas(64) float past[70];
+                    row->act_stream(act, 0.3f, x, past, count);
+                    row->fence();
+                    assert_true(same_values(past, y, count));
+                }
                 row->act_forward(act, 0.3f, x, x, count);
-                assert_true(same_bits(x, y, count));
+                assert_true(same_values(x, y, count));
                 release(x, count), release(dy, count), release(y, count), release(dx, count);
             }
 }

@@ -21,6 +21,7 @@ const struct cincel_vector_row cincel_vector_avx2 = {
     .add_scaled = vector_add_scaled,
     .copy_rows = vector_copy_rows,
     .stream = vector_stream,
+    .act_stream = vector_act_stream,
     .fence = vector_fence,
     .sgd = vector_sgd,
     .adam = vector_adam,
