@@ -11,7 +11,7 @@
 enum { MAX_THREAD_COUNTS = 16 };
 
 struct request {
-    const char *shapes, *model, *input, *threads, *passes, *profile;
+    const char *shapes, *model, *input, *threads, *passes, *profile, *report;
     int64_t batch, outputs;
     double budget; /* seconds in all; 0: two a problem */
     bool resume;
@@ -43,6 +43,7 @@ static int tune(struct request *r)
     if (status == CINCEL_OK) {
         status = tuning_run(&t, r->budget);
         tuning_print_table(&t);
+        if (status == CINCEL_OK && r->report) status = tuning_write_report(&t, r->report);
     }
     int code = cli_report(status);
     if (status == CINCEL_OK && *t.cancel) {
@@ -151,6 +152,11 @@ int cli_tune(int argc, char **argv)
          .value = &r.profile,
          .argument = "FILE",
          .help = "where the results go (the user's: cincel profile path)"},
+        {.name = "report",
+         .kind = CLI_TEXT,
+         .value = &r.report,
+         .argument = "FILE",
+         .help = "write an HTML page: the roofline, every problem untuned and tuned"},
         {.name = "resume",
          .kind = CLI_FLAG,
          .value = &r.resume,

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli/progress.h"
+#include "cli/report.h"
 #include "core/status.h"
 #include "plan/plan.h"
 #include "tune/profile_file.h"
@@ -213,6 +214,41 @@ cincel_status tuning_run(struct tuning *t, double budget)
         t->seconds_left -= now() - begin;
     }
     if (terminal) fputs("\r\033[K", stderr);
+    return status;
+}
+
+/* Two a multiply-add; of pooling, which multiplies nothing, one a cell of a window. */
+static double operations_of(const struct cincel_problem *p)
+{
+    if (p->op != CINCEL_OP_POOL) return cincel_problem_flops(p);
+    const cincel_pool_desc *d = &p->pool.d;
+    return (double)d->n * p->pool.oh * p->pool.ow * d->c * d->kh * d->kw;
+}
+
+cincel_status tuning_write_report(const struct tuning *t, const char *path)
+{
+    struct report r = {.machine = CINCEL_MACHINE_INFO_INIT, .peaks = CINCEL_MACHINE_PEAKS_INIT};
+    struct report_entry *entry = calloc(t->tasks ? t->tasks : 1, sizeof *entry);
+    if (!entry) return cincel_fail(CINCEL_OUT_OF_MEMORY, "tune: no memory for the report");
+    for (size_t i = 0; i < t->tasks; i++) {
+        const struct tuning_task *task = &t->task[i];
+        const struct cincel_problem *p = &task->what->problem;
+        if (task->done)
+            entry[r.entries++] = (struct report_entry){.name = task->what->name,
+                                                       .choice = task->choice,
+                                                       .pass = (int)p->pass,
+                                                       .threads = task->threads,
+                                                       .operations = operations_of(p),
+                                                       .bytes = cincel_problem_bytes(p),
+                                                       .seconds = task->timing.seconds,
+                                                       .default_seconds = task->timing.default_seconds,
+                                                       .uses = task->what->uses};
+    }
+    r.entry = entry;
+    cincel_status status = cincel_machine_describe(t->ctx, &r.machine);
+    if (status == CINCEL_OK) status = cincel_machine_measure(t->ctx, 0, &r.peaks);
+    if (status == CINCEL_OK) status = report_write(path, &r);
+    free(entry);
     return status;
 }
 

@@ -57,6 +57,9 @@ void tuning_speed_text(const struct tuning *t, const struct tuning_task *task, d
 /* The closing table, on stdout: default → tuned. */
 void tuning_print_table(const struct tuning *t);
 
+/* What is finished as an HTML page (cli/report.h). */
+cincel_status tuning_write_report(const struct tuning *t, const char *path);
+
 /* All but the context. */
 void tuning_release(struct tuning *t);
 

@@ -4,11 +4,13 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
 import unittest
 import unittest.mock
+import xml.etree.ElementTree
 
 from common import COMMAND, Case, read, write
 
@@ -86,6 +88,34 @@ class Tune(TuneCase):
                       "--threads", "1", "--profile", self.profile, "--budget", "0.1")
         sizes = {(p.split()[3], p.split()[6]) for p, _ in self.entries()}
         self.assertEqual(sizes, {("ic13", "oc128"), ("ic128", "oc64"), ("ic64", "oc1")})
+
+    def test_report(self):
+        shapes = self.shapes(b"<a&b> 1 1 4 6 6 8 3 3 1 1 1 1 1 1\npool avg_include_pad 2 8 6 6 2 2 2 2 0 0\n")
+        page = self.path("report.html")
+        self.tune(shapes, "--budget", "0.1", "--report", page)
+        text = read(page).decode()
+        entries = self.entries()
+        self.assertNotIn("<a&b>", text)
+        self.assertNotRegex(text, "src=|href=|url\\(|<script|nan|inf")
+        for e in entries.values():
+            self.assertIn(e["choice"], text)
+        charts = re.findall("<svg.*?</svg>", text, re.DOTALL)
+        self.assertEqual(len(charts), 2)
+        for chart in charts:
+            svg = xml.etree.ElementTree.fromstring(chart)
+            width, height = (float(v) for v in svg.get("viewBox").split()[2:])
+            circles = svg.findall(".//circle")
+            self.assertEqual(len(circles), 2 * len(entries))
+            for c in circles:
+                self.assertTrue(0 < float(c.get("cx")) < width and 0 < float(c.get("cy")) < height, c.attrib)
+            self.assertIn("<a&b> fwd", "".join(t.text for t in svg.iter("title")))
+        rows = re.findall('<div class="row .*?</div>\n', text)
+        self.assertEqual(len(rows), len(entries))
+        for row in rows:
+            xml.etree.ElementTree.fromstring(row.replace("<br>", "<br/>"))
+        done = self.run_cincel(*self.arguments(shapes, "--resume", "--report", self.path("none/report.html")))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"none/report.html: cannot write", done.stderr)
 
     def test_interrupted(self):
         shapes = self.shapes(conv_shapes(1, 200))
