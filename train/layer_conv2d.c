@@ -40,24 +40,11 @@ static cincel_status conv2d_infer(struct layer *layer)
 
     const size_t kh = (size_t)d.kh, kw = (size_t)d.kw, oc = (size_t)d.oc, ic = (size_t)(d.ic / d.groups);
     const size_t fan_in = ic * kh * kw, fan_out = oc * kh * kw; /* as torch.nn.init counts them */
-    layer->tensor[0] = (struct layer_tensor){.suffix = "weight",
-                                             .rows = oc,
-                                             .h = kh,
-                                             .w = kw,
-                                             .c = ic,
-                                             .ndim = 4,
-                                             .fan_in = fan_in,
-                                             .fan_out = fan_out};
-    layer->tensor[1] = (struct layer_tensor){.suffix = "bias",
-                                             .rows = oc,
-                                             .h = 1,
-                                             .w = 1,
-                                             .c = 1,
-                                             .ndim = 1,
-                                             .fan_in = fan_in,
-                                             .fan_out = fan_out,
-                                             .role = TENSOR_BIAS};
-    layer->tensors = o->bias ? 2 : 1;
+    cincel_layer_weight(
+        layer,
+        &(struct layer_tensor){
+            .rows = oc, .h = kh, .w = kw, .c = ic, .ndim = 4, .fan_in = fan_in, .fan_out = fan_out},
+        oc, o->bias);
     /* a count for people: it may wrap where the sizes are refused right after */
     layer->flops = 2 * (uint64_t)layer->out.h * (uint64_t)layer->out.w * fan_in * oc;
     return CINCEL_OK;

@@ -44,24 +44,11 @@ static cincel_status conv_transpose2d_infer(struct layer *layer)
     const size_t kh = (size_t)d.kh, kw = (size_t)d.kw, ic = (size_t)d.ic, oc = (size_t)(d.oc / d.groups);
     /* the weight is [ic][oc / groups][kh][kw], and torch.nn.init counts fans by place, not by meaning */
     const size_t fan_in = oc * kh * kw, fan_out = ic * kh * kw;
-    layer->tensor[0] = (struct layer_tensor){.suffix = "weight",
-                                             .rows = ic,
-                                             .h = kh,
-                                             .w = kw,
-                                             .c = oc,
-                                             .ndim = 4,
-                                             .fan_in = fan_in,
-                                             .fan_out = fan_out};
-    layer->tensor[1] = (struct layer_tensor){.suffix = "bias",
-                                             .rows = (size_t)d.oc,
-                                             .h = 1,
-                                             .w = 1,
-                                             .c = 1,
-                                             .ndim = 1,
-                                             .fan_in = fan_in,
-                                             .fan_out = fan_out,
-                                             .role = TENSOR_BIAS};
-    layer->tensors = layer->as.conv_transpose.bias ? 2 : 1;
+    cincel_layer_weight(
+        layer,
+        &(struct layer_tensor){
+            .rows = ic, .h = kh, .w = kw, .c = oc, .ndim = 4, .fan_in = fan_in, .fan_out = fan_out},
+        (size_t)d.oc, layer->as.conv_transpose.bias);
     layer->flops = 2 * (uint64_t)d.ih * (uint64_t)d.iw * fan_in * ic;
     return CINCEL_OK;
 }

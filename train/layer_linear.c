@@ -14,24 +14,15 @@ static cincel_status linear_infer(struct layer *layer)
     }
     layer->out = (struct layer_shape){in.h, 1, out, 1, 1};
     const size_t h = (size_t)in.flat_h, w = (size_t)in.flat_w, features = (size_t)in.c;
-    layer->tensor[0] = (struct layer_tensor){.suffix = "weight",
-                                             .rows = (size_t)out,
-                                             .h = h,
-                                             .w = w,
-                                             .c = features / (h * w),
-                                             .ndim = 2,
-                                             .fan_in = features,
-                                             .fan_out = (size_t)out};
-    layer->tensor[1] = (struct layer_tensor){.suffix = "bias",
-                                             .rows = (size_t)out,
-                                             .h = 1,
-                                             .w = 1,
-                                             .c = 1,
-                                             .ndim = 1,
-                                             .fan_in = features,
-                                             .fan_out = (size_t)out,
-                                             .role = TENSOR_BIAS};
-    layer->tensors = layer->as.linear.bias ? 2 : 1;
+    cincel_layer_weight(layer,
+                        &(struct layer_tensor){.rows = (size_t)out,
+                                               .h = h,
+                                               .w = w,
+                                               .c = features / (h * w),
+                                               .ndim = 2,
+                                               .fan_in = features,
+                                               .fan_out = (size_t)out},
+                        (size_t)out, layer->as.linear.bias);
     layer->flops = 2 * (uint64_t)in.h * (uint64_t)features * (uint64_t)out;
     return CINCEL_OK;
 }

@@ -129,6 +129,22 @@ static cincel_status reserve_layer(cincel_model *model)
     return CINCEL_OK;
 }
 
+void cincel_layer_weight(struct layer *layer, const struct layer_tensor *weight, size_t outputs, int bias)
+{
+    layer->tensor[0] = *weight;
+    layer->tensor[0].suffix = "weight";
+    layer->tensor[1] = (struct layer_tensor){.suffix = "bias",
+                                             .rows = outputs,
+                                             .h = 1,
+                                             .w = 1,
+                                             .c = 1,
+                                             .ndim = 1,
+                                             .fan_in = weight->fan_in,
+                                             .fan_out = weight->fan_out,
+                                             .role = TENSOR_BIAS};
+    layer->tensors = bias ? 2 : 1;
+}
+
 cincel_status cincel_model_append(cincel_model *model, const struct layer *proto)
 {
     assert(proto->kind);

@@ -168,6 +168,10 @@ struct cincel_model {
     atomic_bool sealed; /* a session was made: its plans hold for these layers, none may follow */
 };
 
+/* The first tensors of a layer with a weight, whose fields but the suffix are set, and, where `bias` says so,
+   a bias for each of `outputs`, drawn by the same fans. */
+void cincel_layer_weight(struct layer *layer, const struct layer_tensor *weight, size_t outputs, int bias);
+
 /*
  * Appends a layer of this kind: `proto` gives kind and options. Checks the shape that reaches it and
  * leaves the model as it was on failure.
