@@ -182,35 +182,50 @@ struct cincel_pack_row {
 /* ----------------------------------------------------------------------- depthwise convolution -- */
 
 /*
- * A run of pixels that see the same taps, each channel by itself:
- *   y[p·y_px + c] (+)= Σ_i Σ_j x[p·x_px + i·x_row + j·x_col + c] · w[i·w_row + j·w_col + c]
+ * Source columns lie x_ld floats apart; pixel p and tap j meet in column col + p·px_step + j·tap_step, and
+ * are left out where that is not in 0 … width−1. Steps of columns are ≥ 1. `x` is where column `col` is, or
+ * would be. Meanwhile what comes next is fetched: of `ahead_rows` rows, `ahead_row` floats apart and the
+ * first `ahead` floats behind x, the columns the pixels share with no others. Any address does no harm.
+ */
+struct cincel_depthwise_columns {
+    const float *x;
+    ptrdiff_t x_ld, col, width;
+    int px_step, tap_step;
+    int ahead_rows;
+    ptrdiff_t ahead, ahead_row;
+};
+
+/*
+ * A run of pixels of one row, each channel by itself:
+ *   y[p·y_px + c] (+)= Σ_i Σ_j x[i·x_row + (p·px_step + j·tap_step)·x_ld + c] · w[i·w_row + j·w_col + c]
  * i < taps_h, j < taps_w, c < channels; one FMA chain an element, then + bias and activation. No taps: an
- * empty sum. Steps are in floats and may be negative.
+ * empty sum.
  */
 struct cincel_depthwise_args {
-    const float *x, *w;
+    struct cincel_depthwise_columns from;
+    const float *w;
     float *y;
-    ptrdiff_t x_px, x_row, x_col;
-    ptrdiff_t w_row, w_col;
-    ptrdiff_t y_px;
+    ptrdiff_t x_row, w_row, w_col, y_px;
     size_t taps_h, taps_w, pixels, channels;
     const float *bias; /* [channels], or NULL */
     int load_y;        /* 1: the chain starts from y; 0: from 0 */
     int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU */
+    int stream; /* 1: whole cache lines of y go past the caches, where its addresses and the ISA allow */
 };
 
 /*
- * Weight gradients of the taps of one kernel row, over pixels that see all of them:
- *   w[t·w_col + c] += Σ_r Σ_p x[r·x_row + p·x_px + t·x_col + c] · dy[r·dy_row + p·dy_px + c]
- * r < rows, p < pixels, t < taps, c < channels; one FMA chain an element, which starts from w.
+ * Weight gradients, over pixels of some rows:
+ *   w[i·w_row + j·w_col + c] +=
+ *       Σ_r Σ_p x[r·x_row + i·x_tap + (p·px_step + j·tap_step)·x_ld + c] · dy[r·dy_row + p·dy_px + c]
+ * r < rows, p < pixels, i < taps_h, j < taps_w, c < channels; one FMA chain an element, which starts from w.
  */
 struct cincel_depthwise_weights_args {
-    const float *x, *dy;
+    struct cincel_depthwise_columns from;
+    const float *dy;
     float *w;
-    ptrdiff_t x_row, x_px, x_col;
-    ptrdiff_t dy_row, dy_px;
-    ptrdiff_t w_col;
-    size_t rows, pixels, taps, channels;
+    ptrdiff_t x_row, x_tap, dy_row, dy_px, w_row, w_col;
+    ptrdiff_t dy_ahead; /* so far behind dy, its next pixels are fetched; 0: none */
+    size_t rows, pixels, taps_h, taps_w, channels;
 };
 
 struct cincel_depthwise_row {

@@ -2,10 +2,11 @@
  * Depthwise convolution: every group is one channel, and channels are the vector dimension.
  *
  * Forward and backward-data gather (conv_geometry.h): a cut is a band of output rows of one image and a block
- * of channels. A band is walked in strips of a few columns, rows inside, all channels of a pixel innermost,
- * so that the source rows of a strip stay in L1; columns at the edges see fewer taps and go one by one.
+ * of channels. A band is walked in strips of columns, rows inside, all channels of a pixel innermost. Memory is
+ * met in the order in which it lies, and the rows that follow are fetched a row ahead: with strides of 512
+ * bytes hardware does not foresee them (8x128x56x56 under 3x3: 4.2 ms before, 1.3 ms so, on Zen 3).
  * Backward-weights: a cut is a slice of the bands of all images and a block of channels; a kernel call takes
- * the taps of one kernel row over a band. Slices are added in their order by whoever finishes a block.
+ * all taps of a strip of one row, so that x and dy are met once. Slices are added in their order.
  *
  * Weights are turned to [taps][channels] first: a few KB.
  */

@@ -2,6 +2,7 @@
    contract states (kernels/kernel.h), every operand ending at an unreadable page. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -11,32 +12,47 @@
 #include "tests/support/conv_cases.h"
 #include "tests/support/exact.h"
 
-/* Distances of one tensor, each of either sign, and where the lowest address lies relative to its first. */
-struct extent {
-    ptrdiff_t low;
-    size_t count;
-};
-
-/* What walking `steps` times `step` along each of three axes touches, `channels` floats at each place. */
-static struct extent extent_of(const ptrdiff_t step[3], const size_t steps[3], size_t channels)
-{
-    ptrdiff_t low = 0, high = 0;
-    for (int i = 0; i < 3; i++) {
-        const ptrdiff_t far = step[i] * (ptrdiff_t)(steps[i] - 1);
-        *(far < 0 ? &low : &high) += far;
-    }
-    return (struct extent){low, (size_t)(high - low) + channels};
-}
-
-static ptrdiff_t signed_step(struct test_random *r, size_t least)
-{
-    const ptrdiff_t step = (ptrdiff_t)least + test_draw(r, 0, 3);
-    return test_draw(r, 0, 3) ? step : -step;
-}
-
 static int channels_of(struct test_random *r, const struct cincel_isa *isa)
 {
     return test_draw(r, 1, 3 * isa->vector_floats + 2);
+}
+
+/* A source of `rows` rows of some columns; all that a kernel may read of it is there, and nothing else. */
+struct source {
+    float *floats;
+    size_t count;
+    ptrdiff_t row; /* of either sign */
+};
+
+/* Draws what pixels and taps see of a row: padding on both sides, steps, maybe no column at all. */
+static struct source draw_source(struct test_random *r, size_t rows, size_t channels,
+                                 struct cincel_depthwise_columns *from)
+{
+    *from = (struct cincel_depthwise_columns){.x_ld = (ptrdiff_t)channels + test_draw(r, 0, 3),
+                                              .col = test_draw(r, -6, 3),
+                                              .width = test_draw(r, 1, 30),
+                                              .px_step = test_draw(r, 0, 1) ? 1 : test_draw(r, 1, 3),
+                                              .tap_step = test_draw(r, 0, 2) ? 1 : test_draw(r, 1, 3),
+                                              .ahead_rows = test_draw(r, 0, 2),
+                                              .ahead = test_draw(r, -100, 100000),
+                                              .ahead_row = test_draw(r, -100, 1000)};
+    struct source s = {.row = from->width * from->x_ld};
+    s.count = (rows > 0 ? rows - 1 : 0) * (size_t)s.row + (size_t)((from->width - 1) * from->x_ld) + channels;
+    s.floats = test_random_floats(r, s.count);
+    from->x = s.floats + from->col * from->x_ld;
+    if (test_draw(r, 0, 1) && rows > 0) {
+        from->x += (ptrdiff_t)(rows - 1) * s.row;
+        s.row = -s.row;
+    }
+    return s;
+}
+
+/* Where a pixel meets a tap, behind from->x; false where no column is. */
+static bool meets(const struct cincel_depthwise_columns *from, size_t pixel, size_t tap, ptrdiff_t *at)
+{
+    const ptrdiff_t q = (ptrdiff_t)pixel * from->px_step + (ptrdiff_t)tap * from->tap_step;
+    *at = q * from->x_ld;
+    return from->col + q >= 0 && from->col + q < from->width;
 }
 
 static void check_gather(const struct cincel_isa *isa, unsigned long seed)
@@ -45,47 +61,52 @@ static void check_gather(const struct cincel_isa *isa, unsigned long seed)
     struct cincel_depthwise_args g = {.channels = (size_t)channels_of(&r, isa),
                                       .pixels = (size_t)test_draw(&r, 1, 20),
                                       .taps_h = (size_t)test_draw(&r, 0, 5),
-                                      .taps_w = (size_t)test_draw(&r, 0, 5),
+                                      .taps_w = (size_t)test_draw(&r, 0, 8),
                                       .load_y = test_draw(&r, 0, 1),
                                       .act = test_draw(&r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE};
-    const size_t c = g.channels, taps_h = g.taps_h + !g.taps_h, taps_w = g.taps_w + !g.taps_w;
-    g.x_px = signed_step(&r, c);
-    g.x_col = signed_step(&r, c);
-    g.x_row = signed_step(&r, c);
-    g.w_col = signed_step(&r, c);
-    g.w_row = (test_draw(&r, 0, 1) ? 1 : -1) * (ptrdiff_t)(taps_w * (c + 4)); /* taps do not overlap */
-    g.y_px = (test_draw(&r, 0, 3) ? 1 : -1) * (ptrdiff_t)(c + (size_t)test_draw(&r, 0, 3));
-    const struct extent ex =
-        extent_of((ptrdiff_t[]){g.x_px, g.x_row, g.x_col}, (size_t[]){g.pixels, taps_h, taps_w}, c);
-    const struct extent ew = extent_of((ptrdiff_t[]){0, g.w_row, g.w_col}, (size_t[]){1, taps_h, taps_w}, c);
-    const struct extent ey = extent_of((ptrdiff_t[]){g.y_px, 0, 0}, (size_t[]){g.pixels, 1, 1}, c);
-    float *x = test_random_floats(&r, ex.count), *w = test_random_floats(&r, ew.count);
-    float *y = test_random_floats(&r, ey.count), *bias = test_random_floats(&r, c);
-    float *wanted = test_copy_of(y, ey.count);
-    g.x = x - ex.low;
-    g.w = w - ew.low;
-    g.y = y - ey.low;
+    g.stream = !g.load_y && test_draw(&r, 0, 1);
+    const size_t c = g.channels, line = 16;
+    const struct source x = draw_source(&r, g.taps_h, c, &g.from);
+    const size_t w_count = (g.taps_h * g.taps_w + 1) * (c + 2);
+    g.x_row = x.row;
+    g.w_col = (ptrdiff_t)c + test_draw(&r, 0, 2);
+    g.w_row = (ptrdiff_t)g.taps_w * g.w_col;
+    g.y_px = (ptrdiff_t)(g.stream ? (c + line - 1) / line * line : c + (size_t)test_draw(&r, 0, 3));
+    const size_t y_count = (g.pixels - 1) * (size_t)g.y_px + c;
+    float *w = test_random_floats(&r, w_count), *y = test_random_floats(&r, y_count);
+    float *bias = test_random_floats(&r, c), *wanted = test_copy_of(y, y_count);
+    const bool backwards = test_draw(&r, 0, 1) != 0; /* as rotated weights are read */
+    if (backwards && g.taps_h > 0 && g.taps_w > 0) {
+        g.w = w + (ptrdiff_t)(g.taps_h - 1) * g.w_row + (ptrdiff_t)(g.taps_w - 1) * g.w_col;
+        g.w_row = -g.w_row;
+        g.w_col = -g.w_col;
+    } else {
+        g.w = w;
+    }
+    g.y = y;
     g.bias = test_draw(&r, 0, 1) ? bias : NULL;
     for (size_t p = 0; p < g.pixels; p++)
         for (size_t k = 0; k < c; k++) {
-            float *to = wanted - ey.low + (ptrdiff_t)p * g.y_px + (ptrdiff_t)k;
+            float *to = wanted + (ptrdiff_t)p * g.y_px + (ptrdiff_t)k;
             float sum = g.load_y ? *to : 0.0f;
             for (size_t i = 0; i < g.taps_h; i++)
                 for (size_t j = 0; j < g.taps_w; j++) {
-                    const ptrdiff_t at =
-                        (ptrdiff_t)p * g.x_px + (ptrdiff_t)i * g.x_row + (ptrdiff_t)j * g.x_col;
-                    const ptrdiff_t by = (ptrdiff_t)i * g.w_row + (ptrdiff_t)j * g.w_col;
-                    sum = test_multiply_add(isa, g.x[at + (ptrdiff_t)k], g.w[by + (ptrdiff_t)k], sum);
+                    const ptrdiff_t by = (ptrdiff_t)i * g.w_row + (ptrdiff_t)j * g.w_col + (ptrdiff_t)k;
+                    ptrdiff_t at;
+                    if (!meets(&g.from, p, j, &at)) continue;
+                    at += (ptrdiff_t)i * g.x_row + (ptrdiff_t)k;
+                    sum = test_multiply_add(isa, g.from.x[at], g.w[by], sum);
                 }
             if (g.bias) sum += bias[k];
             *to = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
         }
     isa->depthwise->gather(&g);
-    test_same_floats(y, wanted, ey.count, isa->depthwise->name, seed);
+    if (isa->vector->fence) isa->vector->fence();
+    test_same_floats(y, wanted, y_count, isa->depthwise->name, seed);
     free(wanted);
-    test_free_floats(x, ex.count);
-    test_free_floats(w, ew.count);
-    test_free_floats(y, ey.count);
+    test_free_floats(x.floats, x.count);
+    test_free_floats(w, w_count);
+    test_free_floats(y, y_count);
     test_free_floats(bias, c);
 }
 
@@ -95,40 +116,41 @@ static void check_weights(const struct cincel_isa *isa, unsigned long seed)
     struct cincel_depthwise_weights_args g = {.channels = (size_t)channels_of(&r, isa),
                                               .rows = (size_t)test_draw(&r, 0, 4),
                                               .pixels = (size_t)test_draw(&r, 0, 9),
-                                              .taps = (size_t)test_draw(&r, 1, 12)};
-    const size_t c = g.channels, rows = g.rows + !g.rows, pixels = g.pixels + !g.pixels;
-    g.x_row = signed_step(&r, c);
-    g.x_px = signed_step(&r, c);
-    g.x_col = signed_step(&r, c);
-    g.dy_row = signed_step(&r, c);
-    g.dy_px = signed_step(&r, c);
-    g.w_col = (test_draw(&r, 0, 1) ? 1 : -1) * (ptrdiff_t)(c + (size_t)test_draw(&r, 0, 3));
-    const struct extent ex =
-        extent_of((ptrdiff_t[]){g.x_row, g.x_px, g.x_col}, (size_t[]){rows, pixels, g.taps}, c);
-    const struct extent ed = extent_of((ptrdiff_t[]){g.dy_row, g.dy_px, 0}, (size_t[]){rows, pixels, 1}, c);
-    const struct extent ew = extent_of((ptrdiff_t[]){g.w_col, 0, 0}, (size_t[]){g.taps, 1, 1}, c);
-    float *x = test_random_floats(&r, ex.count), *dy = test_random_floats(&r, ed.count);
-    float *w = test_random_floats(&r, ew.count), *wanted = test_copy_of(w, ew.count);
-    g.x = x - ex.low;
-    g.dy = dy - ed.low;
-    g.w = w - ew.low;
-    for (size_t t = 0; t < g.taps; t++)
+                                              .taps_h = (size_t)test_draw(&r, 1, 6),
+                                              .taps_w = (size_t)test_draw(&r, 1, 8)};
+    const size_t c = g.channels, taps = g.taps_h * g.taps_w;
+    const struct source x = draw_source(&r, g.rows + g.taps_h - 1, c, &g.from);
+    g.x_row = g.x_tap = x.row;
+    g.dy_px = (ptrdiff_t)c + test_draw(&r, 0, 3);
+    g.dy_row = (ptrdiff_t)g.pixels * g.dy_px;
+    g.dy_ahead = test_draw(&r, 0, 1) ? test_draw(&r, 1, 100000) : 0;
+    g.w_col = (ptrdiff_t)c + test_draw(&r, 0, 3);
+    g.w_row = (ptrdiff_t)g.taps_w * g.w_col;
+    const size_t w_count = (taps - 1) * (size_t)g.w_col + c;
+    const size_t pixels = g.rows * g.pixels, dy_count = (pixels > 0 ? pixels - 1 : 0) * (size_t)g.dy_px + c;
+    float *dy = test_random_floats(&r, dy_count), *w = test_random_floats(&r, w_count);
+    float *wanted = test_copy_of(w, w_count);
+    g.dy = dy;
+    g.w = w;
+    for (size_t t = 0; t < taps; t++)
         for (size_t k = 0; k < c; k++) {
-            float *to = wanted - ew.low + (ptrdiff_t)t * g.w_col + (ptrdiff_t)k;
-            for (size_t i = 0; i < g.rows; i++)
+            const size_t i = t / g.taps_w, j = t % g.taps_w;
+            float *to = wanted + (ptrdiff_t)i * g.w_row + (ptrdiff_t)j * g.w_col + (ptrdiff_t)k;
+            for (size_t row = 0; row < g.rows; row++)
                 for (size_t p = 0; p < g.pixels; p++) {
-                    const ptrdiff_t at =
-                        (ptrdiff_t)i * g.x_row + (ptrdiff_t)p * g.x_px + (ptrdiff_t)t * g.x_col;
-                    const ptrdiff_t by = (ptrdiff_t)i * g.dy_row + (ptrdiff_t)p * g.dy_px;
-                    *to = test_multiply_add(isa, g.x[at + (ptrdiff_t)k], g.dy[by + (ptrdiff_t)k], *to);
+                    const ptrdiff_t by = (ptrdiff_t)row * g.dy_row + (ptrdiff_t)p * g.dy_px + (ptrdiff_t)k;
+                    ptrdiff_t at;
+                    if (!meets(&g.from, p, j, &at)) continue;
+                    at += (ptrdiff_t)row * g.x_row + (ptrdiff_t)i * g.x_tap + (ptrdiff_t)k;
+                    *to = test_multiply_add(isa, g.from.x[at], g.dy[by], *to);
                 }
         }
     isa->depthwise->weights(&g);
-    test_same_floats(w, wanted, ew.count, "depthwise weights", seed);
+    test_same_floats(w, wanted, w_count, "depthwise weights", seed);
     free(wanted);
-    test_free_floats(x, ex.count);
-    test_free_floats(dy, ed.count);
-    test_free_floats(w, ew.count);
+    test_free_floats(x.floats, x.count);
+    test_free_floats(dy, dy_count);
+    test_free_floats(w, w_count);
 }
 
 static void on_every_isa(void (*check)(const struct cincel_isa *isa, unsigned long seed))
