@@ -13,7 +13,7 @@
 #include "train/model.h"
 #include "train/safetensors.h"
 
-enum { TOKENS = 11, WIDTH = 5, STEPS = 6 };
+enum { TOKENS = 11, WIDTH = 5, STEPS = 6, HIDDEN = 7 };
 
 /* Relative to the largest number of a tensor. */
 static const double TOLERANCE = 1e-5;
@@ -27,6 +27,8 @@ struct golden_case {
     const char *name;
     int channels; /* of x: 1: tokens */
     void (*build)(const struct golden_case *c, cincel_model *m);
+    cincel_rnn_cell cell;
+    enum { TWO_WAYS, ONE_WAY, LAST, NO_BIAS } form;
 };
 
 static void add_linear(cincel_model *m)
@@ -50,9 +52,39 @@ static void build_one_hot(const struct golden_case *c, cincel_model *m)
     add_linear(m);
 }
 
+static void build_rnn(const struct golden_case *c, cincel_model *m)
+{
+    cincel_rnn_options o = CINCEL_RNN_OPTIONS_INIT;
+    o.cell = c->cell;
+    o.hidden = HIDDEN;
+    o.layers = 2;
+    o.bidirectional = c->form != ONE_WAY;
+    o.last_only = c->form == LAST;
+    o.bias = c->form != NO_BIAS;
+    if (c->channels == 1) {
+        must(cincel_model_add_embedding(m, TOKENS, WIDTH));
+        must(cincel_model_name(m, "embedding"));
+    }
+    must(cincel_model_add_rnn(m, &o));
+    must(cincel_model_name(m, "rnn"));
+    add_linear(m);
+}
+
+#define RNN_CASES(name, cell)                                                                     \
+    {name, WIDTH, build_rnn, cell, TWO_WAYS}, {name "_one_way", WIDTH, build_rnn, cell, ONE_WAY}, \
+        {name "_lengths", WIDTH, build_rnn, cell, TWO_WAYS},                                      \
+    {                                                                                             \
+        name "_last", WIDTH, build_rnn, cell, LAST                                                \
+    }
 static const struct golden_case cases[] = {
-    {"embedding", 1, build_embedding},
-    {"one_hot", 1, build_one_hot},
+    {"embedding", 1, build_embedding, CINCEL_LSTM, ONE_WAY},
+    {"one_hot", 1, build_one_hot, CINCEL_LSTM, ONE_WAY},
+    RNN_CASES("rnn_tanh", CINCEL_RNN_TANH),
+    RNN_CASES("rnn_relu", CINCEL_RNN_RELU),
+    RNN_CASES("lstm", CINCEL_LSTM),
+    RNN_CASES("gru", CINCEL_GRU),
+    {"no_bias", WIDTH, build_rnn, CINCEL_GRU, NO_BIAS},
+    {"charlstm", 1, build_rnn, CINCEL_LSTM, ONE_WAY},
 };
 enum { CASES = sizeof cases / sizeof cases[0] };
 
@@ -98,17 +130,19 @@ static void assert_golden(const struct cincel_tensor_file *file, const char *nam
 }
 
 /* The weights a case begins with, as the file a model loads. */
+enum { MOST = 32 }; /* tensors of a model */
+
 static void write_state_dict(const struct cincel_tensor_file *file, const char *name, const char *path)
 {
     char prefix[64];
-    struct cincel_tensor_source sources[32];
-    float *data[32];
+    struct cincel_tensor_source sources[MOST];
+    float *data[MOST];
     size_t count = 0;
     snprintf(prefix, sizeof prefix, "%s/before/", name);
     for (size_t i = 0; i < cincel_tensor_file_count(file); i++) {
         const struct cincel_tensor_entry *entry = cincel_tensor_file_entry(file, i);
         if (strncmp(entry->name, prefix, strlen(prefix)) != 0) continue;
-        assert_true(count < 32);
+        assert_true(count < MOST);
         data[count] = malloc(entry->count * sizeof *data[count]);
         cincel_tensor_file_read(file, entry, data[count]);
         sources[count] = (struct cincel_tensor_source){

@@ -68,11 +68,13 @@ static void builtin_models_have_their_sizes(void **state)
          32 * 9 + 32 + 32 * 32 * 9 + 32 + 64 * 32 * 9 + 64 + 64 * 64 * 9 + 64 + 128 * 64 * 9 + 128 +
              128 * 128 * 9 + 128 + 256 * 1152 + 256 + 10 * 256 + 10},
         {"mlp", 6, 128 * 784 + 128 + 64 * 128 + 64 + 10 * 64 + 10},
+        {"charlstm", 5, 10 * 64 + 4 * 256 * (64 + 256 + 2) + 4 * 256 * (2 * 256 + 2) + 10 * 256 + 10},
+        {"forecast", 3, 3 * 64 * (1 + 64 + 2) + 10 * 64 + 10},
     };
     const size_t count = sizeof expected / sizeof expected[0];
     for (size_t i = 0; i < count; i++) {
         cincel_model *model;
-        must(cincel_model_builtin(expected[i].name, 28, 28, 1, 10, &model));
+        must(cincel_model_builtin(expected[i].name, 28, i < 4 ? 28 : 1, 1, 10, &model));
         assert_string_equal(cincel_model_builtin_name(i), expected[i].name);
         assert_int_equal(cincel_model_layers(model), expected[i].layers);
         assert_int_equal(cincel_model_parameters(model), expected[i].parameters);

@@ -76,6 +76,40 @@ static cincel_status build_mlp(cincel_model *model, int outputs)
     return add_dense(model, hidden, 2, outputs);
 }
 
+/* A layer and its name, which is that of its tensors in the weights file. */
+static cincel_status named(cincel_status added, cincel_model *model, const char *name)
+{
+    return added == CINCEL_OK ? cincel_model_name(model, name) : added;
+}
+
+/*
+ * Characters one after the other, the next one from all before it: tokens as vectors of 64, two LSTMs of 256, one
+ * output a character (Graves, 2013; Karpathy et al., 2016).
+ */
+static cincel_status build_charlstm(cincel_model *model, int outputs)
+{
+    cincel_rnn_options o = CINCEL_RNN_OPTIONS_INIT;
+    o.hidden = 256;
+    o.layers = 2;
+    o.dropout = 0.1f;
+    cincel_status status = named(cincel_model_add_embedding(model, outputs, 64), model, "embedding");
+    if (status == CINCEL_OK) status = named(cincel_model_add_rnn(model, &o), model, "lstm");
+    if (status == CINCEL_OK) status = named(cincel_model_add_linear(model, outputs, 1), model, "linear");
+    return status;
+}
+
+/* A window of a time series, all steps of the horizon from the state behind it. */
+static cincel_status build_forecast(cincel_model *model, int outputs)
+{
+    cincel_rnn_options o = CINCEL_RNN_OPTIONS_INIT;
+    o.cell = CINCEL_GRU;
+    o.hidden = 64;
+    o.last_only = 1;
+    cincel_status status = named(cincel_model_add_rnn(model, &o), model, "gru");
+    if (status == CINCEL_OK) status = named(cincel_model_add_linear(model, outputs, 1), model, "linear");
+    return status;
+}
+
 static const struct {
     const char *name;
     cincel_status (*build)(cincel_model *model, int outputs);
@@ -84,6 +118,8 @@ static const struct {
     {"lenet5", build_lenet5},
     {"vgg-small", build_vgg_small},
     {"mlp", build_mlp},
+    {"charlstm", build_charlstm},
+    {"forecast", build_forecast},
 };
 enum { BUILTINS = sizeof builtins / sizeof builtins[0] };
 

@@ -10,6 +10,7 @@ static double init_bound(cincel_init init, const struct layer_tensor *t)
 {
     const double in = (double)t->fan_in, out = (double)t->fan_out;
     const bool bias = t->role == TENSOR_BIAS;
+    if (t->role == TENSOR_EVEN) return 1.0 / sqrt(in);
     switch (init) {
     case CINCEL_INIT_KAIMING: return bias ? 1.0 / sqrt(in) : sqrt(6.0 / in);
     case CINCEL_INIT_XAVIER: return bias ? 0.0 : sqrt(6.0 / (in + out));

@@ -147,7 +147,7 @@ void cincel_layer_weight(struct layer *layer, const struct layer_tensor *weight,
 
 cincel_status cincel_model_append(cincel_model *model, const struct layer *proto)
 {
-    assert(proto->kind);
+    assert(proto->kind && (!proto->continues || (model && model->layers > 0)));
     if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: model is NULL", proto->kind->name);
     if (atomic_load(&model->sealed)) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: the model has a session, no layer can follow",
@@ -169,8 +169,10 @@ cincel_status cincel_model_append(cincel_model *model, const struct layer *proto
     if (status == CINCEL_OK) status = reserve_layer(model);
     if (status == CINCEL_OK) {
         char position[24];
-        snprintf(position, sizeof position, "%zu", model->layers);
-        status = layer_set_name(&layer, position);
+        size_t modules = 0;
+        for (size_t i = 0; i < model->layers; i++) modules += !model->layer[i].continues;
+        snprintf(position, sizeof position, "%zu", modules);
+        status = layer_set_name(&layer, layer.continues ? model->layer[model->layers - 1].name : position);
     }
     if (status == CINCEL_OK) status = grown_block(model->parameters, model->block, block, &parameters);
     if (status == CINCEL_OK) status = grown_block(model->state, model->state_block, state_block, &state);
@@ -190,6 +192,24 @@ cincel_status cincel_model_append(cincel_model *model, const struct layer *proto
     model->tensors += (size_t)layer.tensors;
     model->states += (size_t)layer.states;
     return CINCEL_OK;
+}
+
+void cincel_model_truncate(cincel_model *model, size_t layers)
+{
+    while (model->layers > layers) {
+        struct layer *layer = &model->layer[--model->layers];
+        for (int t = 0; t < layer->tensors; t++) model->count -= layer->tensor[t].count;
+        model->tensors -= (size_t)layer->tensors;
+        model->states -= (size_t)layer->states;
+        layer_release(layer); /* the blocks keep their length */
+    }
+}
+
+/* Where the module that layer i is (of) begins. */
+static size_t module_begin(const cincel_model *model, size_t i)
+{
+    while (model->layer[i].continues) i--;
+    return i;
 }
 
 cincel_status cincel_model_name(cincel_model *model, const char *name)
@@ -214,12 +234,16 @@ cincel_status cincel_model_name(cincel_model *model, const char *name)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: name \"%s\" is a number: those are positions",
                            name);
     }
-    for (size_t i = 0; i + 1 < model->layers; i++) {
+    const size_t first = module_begin(model, model->layers - 1);
+    for (size_t i = 0; i < first; i++) {
         if (strcmp(model->layer[i].name, name) == 0) {
             return cincel_fail(CINCEL_INVALID_ARGUMENT, "model: name \"%s\" is taken by layer %zu", name, i);
         }
     }
-    return layer_set_name(&model->layer[model->layers - 1], name);
+    cincel_status status = CINCEL_OK;
+    for (size_t i = first; i < model->layers && status == CINCEL_OK; i++)
+        status = layer_set_name(&model->layer[i], name);
+    return status;
 }
 
 size_t cincel_model_layers(const cincel_model *model) { return model ? model->layers : 0; }

@@ -14,7 +14,7 @@
 
 #include "cincel/train.h"
 
-enum { LAYER_TENSORS = 5 }; /* most tensors of a layer: weight, bias and three of a batch norm's state */
+enum { LAYER_TENSORS = 8 }; /* most tensors of a layer: of a recurrent one in both directions */
 
 /*
  * Shape of a sample between two layers, NHWC in memory. A vector is 1 x 1 x features; where it was
@@ -30,6 +30,8 @@ struct layer_shape {
 enum tensor_role {
     TENSOR_WEIGHT, /* drawn by its fan */
     TENSOR_BIAS,   /* drawn by the fan of its weight, or 0 */
+    TENSOR_EVEN, /* U(±1/√fan_in) under any initialisation: PyTorch's, of recurrent layers' weights and biases
+                  */
     TENSOR_NORMAL, /* standard normal, as PyTorch's embeddings are */
     TENSOR_ONES,
     TENSOR_ZEROS,
@@ -55,8 +57,9 @@ struct layer_kind;
 
 struct layer {
     const struct layer_kind *kind;
-    char *name;  /* "conv1"; the position in the model unless named */
-    float alpha; /* of the activation the kind is, where that has one */
+    char *name;     /* "conv1"; the position in the model unless named */
+    bool continues; /* part of the module that the layer before is (of) too: shares its name and position */
+    float alpha;    /* of the activation the kind is, where that has one */
     struct layer_shape in, out;
     int tensors, states; /* parameters, which are trained, and behind them what is kept and saved with them */
     struct layer_tensor tensor[LAYER_TENSORS];
@@ -74,6 +77,10 @@ struct layer {
         struct {
             int vocabulary, width;
         } embedding;
+        struct {
+            cincel_rnn_options o;
+            int level; /* of the stack, from 0 */
+        } rnn;
         float drop;
     } as;
 };
@@ -84,10 +91,13 @@ struct layer_activation {
     float alpha; /* of LEAKY_RELU and ELU */
 };
 
+enum { LAYER_PASSES = CINCEL_BACKWARD + 1 };
+
 /* A layer's plans for one batch size. A layer without a plan for a pass has NULL there. */
 struct layer_plans {
-    cincel_plan *pass[CINCEL_BACKWARD_WEIGHTS + 1];
-    cincel_plan *reverse[CINCEL_BACKWARD_WEIGHTS + 1]; /* of kinds that have two for a pass */
+    cincel_plan *pass[LAYER_PASSES];
+    cincel_plan
+        *reverse[LAYER_PASSES]; /* of kinds that have a second one for a pass: of the other direction */
 };
 
 /* The buffers of one layer in one call, n samples. */
@@ -131,9 +141,10 @@ struct layer_kind {
     /* A plan for n samples; *out stays NULL where the pass needs none. NULL for kinds without plans. */
     cincel_status (*plan)(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
                           struct layer_activation fused, const cincel_options *options, cincel_plan **out);
-    /* The second one: of the other direction of recurrent layers. NULL: none. */
-    cincel_status (*plan_reverse)(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
-                                  const cincel_options *options, cincel_plan **out);
+    /* In its place, of kinds whose backward pass is one plan (CINCEL_BACKWARD) and that may have two of each
+       pass: fills what is NULL of them. `training`: a backward pass may follow the forward one. */
+    cincel_status (*plan_directions)(cincel_context *ctx, const struct layer *layer, int n, cincel_pass pass,
+                                     bool training, const cincel_options *options, struct layer_plans *out);
 
     /* Bytes kept from forward to backward, and of workspace for kinds without plans (forward calls only,
        unless `training`), n samples. NULL: none. */
@@ -153,8 +164,10 @@ struct layer_kind {
 /* ---- the layer kinds, one file each */
 extern const struct layer_kind cincel_layer_conv2d, cincel_layer_conv_transpose2d, cincel_layer_max_pool2d,
     cincel_layer_avg_pool2d, cincel_layer_flatten, cincel_layer_linear, cincel_layer_batch_norm,
-    cincel_layer_layer_norm, cincel_layer_dropout, cincel_layer_embedding, cincel_layer_one_hot;
+    cincel_layer_layer_norm, cincel_layer_dropout, cincel_layer_embedding, cincel_layer_one_hot,
+    cincel_layer_last_step;
 extern const struct layer_kind cincel_layer_activation[]; /* by cincel_activation */
+extern const struct layer_kind cincel_layer_rnn[];        /* by cincel_rnn_cell */
 
 struct cincel_model {
     struct layer_shape in;
@@ -177,6 +190,9 @@ void cincel_layer_weight(struct layer *layer, const struct layer_tensor *weight,
  * leaves the model as it was on failure.
  */
 cincel_status cincel_model_append(cincel_model *model, const struct layer *proto);
+
+/* Takes the layers from this number on away again, which were appended last. */
+void cincel_model_truncate(cincel_model *model, size_t layers);
 
 /* Shape of the samples a further layer, or the loss, would get. */
 struct layer_shape cincel_model_out(const cincel_model *model);

@@ -11,7 +11,7 @@
 #include "train/schedule.h"
 #include "train/trainer.h"
 
-enum { PASSES = CINCEL_BACKWARD_WEIGHTS + 1 };
+enum { PASSES = LAYER_PASSES };
 
 /* All plans for one number of samples, one entry a layer. Passes are made when first wanted. */
 struct plan_set {
@@ -65,9 +65,22 @@ static void plan_set_destroy(struct plan_set *set, size_t layers)
 static bool layer_has_pass(const struct cincel_session *s, size_t i, cincel_pass pass)
 {
     const struct schedule_step *step = &s->step[i];
-    if (step->skip || !s->model->layer[i].kind->plan) return false;
+    const struct layer_kind *kind = s->model->layer[i].kind;
+    if (step->skip || !(kind->plan || kind->plan_directions)) return false;
     if (pass == CINCEL_FORWARD) return true;
-    return step->backward && (pass == CINCEL_BACKWARD_WEIGHTS || step->wants_dx);
+    if (!step->backward || (pass == CINCEL_BACKWARD) != (kind->plan_directions != NULL)) return false;
+    return pass != CINCEL_BACKWARD_DATA || step->wants_dx;
+}
+
+static cincel_status make_plan(const struct cincel_session *s, int n, size_t i, cincel_pass pass,
+                               struct layer_plans *out)
+{
+    const struct layer *layer = &s->model->layer[i];
+    if (layer->kind->plan_directions)
+        return layer->kind->plan_directions(s->ctx, layer, n, pass, s->training, &s->options, out);
+    const struct layer_activation none = {CINCEL_ACT_NONE, 0.0f};
+    const struct layer_activation fused = pass == CINCEL_FORWARD ? s->step[i].fused : none;
+    return layer->kind->plan(s->ctx, layer, n, pass, fused, &s->options, &out->pass[pass]);
 }
 
 /* Makes the plans of one pass; those made before a failure stay with the set, for the next attempt. */
@@ -75,17 +88,8 @@ static cincel_status make_pass(const struct cincel_session *s, struct plan_set *
 {
     if (set->made[pass]) return CINCEL_OK;
     for (size_t i = 0; i < s->model->layers; i++) {
-        const struct layer *layer = &s->model->layer[i];
-        cincel_plan **plan = &set->layer[i].pass[pass];
-        if (*plan || !layer_has_pass(s, i, pass)) continue;
-        const struct layer_activation none = {CINCEL_ACT_NONE, 0.0f};
-        const struct layer_activation fused = pass == CINCEL_FORWARD ? s->step[i].fused : none;
-        cincel_plan **reverse = &set->layer[i].reverse[pass];
-        cincel_status status = CINCEL_OK;
-        if (layer->kind->plan_reverse && !*reverse)
-            status = layer->kind->plan_reverse(s->ctx, layer, set->n, pass, &s->options, reverse);
-        if (status == CINCEL_OK)
-            status = layer->kind->plan(s->ctx, layer, set->n, pass, fused, &s->options, plan);
+        if (set->layer[i].pass[pass] || !layer_has_pass(s, i, pass)) continue;
+        const cincel_status status = make_plan(s, set->n, i, pass, &set->layer[i]);
         if (status != CINCEL_OK) return status;
     }
     set->made[pass] = true;
@@ -151,12 +155,12 @@ static cincel_status find_set(struct cincel_session *s, int n, bool backward, st
         *end = set;
     }
     *out = set;
-    if (set->made[CINCEL_FORWARD] && (!backward || set->made[CINCEL_BACKWARD_WEIGHTS])) return CINCEL_OK;
+    if (set->made[CINCEL_FORWARD] && (!backward || set->made[PASSES - 1])) return CINCEL_OK;
 
     cincel_status status = backward ? check_batch(s, set->n) : CINCEL_OK;
     if (status == CINCEL_OK) status = make_pass(s, set, CINCEL_FORWARD);
-    if (status == CINCEL_OK && backward) status = make_pass(s, set, CINCEL_BACKWARD_DATA);
-    if (status == CINCEL_OK && backward) status = make_pass(s, set, CINCEL_BACKWARD_WEIGHTS);
+    for (int pass = CINCEL_BACKWARD_DATA; pass < PASSES && status == CINCEL_OK && backward; pass++)
+        status = make_pass(s, set, (cincel_pass)pass);
     if (status == CINCEL_OK) status = grow_workspace(s, set_workspace(s, set));
     for (size_t i = 0; i < s->model->layers && status == CINCEL_OK && s->arena; i++) {
         if (aux_bytes(s, set, i) > s->buffer[i * LAYER_BUFFERS + BUFFER_AUX].bytes) {

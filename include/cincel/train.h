@@ -107,6 +107,32 @@ CINCEL_API cincel_status cincel_model_add_dropout(cincel_model *model, float p);
 CINCEL_API cincel_status cincel_model_add_flatten(cincel_model *model);
 CINCEL_API cincel_status cincel_model_add_linear(cincel_model *model, int out_features, int bias);
 
+/* A stack of recurrent layers; with the same meaning as in cincel_rnn_desc where the names are the same. */
+typedef struct cincel_rnn_options {
+    size_t size;
+    cincel_rnn_cell cell;
+    int hidden;        /* numbers a state, of each direction */
+    int layers;        /* 1 … 8, one upon the other */
+    int bidirectional; /* 1: a second direction from each sequence's end, its numbers behind the first's */
+    int bias;
+    float dropout; /* between layers: 0 ≤ p < 1 */
+    int last_only; /* 0: the output is that of every step, [steps][1][channels]; 1: the last state of each
+                      direction of the last layer, a vector: torch's h_n, Keras' return_sequences=False */
+    int reset_before, update_new;
+} cincel_rnn_options;
+#define CINCEL_RNN_OPTIONS_INIT                                         \
+    {                                                                   \
+        sizeof(cincel_rnn_options), CINCEL_LSTM, 0, 1, 0, 1, 0, 0, 0, 0 \
+    }
+
+/*
+ * nn.RNN, nn.LSTM or nn.GRU with batch_first over sequences [steps][1][channels]; the parameters have
+ * PyTorch's names ("lstm.weight_ih_l0", …) and distribution, U(±1/√hidden), whatever cincel_model_init is
+ * asked for. The stack is one module with one name, and several layers of the model: cincel_model_layer tells
+ * them one by one.
+ */
+CINCEL_API cincel_status cincel_model_add_rnn(cincel_model *model, const cincel_rnn_options *o);
+
 /*
  * Tokens are whole numbers 0 … vocabulary − 1 as floats, one a position: samples [steps][1][1] are sequences
  * of them (so is any [height][width][1]). An embedding makes each a trained vector of `width` numbers,
@@ -127,6 +153,11 @@ CINCEL_API cincel_status cincel_model_name(cincel_model *model, const char *name
  *   vgg-small  pairs of 3x3 convolutions of 32, 64 and 128 channels between max poolings (Simonyan &
  *              Zisserman, 2015), 256 hidden; 584,170
  *   mlp        128 and 64 hidden, for tables; 109,386
+ * and on sequences:
+ *   charlstm   tokens [steps][1][1], `outputs` of them in the vocabulary: an embedding of 64, two LSTMs of 256
+ *              with dropout of 0.1 between, a linear layer; 884,545 for 65 characters
+ *   forecast   windows [steps][1][columns] of time series: a GRU of 64, a linear layer on its last state; 13,848
+ *              for one column and 24 outputs
  * An unknown name is an error that lists the known ones.
  */
 CINCEL_API cincel_status cincel_model_builtin(const char *name, int height, int width, int channels,
