@@ -5,6 +5,7 @@
 int cli_doctor(int argc, char **argv);
 int cli_eval(int argc, char **argv);
 int cli_explain(int argc, char **argv);
+int cli_generate(int argc, char **argv);
 int cli_info(int argc, char **argv);
 int cli_predict(int argc, char **argv);
 int cli_profile(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct {
     {"profile", "the results of tuning: show, merge, diff, check, path", cli_profile},
     {"train", "train a model; leaves weights, metrics and a summary", cli_train},
     {"eval", "how good a run's weights are on a test set", cli_eval},
+    {"generate", "text as a trained model writes it", cli_generate},
     {"predict", "what a trained model takes pictures or rows of a table for", cli_predict},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };

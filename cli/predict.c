@@ -164,6 +164,10 @@ static cincel_status open_predictor(const char *dir, int threads, struct predict
     cincel_config config = CINCEL_CONFIG_INIT;
     config.threads = threads;
     cincel_status status = run_open(dir, &p->facts, &p->model);
+    if (status == CINCEL_OK && (run_on_text(&p->facts) || run_on_series(&p->facts)))
+        status = cincel_fail(CINCEL_UNSUPPORTED, "%s: was trained on %s", dir,
+                             run_on_text(&p->facts) ? "text: see cincel generate"
+                                                    : "a time series: see cincel eval");
     if (status == CINCEL_OK && p->facts.channels != 1 && !p->facts.table.inputs)
         status =
             cincel_fail(CINCEL_UNSUPPORTED, "%s: channels is %d: pictures are read as grey, for models of 1",

@@ -1,5 +1,6 @@
 #include "cli/progress.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -41,7 +42,15 @@ static void print_duration(FILE *stream, double seconds)
     }
 }
 
-static const char *unit(const struct progress *progress) { return progress->r2 ? "rows" : "img"; }
+static const char *unit(const struct progress *progress)
+{
+    return progress->characters ? "chars" : progress->r2 ? "rows" : "img";
+}
+
+static double rate(const struct progress *progress, const cincel_train_progress *p)
+{
+    return p->items_per_second * (progress->characters ? progress->characters : 1);
+}
 
 static void draw_bar(struct progress *progress, const cincel_train_progress *p)
 {
@@ -56,7 +65,7 @@ static void draw_bar(struct progress *progress, const cincel_train_progress *p)
     bar[BAR] = '\0';
     fprintf(progress->stream, "\repoch %d/%d [%s] loss %.4g ", p->epoch, p->epochs, bar, p->loss);
     if (!progress->r2) fprintf(progress->stream, "acc %.4f ", p->accuracy);
-    fprintf(progress->stream, "%.0f %s/s, ", p->items_per_second, unit(progress));
+    fprintf(progress->stream, "%.0f %s/s, ", rate(progress, p), unit(progress));
     print_duration(progress->stream, p->seconds_left);
     fputs(" left\033[K", progress->stream);
     fflush(progress->stream);
@@ -71,9 +80,10 @@ void progress_show(struct progress *progress, const cincel_train_progress *p)
     progress_clear(progress);
     fprintf(progress->stream, "epoch %d/%d: loss %.4g, ", p->epoch, p->epochs, p->loss);
     if (!progress->r2) fprintf(progress->stream, "accuracy %.4f, ", p->accuracy);
+    if (progress->characters) fprintf(progress->stream, "perplexity %.4g, ", exp(p->validation_loss));
     fprintf(progress->stream, "validation loss %.4g, %s %.4f%s, %.0f %s/s, ", p->validation_loss,
             progress->r2 ? "R2" : "accuracy", progress->r2 ? p->validation_r2 : p->validation_accuracy,
-            p->best ? " (best)" : "", p->items_per_second, unit(progress));
+            p->best ? " (best)" : "", rate(progress, p), unit(progress));
     print_duration(progress->stream, p->seconds_left);
     fputs(" left\n", progress->stream);
     fflush(progress->stream);

@@ -13,9 +13,10 @@
 struct progress {
     FILE *stream;
     bool terminal;
-    bool r2;      /* shown instead of the accuracy */
-    double drawn; /* when, so as not to redraw at every step */
-    bool showing; /* a bar is on the screen */
+    bool r2;        /* shown instead of the accuracy */
+    int characters; /* of text: a sample's; perplexity is shown too */
+    double drawn;   /* when, so as not to redraw at every step */
+    bool showing;   /* a bar is on the screen */
 };
 
 /* Asks whether `stream` is a terminal; escape sequences go nowhere else. */

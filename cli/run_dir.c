@@ -36,7 +36,12 @@ bool run_objective_find(const char *name, cincel_objective_kind *out)
     return false;
 }
 
-void run_model_release(struct run_model *model) { table_free(&model->table); }
+void run_model_release(struct run_model *model)
+{
+    table_free(&model->table);
+    text_free(&model->text);
+    series_free(&model->series);
+}
 
 char *run_path(const char *dir, const char *file)
 {
@@ -114,15 +119,23 @@ static cincel_status take_facts(const char *path, const json_t *summary, struct 
                              out->width);
     if (status == CINCEL_OK && table)
         status = table_from_json(path, table, (size_t)out->channels, (size_t)out->targets, &out->table);
+    const json_t *text = json_object_get(summary, "text"), *series = json_object_get(summary, "series");
+    if (status == CINCEL_OK && text) status = text_from_json(path, text, out->classes, &out->text);
+    if (status == CINCEL_OK && series)
+        status = series_from_json(path, series, (size_t)out->channels, &out->series);
+    const size_t width = out->series.target < 0 ? out->series.columns : 1;
+    if (status == CINCEL_OK && series && (size_t)out->targets % width != 0)
+        status = cincel_fail(CINCEL_FORMAT_ERROR, "%s: targets is %d, no multiple of %zu columns", path,
+                             out->targets, width);
     return status;
 }
 
 static cincel_status load_model(const char *summary, const char *weights, const struct run_model *facts,
-                                cincel_model **out)
+                                int height, cincel_model **out)
 {
     cincel_model *model;
-    cincel_status status = cincel_model_builtin(facts->model, facts->height, facts->width, facts->channels,
-                                                run_outputs(facts), &model);
+    cincel_status status =
+        cincel_model_builtin(facts->model, height, facts->width, facts->channels, run_outputs(facts), &model);
     /* what is wrong with the model's arguments is wrong with the file they come from */
     if (status == CINCEL_INVALID_ARGUMENT)
         status = cincel_fail(CINCEL_FORMAT_ERROR, "%s: %s", summary, cincel_error_message());
@@ -135,7 +148,8 @@ static cincel_status load_model(const char *summary, const char *weights, const 
     return status;
 }
 
-cincel_status run_open(const char *dir, struct run_model *facts, cincel_model **model)
+/* steps 0: those it was trained on */
+static cincel_status open_run(const char *dir, int steps, struct run_model *facts, cincel_model **model)
 {
     char *path = run_path(dir, RUN_SUMMARY), *weights = run_path(dir, RUN_WEIGHTS);
     json_t *summary = NULL;
@@ -144,7 +158,7 @@ cincel_status run_open(const char *dir, struct run_model *facts, cincel_model **
     if (!path || !weights) status = cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for a file name", dir);
     if (status == CINCEL_OK) status = read_summary(path, &summary);
     if (status == CINCEL_OK) status = take_facts(path, summary, &found);
-    if (status == CINCEL_OK) status = load_model(path, weights, &found, model);
+    if (status == CINCEL_OK) status = load_model(path, weights, &found, steps ? steps : found.height, model);
     if (status == CINCEL_OK)
         *facts = found;
     else
@@ -153,4 +167,14 @@ cincel_status run_open(const char *dir, struct run_model *facts, cincel_model **
     free(path);
     free(weights);
     return status;
+}
+
+cincel_status run_open(const char *dir, struct run_model *facts, cincel_model **model)
+{
+    return open_run(dir, 0, facts, model);
+}
+
+cincel_status run_open_steps(const char *dir, int steps, struct run_model *facts, cincel_model **model)
+{
+    return open_run(dir, steps, facts, model);
 }

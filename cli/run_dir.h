@@ -1,9 +1,8 @@
 /*
  * A run directory, as `cincel train` leaves it and `eval` and `predict` take it up:
  *   summary.json          names the model, the shape of its samples and what it was trained towards ("model",
- *                         "height", "width", "channels", "classes" or "targets", "loss", "table"), and says
- *                         how the run went
- *   metrics.csv           one line an epoch
+ *                         "height", "width", "channels", "classes" or "targets", "loss", and "table", "text"
+ * or "series" where it was on one), and says how the run went metrics.csv           one line an epoch
  *   plans.txt             one line a plan: layer, pass, problem, choice and where it came from
  *   weights.safetensors   the best weights
  */
@@ -13,7 +12,9 @@
 #include <stdbool.h>
 
 #include "cincel/train.h"
+#include "cli/series.h"
 #include "cli/table.h"
+#include "cli/text.h"
 
 #define RUN_SUMMARY "summary.json"
 #define RUN_METRICS "metrics.csv"
@@ -25,8 +26,19 @@ struct run_model {
     int height, width, channels;
     int classes, targets; /* one of the two is 0 */
     cincel_objective objective;
-    struct run_table table;
+    struct run_table table; /* at most one of these is in use */
+    struct run_text text;
+    struct run_series series;
 };
+
+static inline bool run_on_text(const struct run_model *model) { return model->text.vocabulary.count > 0; }
+/* Rows of a series that are predicted. */
+static inline int run_horizon(const struct run_model *model)
+{
+    return model->targets / (model->series.target < 0 ? (int)model->series.columns : 1);
+}
+
+static inline bool run_on_series(const struct run_model *model) { return model->series.columns > 0; }
 
 static inline int run_outputs(const struct run_model *model)
 {
@@ -53,5 +65,8 @@ char *run_path(const char *dir, const char *file);
 /* Builds the model that summary.json names and loads its weights. What is missing or makes no sense is an
    error that names file and field. Release *facts. */
 cincel_status run_open(const char *dir, struct run_model *facts, cincel_model **model);
+
+/* The same as a model of sequences of `steps`, which its weights do not depend on; *facts as they are. */
+cincel_status run_open_steps(const char *dir, int steps, struct run_model *facts, cincel_model **model);
 
 #endif

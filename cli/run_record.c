@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,16 +66,18 @@ cincel_status run_write_metrics(const struct run_record *record)
     cincel_status status = cincel_atomic_file_create(path, &file);
     free(path);
     if (status != CINCEL_OK) return status;
-    const bool right = run_counts_hits(&record->model);
-    cincel_atomic_file_printf(file, "epoch,train_loss,%svalidation_loss,%s,items_per_second\n",
-                              right ? "train_accuracy," : "",
+    const bool right = run_counts_hits(&record->model), text = run_on_text(&record->model);
+    cincel_atomic_file_printf(file, "epoch,train_loss,%svalidation_loss,%s%s,items_per_second\n",
+                              right ? "train_accuracy," : "", text ? "perplexity," : "",
                               right ? "validation_accuracy" : "validation_r2");
     for (size_t i = 0; i < record->epochs; i++) {
         const struct run_metrics *m = &record->metrics[i];
         cincel_atomic_file_printf(file, "%d,%.6g,", m->epoch, m->train_loss);
         if (right) cincel_atomic_file_printf(file, "%.6g,", m->train_accuracy);
-        cincel_atomic_file_printf(file, "%.6g,%.6g,%.6g\n", m->validation_loss,
-                                  right ? m->validation_accuracy : m->validation_r2, m->items_per_second);
+        cincel_atomic_file_printf(file, "%.6g,", m->validation_loss);
+        if (text) cincel_atomic_file_printf(file, "%.6g,", exp(m->validation_loss));
+        cincel_atomic_file_printf(file, "%.6g,%.6g\n", right ? m->validation_accuracy : m->validation_r2,
+                                  m->items_per_second);
     }
     return cincel_atomic_file_commit(file);
 }
@@ -119,31 +122,44 @@ static json_t *plans_json(const cincel_session *session)
     return plans;
 }
 
-/* What the run was towards, and how near it came: accuracy or R², by the objective. */
-static json_t *figures_json(const struct run_record *r)
+/* How near the run came: perplexity of text, accuracy or R² of others, by the objective. */
+static void add_figures(const struct run_record *r, json_t *json)
 {
     const cincel_train_report *t = &r->report;
     const struct run_model *m = &r->model;
+    if (run_on_text(m)) {
+        json_object_set_new(json, "perplexity", json_real(exp(t->validation_loss)));
+    } else {
+        json_object_set_new(json, "test_loss", json_real(r->test.loss));
+        const bool hits = run_counts_hits(m);
+        json_object_set_new(json, hits ? "test_accuracy" : "r2",
+                            json_real(hits ? r->test.accuracy : r->test.r2));
+    }
+    if (run_counts_hits(m)) {
+        json_object_set_new(json, "train_accuracy", json_real(t->train_accuracy));
+        json_object_set_new(json, "validation_accuracy", json_real(t->validation_accuracy));
+    } else {
+        json_object_set_new(json, "validation_r2", json_real(t->validation_r2));
+    }
+    if (run_on_series(m)) json_object_set_new(json, "naive_loss", json_real(r->naive_loss));
+}
+
+/* What the run was towards and on. */
+static json_t *figures_json(const struct run_record *r)
+{
+    const struct run_model *m = &r->model;
     json_t *json =
-        json_pack("{s:s, s:f, s:f, s:f}", "loss", run_objective_name((int)m->objective.kind), "test_loss",
-                  r->test.loss, "train_loss", t->train_loss, "validation_loss", t->validation_loss);
+        json_pack("{s:s, s:f, s:f}", "loss", run_objective_name((int)m->objective.kind), "train_loss",
+                  r->report.train_loss, "validation_loss", r->report.validation_loss);
     if (m->objective.kind == CINCEL_OBJECTIVE_HUBER)
         json_object_set_new(json, "delta", json_real((double)m->objective.delta));
     if (m->objective.label_smoothing > 0.0f)
         json_object_set_new(json, "label_smoothing", json_real((double)m->objective.label_smoothing));
-    if (m->classes)
-        json_object_set_new(json, "classes", json_integer(m->classes));
-    else
-        json_object_set_new(json, "targets", json_integer(m->targets));
-    if (run_counts_hits(m)) {
-        json_object_set_new(json, "test_accuracy", json_real(r->test.accuracy));
-        json_object_set_new(json, "train_accuracy", json_real(t->train_accuracy));
-        json_object_set_new(json, "validation_accuracy", json_real(t->validation_accuracy));
-    } else {
-        json_object_set_new(json, "r2", json_real(r->test.r2));
-        json_object_set_new(json, "validation_r2", json_real(t->validation_r2));
-    }
+    json_object_set_new(json, m->classes ? "classes" : "targets", json_integer(run_outputs(m)));
+    add_figures(r, json);
     if (m->table.inputs) json_object_set_new(json, "table", table_to_json(&m->table));
+    if (run_on_text(m)) json_object_set_new(json, "text", text_to_json(&m->text));
+    if (run_on_series(m)) json_object_set_new(json, "series", series_to_json(&m->series));
     return json;
 }
 

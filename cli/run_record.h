@@ -21,7 +21,7 @@ struct run_record {
     struct run_model model;
     size_t parameters;
     const char *dataset;
-    size_t train_samples, test_samples;
+    size_t train_samples, test_samples; /* of text, the latter are the validation's */
     int threads, batch, epochs_wanted, patience;
     const char *lr_schedule;
     cincel_optimizer optimizer;
@@ -33,7 +33,8 @@ struct run_record {
     size_t epochs;
 
     cincel_train_report report;
-    cincel_evaluation test;
+    cincel_evaluation test; /* not of text, which has no test set */
+    double naive_loss;      /* of series */
 };
 
 /* Makes the directory and its parents, and finds out whether files can be made in it. *used: it holds the

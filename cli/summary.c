@@ -7,6 +7,7 @@
 #include "cincel/train.h"
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/recipe.h"
 #include "core/status.h"
 
 struct request {
@@ -147,6 +148,20 @@ static cincel_status summarise(const struct request *r)
 
 /* ------------------------------------------------------------------------------- the command line -- */
 
+/* What was not given: pictures of digits, an English text, a series of one column. */
+static void fill_in(struct request *r)
+{
+    static const struct {
+        enum recipe_data data;
+        const char *input;
+        int outputs;
+    } usual[] = {{RECIPE_SAMPLES, "28x28x1", 10}, {RECIPE_TEXT, "64x1x1", 65}, {RECIPE_SERIES, "48x1x1", 12}};
+    size_t i = 0;
+    while (usual[i].data != recipe_of(r->model)->data) i++;
+    if (!r->input) r->input = usual[i].input;
+    if (!r->outputs) r->outputs = usual[i].outputs;
+}
+
 /* "28x28x1", or "13" for a vector of 13 numbers */
 static bool parse_input(struct request *r)
 {
@@ -161,20 +176,21 @@ static bool parse_input(struct request *r)
 
 int cli_summary(int argc, char **argv)
 {
-    struct request r = {.input = "28x28x1", .outputs = 10, .batch = 64};
+    struct request r = {.batch = 64};
     const struct cli_option options[] = {
         {.name = "input",
          .kind = CLI_TEXT,
          .value = &r.input,
          .argument = "HxWxC",
-         .help = "shape of a sample, or N for a vector of N numbers (28x28x1)"},
+         .help =
+             "shape of a sample, or N for a vector of N numbers (28x28x1; charlstm 64x1x1, forecast 48x1x1)"},
         {.name = "outputs",
          .kind = CLI_INTEGER,
          .value = &r.outputs,
          .argument = "N",
          .min = 1,
          .max = 1 << 24,
-         .help = "classes, or targets of a regression (10)"},
+         .help = "classes, or targets of a regression (10; charlstm 65, forecast 12)"},
         {.name = "batch",
          .kind = CLI_INTEGER,
          .value = &r.batch,
@@ -193,9 +209,9 @@ int cli_summary(int argc, char **argv)
     const struct cli_syntax syntax = {
         .command = "summary",
         .operands = "MODEL",
-        .about =
-            "Prints the layers of a built-in model (simplecnn, lenet5, vgg-small, mlp) with their output\n"
-            "shapes, parameters and FLOPs, and the memory planned for training and for inference.",
+        .about = "Prints the layers of a built-in model (simplecnn, lenet5, vgg-small, mlp, charlstm, "
+                 "forecast): output\n"
+                 "shapes, parameters and FLOPs, and the memory planned for training and for inference.",
         .min_operands = 1,
         .max_operands = 1,
         .options = options,
@@ -204,6 +220,7 @@ int cli_summary(int argc, char **argv)
     int operands, code;
     if (!cli_parse(&syntax, argc, argv, &operands, &code)) return code;
     r.model = argv[1];
+    fill_in(&r);
     if (!parse_input(&r)) {
         return cli_usage_error("summary: --input is \"%s\", must be HxWxC or N, whole numbers > 0", r.input);
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/json_numbers.h"
 #include "core/status.h"
 #include "train/csv.h"
 #include "train/dataset.h"
@@ -217,13 +218,6 @@ cincel_status table_read_inputs(const char *path, const struct run_table *table,
 
 /* -------------------------------------------------------------------------------------------- JSON -- */
 
-static json_t *numbers(const float *value, size_t count)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < count; i++) json_array_append_new(array, json_real((double)value[i]));
-    return array;
-}
-
 json_t *table_to_json(const struct run_table *table)
 {
     json_t *names = table->column ? json_array() : json_null();
@@ -232,26 +226,8 @@ json_t *table_to_json(const struct run_table *table)
     }
     return json_pack("{s:s?, s:i, s:o, s:o, s:o}", "target", table->target, "target_column",
                      table->target_column, "columns", names, "mean",
-                     numbers(table->mean, table->inputs + table->targets), "deviation",
-                     numbers(table->deviation, table->inputs + table->targets));
-}
-
-static cincel_status take_numbers(const char *path, const json_t *json, const char *field, float *out,
-                                  size_t count)
-{
-    const json_t *array = json_object_get(json, field);
-    if (json_array_size(array) != count) {
-        return cincel_fail(CINCEL_FORMAT_ERROR, "%s: table.%s is no array of %zu numbers", path, field,
-                           count);
-    }
-    for (size_t i = 0; i < count; i++) {
-        const json_t *value = json_array_get(array, i);
-        out[i] = (float)json_number_value(value);
-        if (!json_is_number(value) || !isfinite(out[i])) {
-            return cincel_fail(CINCEL_FORMAT_ERROR, "%s: table.%s[%zu] is no finite number", path, field, i);
-        }
-    }
-    return CINCEL_OK;
+                     json_numbers(table->mean, table->inputs + table->targets), "deviation",
+                     json_numbers(table->deviation, table->inputs + table->targets));
 }
 
 static cincel_status take_names(const char *path, const json_t *json, struct run_table *out)
@@ -289,9 +265,10 @@ cincel_status table_from_json(const char *path, const json_t *json, size_t input
     table.target_column = (int)number;
     cincel_status status = CINCEL_OK;
     if (!allocate(&table, inputs, targets, named)) status = out_of_memory(path);
-    if (status == CINCEL_OK) status = take_numbers(path, json, "mean", table.mean, inputs + targets);
     if (status == CINCEL_OK)
-        status = take_numbers(path, json, "deviation", table.deviation, inputs + targets);
+        status = json_take_numbers(path, "table", json, "mean", table.mean, inputs + targets);
+    if (status == CINCEL_OK)
+        status = json_take_numbers(path, "table", json, "deviation", table.deviation, inputs + targets);
     if (status == CINCEL_OK && named) status = take_names(path, json, &table);
     if (status == CINCEL_OK)
         *out = table;

@@ -1,4 +1,5 @@
 /* cincel train: a built-in model, a data set, a run directory. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,19 +9,21 @@
 #include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "cli/recipe.h"
 #include "cli/run_record.h"
 #include "cli/tuning.h"
 #include "core/status.h"
 
 struct request {
     const char *model, *data, *test, *target, *out, *schedule, *loss, *optimizer_name;
-    int64_t epochs, batch, patience, seed, threads;
+    int64_t epochs, batch, patience, seed, threads, window, horizon;
+    enum recipe_data kind; /* of the model's data */
     double lr, momentum, weight_decay, clip_norm, delta, label_smoothing;
     double tune; /* seconds; 0: not at all */
     cincel_optimizer optimizer;
     cincel_lr_schedule lr_schedule;
     cincel_objective objective;
-    bool table; /* data is a CSV file */
+    bool table; /* data is a CSV file, of a model that takes any samples */
 };
 
 struct run {
@@ -28,6 +31,7 @@ struct run {
     cincel_context *ctx;
     cincel_model *model;
     cincel_dataset *train, *test;
+    cincel_dataset *validation; /* NULL: a part of `train`. Text has no test */
     cincel_session *plans; /* made with the options of training: memory and plans can be told in advance */
     struct run_record record;
     struct progress progress;
@@ -45,10 +49,15 @@ static cincel_status open_data(struct run *run)
 {
     static const cincel_train_options training = CINCEL_TRAIN_OPTIONS_INIT;
     const struct request *r = run->request;
+    struct run_model *model = &run->record.model;
+    if (r->kind == RECIPE_TEXT)
+        return text_open_training(r->data, (int)r->window, &model->text, &run->train, &run->validation);
+    if (r->kind == RECIPE_SERIES)
+        return series_open_training(r->data, r->target, (int)r->window, (int)r->horizon, &model->series,
+                                    &run->train, &run->validation, &run->test);
     if (!r->table) return digits_open(r->data, &run->train, &run->test);
     return table_open_training(r->data, r->test, r->target, r->objective.kind, (uint64_t)r->seed,
-                               training.validation_fraction, &run->record.model.table, &run->train,
-                               &run->test);
+                               training.validation_fraction, &model->table, &run->train, &run->test);
 }
 
 static cincel_status make_model(struct run *run)
@@ -56,7 +65,7 @@ static cincel_status make_model(struct run *run)
     cincel_dataset_info train = CINCEL_DATASET_INFO_INIT, test = CINCEL_DATASET_INFO_INIT;
     const struct request *r = run->request;
     cincel_status status = cincel_dataset_describe(run->train, &train);
-    if (status == CINCEL_OK) status = cincel_dataset_describe(run->test, &test);
+    if (status == CINCEL_OK) status = cincel_dataset_describe(run->test ? run->test : run->validation, &test);
     if (status == CINCEL_OK) {
         const int outputs = train.classes ? train.classes : train.targets;
         status =
@@ -154,10 +163,13 @@ static cincel_status set_up(struct run *run)
     if (status != CINCEL_OK) return status;
     run->record.ctx = run->ctx;
     run->record.threads = cincel_context_threads(run->ctx);
-    fprintf(stderr, "%s%s, %zu parameters, on %s: %zu training and %zu test samples; %d thread%s, %.1f MB\n",
-            r->data ? "" : "no --data: drawing digits; ", r->model, run->record.parameters,
-            run->record.dataset, run->record.train_samples, run->record.test_samples, run->record.threads,
-            run->record.threads == 1 ? "" : "s", 1e-6 * (double)cincel_session_memory(run->plans));
+    const char *made =
+        r->kind == RECIPE_SERIES ? "no --data: a series of sines; " : "no --data: drawing digits; ";
+    fprintf(stderr, "%s%s, %zu parameters, on %s: %zu training and %zu %s samples; %d thread%s, %.1f MB\n",
+            r->data ? "" : made, r->model, run->record.parameters, run->record.dataset,
+            run->record.train_samples, run->record.test_samples, run->test ? "test" : "validation",
+            run->record.threads, run->record.threads == 1 ? "" : "s",
+            1e-6 * (double)cincel_session_memory(run->plans));
     if (r->tune > 0.0) status = tune_plans(run);
     if (status == CINCEL_OK) tell_plans(run->plans);
     return status;
@@ -170,6 +182,7 @@ static void tear_down(struct run *run)
     cincel_context_destroy(run->ctx);
     cincel_model_destroy(run->model);
     cincel_dataset_destroy(run->test);
+    cincel_dataset_destroy(run->validation);
     cincel_dataset_destroy(run->train);
 }
 
@@ -212,7 +225,11 @@ static cincel_status train(struct run *run)
     o.batch = (int)r->batch;
     o.optimizer = &r->optimizer;
     o.lr_schedule = r->lr_schedule;
-    o.criterion = CINCEL_BEST_ACCURACY; /* docs/architecture.md, "Training", has the figures */
+    /* docs/architecture.md, "Training", has the figures; text is after the probabilities, not the first guess
+     */
+    o.criterion = r->kind == RECIPE_TEXT ? CINCEL_BEST_LOSS : CINCEL_BEST_ACCURACY;
+    o.validation = run->validation;
+    o.stateful = r->kind == RECIPE_TEXT;
     o.patience = (int)r->patience;
     o.seed = (uint64_t)r->seed;
     o.objective = &r->objective;
@@ -221,6 +238,7 @@ static cincel_status train(struct run *run)
     o.cancel = run->cancel = interrupt_catch();
     run->progress = progress_on(stderr);
     run->progress.r2 = !run_counts_hits(&run->record.model);
+    run->progress.characters = r->kind == RECIPE_TEXT ? (int)r->window : 0;
     const cincel_status status = cincel_train(run->ctx, run->model, run->train, &o, &run->record.report);
     progress_clear(&run->progress);
     return status;
@@ -234,12 +252,25 @@ static void tell_result(const struct run_record *record)
                 record->epochs_wanted, report->best_epoch ? "best" : "present");
     } else if (report->stopped_early) {
         fprintf(stderr, "no better validation %s for %d epochs: stopped after epoch %d\n",
-                run_counts_hits(&record->model) ? "accuracy" : "loss", record->patience, report->epochs);
+                run_counts_hits(&record->model) && !run_on_text(&record->model) ? "accuracy" : "loss",
+                record->patience, report->epochs);
     }
-    const bool hits = run_counts_hits(&record->model);
-    printf("%s %.4f\ntest_loss %.4g\nitems_per_second %.0f\nepochs %d\ndataset %s\nrun_dir %s\n",
-           hits ? "test_accuracy" : "r2", hits ? record->test.accuracy : record->test.r2, record->test.loss,
-           report->items_per_second, report->epochs, record->dataset, record->dir);
+    const struct run_model *model = &record->model;
+    if (run_on_text(model)) {
+        printf(
+            "validation_loss %.4f\nperplexity %.4g\nvalidation_accuracy %.4f\ncharacters_per_second %.0f\n",
+            report->validation_loss, exp(report->validation_loss), report->validation_accuracy,
+            report->items_per_second * (double)model->height);
+    } else {
+        const bool hits = run_counts_hits(model);
+        printf("%s %.4f\ntest_loss %.4g\n", hits ? "test_accuracy" : "r2",
+               hits ? record->test.accuracy : record->test.r2, record->test.loss);
+        if (run_on_series(model))
+            printf("naive_loss %.4g\nnaive_ratio %.2f\n", record->naive_loss,
+                   sqrt(record->naive_loss / record->test.loss));
+        printf("items_per_second %.0f\n", report->items_per_second);
+    }
+    printf("epochs %d\ndataset %s\nrun_dir %s\n", report->epochs, record->dataset, record->dir);
 }
 
 /* The test set is looked at here, for the first and only time. */
@@ -254,7 +285,10 @@ static cincel_status finish(struct run *run)
     cincel_evaluate_options o = CINCEL_EVALUATE_OPTIONS_INIT;
     o.batch = record->batch;
     o.objective = &record->model.objective;
-    cincel_status status = cincel_evaluate(run->ctx, run->model, run->test, &o, &record->test);
+    cincel_status status = CINCEL_OK;
+    if (run->test) status = cincel_evaluate(run->ctx, run->model, run->test, &o, &record->test);
+    if (status == CINCEL_OK && run_on_series(&record->model))
+        status = series_naive_loss(&record->model.series, run->test, &record->naive_loss);
     if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_weights(record, run->model);
     if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_plans(record);
     if (status == CINCEL_OK && run->kept_epoch == 0) status = run_write_metrics(record);
@@ -285,21 +319,36 @@ static int run_training(const struct request *request)
 
 /* ------------------------------------------------------------------------------- the command line -- */
 
-/* The defaults, and what the command line makes of them. */
+/* The defaults, and what the command line makes of them. What is 0, or below, is left to the model's recipe.
+ */
 static struct request given = {
-    .epochs = 10, .batch = 64, .seed = 1, .momentum = 0.9, .delta = 1.0, .schedule = "cosine"};
+    .patience = -1, .seed = 1, .momentum = 0.9, .clip_norm = -1.0, .delta = 1.0, .schedule = "cosine"};
 
 static const struct cli_option options[] = {
     {.name = "data",
      .kind = CLI_TEXT,
      .value = &given.data,
      .argument = "PATH",
-     .help = "folder with MNIST's IDX files, or a CSV file (none: synthetic digits)"},
+     .help = "folder with MNIST's IDX files, or a CSV file; for charlstm a text (none: synthetic data)"},
     {.name = "target",
      .kind = CLI_TEXT,
      .value = &given.target,
      .argument = "COLUMN",
-     .help = "of a CSV file: what to predict, by name or number from 1 (the last column)"},
+     .help = "of a CSV file: what to predict, by name or number from 1 (the last; forecast: all)"},
+    {.name = "window",
+     .kind = CLI_INTEGER,
+     .value = &given.window,
+     .argument = "N",
+     .min = 1,
+     .max = 65536,
+     .help = "steps a sample: characters of charlstm (64), rows of forecast (48)"},
+    {.name = "horizon",
+     .kind = CLI_INTEGER,
+     .value = &given.horizon,
+     .argument = "N",
+     .min = 1,
+     .max = 65536,
+     .help = "rows that forecast predicts (12)"},
     {.name = "test",
      .kind = CLI_TEXT,
      .value = &given.test,
@@ -329,21 +378,21 @@ static const struct cli_option options[] = {
      .argument = "N",
      .min = 1,
      .max = 1e6,
-     .help = "passes over the training set (10)"},
+     .help = "passes over the training set (10; charlstm 3, forecast 20)"},
     {.name = "batch",
      .kind = CLI_INTEGER,
      .value = &given.batch,
      .argument = "N",
      .min = 1,
      .max = 1e6,
-     .help = "samples a step (64)"},
+     .help = "samples a step (64; charlstm and forecast 32)"},
     {.name = "lr",
      .kind = CLI_NUMBER,
      .value = &given.lr,
      .argument = "X",
      .min = 1e-12,
      .max = 1e6,
-     .help = "learning rate at the start (sgd 0.05, adam and adamw 0.001)"},
+     .help = "learning rate at the start (sgd 0.05, adam and adamw 0.001; charlstm, forecast 0.003)"},
     {.name = "lr-schedule",
      .kind = CLI_TEXT,
      .value = &given.schedule,
@@ -353,7 +402,7 @@ static const struct cli_option options[] = {
      .kind = CLI_TEXT,
      .value = &given.optimizer_name,
      .argument = "NAME",
-     .help = "sgd, adam or adamw (sgd)"},
+     .help = "sgd, adam or adamw (sgd; charlstm and forecast adam)"},
     {.name = "momentum",
      .kind = CLI_NUMBER,
      .value = &given.momentum,
@@ -371,13 +420,13 @@ static const struct cli_option options[] = {
      .value = &given.clip_norm,
      .argument = "X",
      .max = 1e6,
-     .help = "gradients of a larger norm are scaled down to it (0: never)"},
+     .help = "gradients of a larger norm are scaled down to it (0: never; charlstm and forecast 1)"},
     {.name = "patience",
      .kind = CLI_INTEGER,
      .value = &given.patience,
      .argument = "N",
      .max = 1e6,
-     .help = "stop after N epochs without a better validation accuracy (0: never)"},
+     .help = "stop after N epochs without a better validation (0: never; charlstm 2, forecast 5)"},
     {.name = "seed",
      .kind = CLI_INTEGER,
      .value = &given.seed,
@@ -408,7 +457,8 @@ static const struct cli_syntax syntax = {
     .command = "train",
     .operands = "MODEL",
     .about =
-        "Trains a built-in model (simplecnn, lenet5, vgg-small, mlp) and writes summary.json, metrics.csv,\n"
+        "Trains a built-in model (simplecnn, lenet5, vgg-small, mlp, charlstm, forecast) and writes "
+        "summary.json, metrics.csv,\n"
         "plans.txt and weights.safetensors. Ctrl-C stops after the current step and keeps the best weights.",
     .min_operands = 1,
     .max_operands = 1,
@@ -428,20 +478,84 @@ static bool find_schedule(const char *name, cincel_lr_schedule *out)
 }
 
 /* The factors given, in the optimizer they are for. */
-static bool take_optimizer(struct request *r)
+static bool take_optimizer(struct request *r, const struct recipe *recipe)
 {
-    static const float rates[] = {0.05f, 1e-3f, 1e-3f}; /* of each kind, unless given */
     r->optimizer = (cincel_optimizer)CINCEL_OPTIMIZER_INIT;
+    r->optimizer.kind = recipe->optimizer;
     for (int kind = 0; r->optimizer_name; kind++) {
         const char *name = cincel_optimizer_name(kind);
         if (!name) return false;
         r->optimizer.kind = (cincel_optimizer_kind)kind;
         if (strcmp(name, r->optimizer_name) == 0) break;
     }
-    r->optimizer.lr = r->lr > 0.0 ? (float)r->lr : rates[r->optimizer.kind];
+    r->optimizer.lr = (float)(r->lr > 0.0 ? r->lr : recipe->lr[r->optimizer.kind]);
     r->optimizer.momentum = (float)r->momentum;
     r->optimizer.weight_decay = (float)r->weight_decay;
-    r->optimizer.clip_norm = r->clip_norm;
+    r->optimizer.clip_norm = r->clip_norm >= 0.0 ? r->clip_norm : recipe->clip_norm;
+    return true;
+}
+
+/* What was not given follows from the model. */
+static void take_recipe(struct request *r, const struct recipe *recipe)
+{
+    r->kind = recipe->data;
+    if (!r->epochs) r->epochs = recipe->epochs;
+    if (!r->batch) r->batch = recipe->batch;
+    if (r->patience < 0) r->patience = recipe->patience;
+    if (!r->window) r->window = recipe->window;
+    if (!r->horizon) r->horizon = recipe->horizon;
+}
+
+/* Are there options that the model has no use for, or does one lack? Prints the error; true: all is well. */
+static bool options_fit(const struct request *r)
+{
+    if (r->kind == RECIPE_TEXT && !r->data) {
+        cli_usage_error("train: --data FILE.txt is needed: %s learns a text", r->model);
+        return false;
+    }
+    const struct {
+        const char *name;
+        bool given;
+    } unused[] = {
+        {"window", r->kind == RECIPE_SAMPLES && r->window > 0},
+        {"horizon", r->kind != RECIPE_SERIES && r->horizon > 0},
+        {"target", r->kind == RECIPE_TEXT && r->target},
+        {"test", r->kind != RECIPE_SAMPLES && r->test},
+    };
+    for (size_t i = 0; i < sizeof unused / sizeof unused[0]; i++) {
+        if (!unused[i].given) continue;
+        cli_usage_error("train: --%s is not for %s", unused[i].name, r->model);
+        return false;
+    }
+    return true;
+}
+
+/* What to train towards, where that is possible on such data. */
+static bool take_objective(struct request *r)
+{
+    const bool numbers = r->table || r->kind == RECIPE_SERIES;
+    r->objective = (cincel_objective)CINCEL_OBJECTIVE_INIT;
+    r->objective.kind = numbers ? CINCEL_OBJECTIVE_MSE : CINCEL_OBJECTIVE_CROSS_ENTROPY;
+    r->objective.delta = (float)r->delta;
+    r->objective.label_smoothing = (float)r->label_smoothing;
+    if (r->loss && !run_objective_find(r->loss, &r->objective.kind)) {
+        cli_usage_error("train: --loss is \"%s\", must be cross-entropy, bce, mse, l1 or huber", r->loss);
+        return false;
+    }
+    const bool classes = r->objective.kind == CINCEL_OBJECTIVE_CROSS_ENTROPY;
+    if (!numbers && !classes) {
+        cli_usage_error("train: --loss is \"%s\", but %s have classes: cross-entropy", r->loss,
+                        r->kind == RECIPE_TEXT ? "characters" : "pictures");
+        return false;
+    }
+    if (r->kind == RECIPE_SERIES && (classes || r->objective.kind == CINCEL_OBJECTIVE_BCE)) {
+        cli_usage_error("train: --loss is \"%s\", but a series has numbers: mse, l1 or huber", r->loss);
+        return false;
+    }
+    if (!numbers && r->kind == RECIPE_SAMPLES && (r->target || r->test)) {
+        cli_usage_error("train: --%s is for a CSV file in --data", r->target ? "target" : "test");
+        return false;
+    }
     return true;
 }
 
@@ -453,26 +567,16 @@ int cli_train(int argc, char **argv)
     if (!find_schedule(given.schedule, &given.lr_schedule)) {
         return cli_usage_error("train: --lr-schedule is \"%s\", must be cosine or constant", given.schedule);
     }
-    if (!take_optimizer(&given)) {
+    const struct recipe *recipe = recipe_of(given.model);
+    if (!take_optimizer(&given, recipe)) {
         return cli_usage_error("train: --optimizer is \"%s\", must be sgd, adam or adamw",
                                given.optimizer_name);
     }
-    given.table = table_is_file(given.data);
-    given.objective = (cincel_objective)CINCEL_OBJECTIVE_INIT;
-    given.objective.kind = given.table ? CINCEL_OBJECTIVE_MSE : CINCEL_OBJECTIVE_CROSS_ENTROPY;
-    given.objective.delta = (float)given.delta;
-    given.objective.label_smoothing = (float)given.label_smoothing;
-    if (given.loss && !run_objective_find(given.loss, &given.objective.kind)) {
-        return cli_usage_error("train: --loss is \"%s\", must be cross-entropy, bce, mse, l1 or huber",
-                               given.loss);
-    }
-    if (!given.table && given.objective.kind != CINCEL_OBJECTIVE_CROSS_ENTROPY) {
-        return cli_usage_error("train: --loss is \"%s\", but pictures have classes: cross-entropy",
-                               given.loss);
-    }
-    if (!given.table && (given.target || given.test)) {
-        return cli_usage_error("train: --%s is for a CSV file in --data", given.target ? "target" : "test");
-    }
+    given.kind = recipe->data;
+    if (!options_fit(&given)) return CLI_USAGE;
+    take_recipe(&given, recipe);
+    given.table = given.kind == RECIPE_SAMPLES && table_is_file(given.data);
+    if (!take_objective(&given)) return CLI_USAGE;
     char dir[256];
     if (!given.out) {
         snprintf(dir, sizeof dir, "runs/%.200s-%lld", given.model, (long long)given.seed);

@@ -12,6 +12,8 @@ enum random_purpose {
     RANDOM_TEST_SPLIT = 3,       /* index: sample; which part of a single file tests */
     RANDOM_STREAM = 4,           /* epoch: epoch; where the streams of an epoch begin */
     RANDOM_SYNTHETIC = 0x100,    /* + what: the synthetic data sets */
+    RANDOM_GENERATE = 5,         /* index: character; text that is generated */
+    RANDOM_SERIES = 0x180,       /* index: row; the synthetic time series */
     RANDOM_INIT = 0x10000,       /* + number of the parameter tensor; index: element */
     RANDOM_DROPOUT = 0x20000000, /* + number of the layer; epoch: step; index: element (cincel_dropout) */
 };
