@@ -160,7 +160,7 @@ class Series(Case):
         few = write(self.path("few.csv"), series(14))
         self.fails(1, ["few.csv", "14 rows"], "eval", out, "--data", few)
         self.fails(1, ["few.csv", "14 rows are too few"], "train", "forecast", "--data", few, "--out", self.path("o"))
-        self.fails(1, ["s.csv", "c"], *common, "--target", "c", "--out", self.path("o"))
+        self.fails(2, ["s.csv", "no column"], *common, "--target", "c", "--out", self.path("o"))
         self.fails(2, ["--loss", "bce"], *common, "--loss", "bce", "--out", self.path("o"))
         self.assertFalse(os.path.exists(self.path("o")))
 
