@@ -426,6 +426,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *p, 
     const double busiest = even < s.busiest ? even : s.busiest;
 
     *out = (struct cincel_cost){.flops = s.executed, .calls = s.calls, .cuts = (double)s.cuts};
+    if (s.g.n % s.row->nr) /* tiles that end outside of C work on a copy of their part, two calls' time */
+        out->calls *= 1.0 + 2.0 / (double)cincel_div_up((size_t)s.g.n, (size_t)s.row->nr);
     out->copied = sizeof(float) * (weights + (double)s.dy_floats);
     out->balance = busiest > mean ? busiest / mean : 1.0;
     out->efficiency = tile_efficiency(&s, s.padded ? (double)s.g.k * p->conv.d.kw : s.part);

@@ -40,6 +40,9 @@ enum { CUTS_WANTED = 1024 };
    least this many kernel heights, because neighbours compute the columns between them twice. */
 enum { BANDS_WANTED = 16, BAND_KERNELS = 8 };
 
+/* Outputs of a cut where pixels are packed: 128 rows of 256 weights are 128 KB of L2. */
+enum { SWAPPED_ROWS = 128 };
+
 size_t cincel_im2col_band(const struct cincel_columns *s, size_t begin, size_t end, size_t *end_row)
 {
     const size_t top = begin + s->pad_top, bottom = end + s->pad_top; /* strip rows */
@@ -94,10 +97,15 @@ static void cut_swapped(const struct cincel_choice *c, struct cincel_prepared *p
     p->block_rows = cincel_round_up(cincel_div_up(p->n, p->blocks), (size_t)p->row->mr);
     p->blocks = cincel_div_up(p->n, p->block_rows);
     p->cuts = p->blocks * p->pixel_cuts;
-    p->pack_rows = 256;
-    p->weight_floats = p->panels * p->panel_floats;
-    p->pack_cuts = p->panels * cincel_div_up(p->k, p->pack_rows);
     p->column_floats = p->block_rows * p->cut_pixels;
+    p->pack_rows = 256;
+    p->fused = p->blocks == 1; /* nobody else needs these panels */
+    if (p->fused)
+        p->panel_private = cincel_round_up(p->part * nr, CINCEL_ALIGN / sizeof(float));
+    else {
+        p->weight_floats = p->panels * p->panel_floats;
+        p->pack_cuts = p->panels * cincel_div_up(p->k, p->pack_rows);
+    }
 }
 
 static void carve_private(struct cincel_prepared *p)
@@ -219,7 +227,8 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     if (!fits(problem, c->threads)) return refuse(why, "sizes overflow");
     struct cincel_prepared p;
     derive(t, problem, c, &p);
-    if (p.fused && !p.cols.pointwise) return refuse(why, "pack=1 needs a 1x1 kernel without padding");
+    if (p.fused && !p.swapped && !p.cols.pointwise)
+        return refuse(why, "pack=1 needs a 1x1 kernel without padding");
     if (p.swapped && (!p.forward || !p.cols.pointwise || p.cols.groups > 1))
         return refuse(why, "pack=2 is for 1x1 kernels forward, without padding and groups");
     if (!p.cols.pointwise && c->knob[IM2COL_NBLOCK] != nblock_values[0])
@@ -246,18 +255,19 @@ static int largest(enum cincel_im2col_knob knob, double limit, size_t size)
 }
 
 /*
- * Is less work done where pixels are packed than where weights are? A float packed, or turned on its way to
- * y, takes about as long as 24 flops (16 GB/s against 100 GFLOP/s).
+ * Is less work done where pixels are packed than where weights are? In flops: a float packed, or turned on
+ * its way to y, takes as long as 24 of them (16 GB/s against 100 GFLOP/s), half that where it stays in L1; a
+ * row of y that ends inside a tile, a masked store, 10 cycles.
  */
 static bool swap_pays(const struct cincel_prepared *p)
 {
     const size_t mr = (size_t)p->row->mr, nr = (size_t)p->row->nr;
     const double pixels = (double)p->pixels, n = (double)p->n, k = (double)p->k;
     if (!p->forward || !p->cols.pointwise || p->cols.groups > 1) return false;
-    const double plain =
-        2.0 * k * (double)(cincel_round_up(p->pixels, mr) * cincel_round_up(p->n, nr)) + 24.0 * n * k;
+    const double plain = 2.0 * k * (double)(cincel_round_up(p->pixels, mr) * cincel_round_up(p->n, nr)) +
+                         24.0 * n * k + (p->n % nr ? 320.0 * pixels : 0.0);
     const double swapped = 2.0 * k * (double)(cincel_round_up(p->n, mr) * cincel_round_up(p->pixels, nr)) +
-                           24.0 * pixels * (k + n);
+                           (p->n <= SWAPPED_ROWS ? 12.0 : 24.0) * pixels * (k + n);
     return swapped < plain;
 }
 
@@ -267,7 +277,7 @@ static size_t busiest_rows(const struct cincel_prepared *p)
     return cincel_div_up(p->cuts, (size_t)p->threads) * p->block_rows / p->pixel_cuts;
 }
 
-/* The block of outputs, of 128 at most, that shares them out best; the larger of equals. */
+/* The block of outputs, of SWAPPED_ROWS at most, that shares them out best; the larger of equals. */
 static int even_block(const struct cincel_target *t, const struct cincel_problem *problem,
                       const struct cincel_choice *c)
 {
@@ -279,7 +289,7 @@ static int even_block(const struct cincel_target *t, const struct cincel_problem
         const int value = nblock_values[i];
         trial.knob[IM2COL_NBLOCK] = value;
         derive(t, problem, &trial, &p);
-        if (value > 128 || repeats(value, nblock_values, p.n) || busiest_rows(&p) > least) continue;
+        if (value > SWAPPED_ROWS || repeats(value, nblock_values, p.n) || busiest_rows(&p) > least) continue;
         least = busiest_rows(&p);
         best = value;
     }
@@ -368,7 +378,9 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->phases = p.pack_cuts + p.dz_cuts > 0 ? 2.0 : 1.0;
     /* where the first tile makes the panels, most of it hides behind FMAs */
     out->copied = floats * (packed * (p.fused && !p.forward ? 0.25 : 1.0) + (double)p.dz_floats);
-    if (p.swapped) out->copied += floats * (double)(p.pixels * p.n);
+    if (p.swapped) out->copied = (p.fused ? 0.5 : 1.0) * (out->copied + floats * (double)(p.pixels * p.n));
+    if (!p.swapped && p.n % (size_t)p.row->nr) /* masked stores of a row's end, and loads: 10 cycles */
+        out->calls += 0.1 * rows * (double)(s->groups * p.parts);
     if (s->pointwise) return;
     /* columns of many channels are long and soon out of L1: 80 channels, 1x3, take twice direct's time */
     if (s->ic / s->groups >= 16) out->efficiency *= 0.5;

@@ -103,15 +103,22 @@ static void pack_cut(const struct call *call, size_t cut)
          cincel_min(k + p->pack_rows, p->k), dst, p->panel_floats);
 }
 
-/* The panel of some pixels, a slice of k. */
-static void swapped_pack(const struct call *call, size_t cut)
+/* k rows k_begin … k_end−1 of the panel of some pixels. */
+static void pack_pixels(const struct call *call, size_t panel, size_t k_begin, size_t k_end, float *dst)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t slices = cincel_div_up(p->k, p->pack_rows), panel = cut / slices, nr = (size_t)p->row->nr;
+    const size_t nr = (size_t)p->row->nr;
+    p->isa->pack->transpose(call->t->x + panel * nr * p->k + k_begin, p->k, k_end - k_begin,
+                            (int)cincel_min(nr, p->pixels - panel * nr), (int)nr, dst);
+}
+
+static void pack_pixels_cut(const struct call *call, size_t cut)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t slices = cincel_div_up(p->k, p->pack_rows), panel = cut / slices;
     const size_t k = cut % slices * p->pack_rows;
-    p->isa->pack->transpose(call->t->x + panel * nr * p->k + k, p->k, cincel_min(p->pack_rows, p->k - k),
-                            (int)cincel_min(nr, p->pixels - panel * nr), (int)nr,
-                            call->weights + panel * p->panel_floats + k * nr);
+    pack_pixels(call, panel, k, cincel_min(k + p->pack_rows, p->k),
+                call->weights + panel * p->panel_floats + k * (size_t)p->row->nr);
 }
 
 static void prepare(const struct call *call, struct cincel_worker *worker)
@@ -122,7 +129,7 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
     while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
         if (cut < p->pack_cuts) {
             if (p->swapped)
-                swapped_pack(call, cut);
+                pack_pixels_cut(call, cut);
             else
                 pack_cut(call, cut);
             continue;
@@ -188,19 +195,17 @@ static void swapped_cut(const struct call *call, size_t cut, const struct scratc
     const size_t begin = cut % p->pixel_cuts * p->block_panels, nr = (size_t)p->row->nr;
     const size_t end = cincel_min(begin + p->block_panels, p->panels);
     const size_t pixel_end = cincel_min(end * nr, p->pixels), pitch = p->cut_pixels;
-    struct product g = {.lda = p->k,
-                        .panel_floats = p->panel_floats,
-                        .c = scratch->columns,
-                        .ldc = pitch,
-                        .m = rows,
-                        .end = end - begin,
-                        .columns = pitch};
+    struct product g = {
+        .a = call->t->w + row * p->k, .lda = p->k, .ldc = pitch, .m = rows, .end = 1, .columns = nr};
     for (size_t k = 0; k < p->k; k = g.k_end) {
         g.k_begin = k;
         g.k_end = cincel_min(k + p->part, p->k);
-        g.a = call->t->w + row * p->k;
-        g.b = call->weights + begin * p->panel_floats + k * nr;
-        multiply(p, &g);
+        for (size_t panel = begin; panel < end; panel++) {
+            g.b = p->fused ? scratch->panels : call->weights + panel * p->panel_floats + k * nr;
+            if (p->fused) pack_pixels(call, panel, k, g.k_end, scratch->panels);
+            g.c = scratch->columns + (panel - begin) * nr;
+            multiply(p, &g);
+        }
     }
     float *y = call->t->y + begin * nr * p->oc + row;
     p->isa->pack->untranspose(scratch->columns, (int)pitch, rows, (int)(pixel_end - begin * nr), y, p->oc, 0);

@@ -19,7 +19,7 @@ enum { BATCH_MAX = 16 };
 
 /* Weights of one cut, forward and backward-weights: L2 keeps them from image to image, and claiming one is
    nothing beside reading it. */
-enum { CUT_FLOATS = 8192 };
+enum { CUT_FLOATS = 8192, CUTS_WANTED = 16 };
 
 /* Rows of w that backward-data combines at a time into dx of every image: 64 rows x 512 columns are 128 KB.
  */
@@ -60,7 +60,10 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
         p->cuts = cincel_div_up(p->in, p->step);
         return;
     }
-    p->step = cincel_round_up(cincel_max(CUT_FLOATS / p->in, 1), 4); /* dots() takes four rows at a time */
+    /* one image asks nothing of L2 but enough cuts to share out evenly */
+    const size_t alone = p->n == 1 ? p->out / (CUTS_WANTED * (size_t)p->threads) : 0;
+    p->step = cincel_round_up(cincel_max(CUT_FLOATS / p->in, cincel_max(alone, 1)),
+                              4); /* dots() takes four rows at a time */
     p->cuts = cincel_div_up(p->out, p->step);
 }
 
@@ -160,7 +163,8 @@ static void forward_cut(const struct job *job, size_t begin, size_t end)
         float *y = t->y + image * p->out + begin;
         p->isa->gemv->dots(t->w + begin * p->in, p->in, end - begin, t->x + image * p->in, p->in, y);
         if (t->bias) p->isa->vector->add(t->bias + begin, y, end - begin);
-        p->isa->vector->act_forward((int)p->epilogue.act, p->epilogue.alpha, y, y, end - begin);
+        if (p->epilogue.act != CINCEL_ACT_NONE)
+            p->isa->vector->act_forward((int)p->epilogue.act, p->epilogue.alpha, y, y, end - begin);
     }
 }
 

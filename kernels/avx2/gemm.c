@@ -105,6 +105,12 @@
 #define NV 2
 #include "kernels/body/strip.inc"
 
+/* ten rows: the outputs of a classifier of ten classes */
+#define NAME strip_5x16
+#define MR 5
+#define NV 2
+#include "kernels/body/strip.inc"
+
 #define NAME strip_4x24
 #define MR 4
 #define NV 3
@@ -116,7 +122,7 @@
 #include "kernels/body/strip.inc"
 
 const struct cincel_gemm_row cincel_gemm_avx2[CINCEL_GEMM_COUNT] = {
-    {"gemm_6x16_avx2", 6, 16, gemm_6x16, strip_6x16}, {"gemm_5x16_avx2", 5, 16, gemm_5x16, NULL},
+    {"gemm_6x16_avx2", 6, 16, gemm_6x16, strip_6x16}, {"gemm_5x16_avx2", 5, 16, gemm_5x16, strip_5x16},
     {"gemm_4x16_avx2", 4, 16, gemm_4x16, NULL},       {"gemm_3x16_avx2", 3, 16, gemm_3x16, NULL},
     {"gemm_2x16_avx2", 2, 16, gemm_2x16, NULL},       {"gemm_1x16_avx2", 1, 16, gemm_1x16, NULL},
     {"gemm_4x24_avx2", 4, 24, gemm_4x24, strip_4x24}, {"gemm_3x24_avx2", 3, 24, gemm_3x24, NULL},
