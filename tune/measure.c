@@ -315,6 +315,7 @@ cincel_status cincel_measure(const struct cincel_target *t, struct cincel_team *
     s.read = s.trial.output[0].count * sizeof(float) > t->machine->topo.l2_bytes;
     cincel_contention_begin(&report->contention, t->isas[0]);
     st = explore(&s, candidates, count);
+    if (limits->exhaustive) s.begin = now(); /* the budget is for what follows */
     if (st == CINCEL_OK) st = halve(&s, candidates, count, order, &finalists);
     if (st == CINCEL_OK) st = final(&s, candidates, finalists);
     cincel_contention_end(&report->contention);

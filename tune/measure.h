@@ -25,7 +25,7 @@ double cincel_candidate_spread(const struct cincel_candidate *c);
 /* How much is tried, and what is reported besides. */
 struct cincel_measure_limits {
     double budget;              /* seconds */
-    bool exhaustive;            /* every candidate, whatever the model and the budget say */
+    bool exhaustive;            /* every candidate is tried, and only then the budget begins */
     const volatile int *cancel; /* NULL, or raised to end the search as the budget does */
 };
 
