@@ -72,6 +72,9 @@ std::vector<Team> make_teams(std::vector<int> sizes)
 // "" for an element-wise operation, whose own name says it.
 std::string pass_name(const Problem &problem, cincel_pass pass)
 {
+    if (problem.op == Operator::rnn && pass == CINCEL_FORWARD)
+        return problem.rnn.training ? "/fwd_training" : "/fwd_inference";
+    if (problem.op == Operator::rnn) return "/bwd";
     if (problem.op == Operator::eltwise) return "";
     if (pass == CINCEL_FORWARD) return "/fwd";
     if (problem.op == Operator::pool) return "/bwd";
@@ -84,6 +87,7 @@ const char *operator_name(Operator op)
     case Operator::conv: return "conv";
     case Operator::linear: return "linear";
     case Operator::pool: return "pool";
+    case Operator::rnn: return "rnn";
     case Operator::eltwise: return "eltwise";
     }
     return "";
@@ -121,7 +125,10 @@ std::vector<Group> make_groups(const std::vector<Problem> &problems, const std::
 {
     std::vector<Group> groups;
     for (const Problem &problem : problems) {
-        for (const cincel_pass pass : options.passes) {
+        for (cincel_pass pass : options.passes) {
+            if (problem.op == Operator::rnn && pass == CINCEL_BACKWARD_WEIGHTS) continue;
+            if (problem.op == Operator::rnn && pass == CINCEL_BACKWARD_DATA) pass = CINCEL_BACKWARD;
+            if (pass == CINCEL_BACKWARD && !problem.rnn.training) continue;
             if (problem.op == Operator::pool && pass == CINCEL_BACKWARD_WEIGHTS) continue;
             if (problem.op == Operator::eltwise && pass != options.passes.front()) continue;
             for (const Team &team : teams) {
@@ -183,8 +190,8 @@ void report(benchmark::State &state, Group &group, std::size_t index, double sec
 
     const Problem &problem = *group.problem;
     const Team &team = *group.team;
-    if (problem.flops() > 0.0) {
-        const double rate = problem.flops() / timing.min * 1e-9;
+    if (problem.flops(group.pass) > 0.0) {
+        const double rate = problem.flops(group.pass) / timing.min * 1e-9;
         const double peak = team.threads == 1 ? team.peaks.gflops_1 : team.peaks.gflops_team;
         state.counters["GFLOP/s"] = rate;
         state.counters["pct_peak"] = peak > 0 ? 100.0 * rate / peak : 0.0;

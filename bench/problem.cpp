@@ -10,7 +10,8 @@ namespace bench
 namespace
 {
 
-constexpr std::size_t conv_columns = 15, pool_columns = 12, linear_columns = 4, eltwise_columns = 3;
+constexpr std::size_t conv_columns = 15, pool_columns = 12, rnn_columns = 6, linear_columns = 4,
+                      eltwise_columns = 3;
 
 int number(const std::string &text, const char *column)
 {
@@ -82,6 +83,25 @@ Problem parse_pool(const std::vector<std::string> &cells)
     return p;
 }
 
+Problem parse_rnn(const std::vector<std::string> &cells)
+{
+    static const char *const cell_names[] = {"rnn_tanh", "rnn_relu", "lstm", "gru"};
+    Problem p;
+    p.op = Operator::rnn;
+    p.name = cells[0];
+    int cell = 0;
+    while (cell <= CINCEL_GRU && cells[1] != cell_names[cell]) cell++;
+    if (cell > CINCEL_GRU)
+        throw std::runtime_error("cell is \"" + cells[1] + "\", not rnn_tanh, rnn_relu, lstm or gru");
+    cincel_rnn_desc &d = p.rnn;
+    d.cell = static_cast<cincel_rnn_cell>(cell);
+    d.steps = number(cells[2], "t"), d.batch = number(cells[3], "b");
+    d.input = number(cells[4], "i"), d.hidden = number(cells[5], "h");
+    if (d.steps < 1 || d.batch < 1 || d.input < 1 || d.hidden < 1)
+        throw std::runtime_error("t, b, i and h must be at least 1");
+    return p;
+}
+
 Problem parse_eltwise(const std::vector<std::string> &cells)
 {
     Problem p;
@@ -99,12 +119,14 @@ Problem parse_line(const std::vector<std::string> &cells)
 {
     if (cells.size() == conv_columns) return parse_conv(cells);
     if (cells.size() == pool_columns) return parse_pool(cells);
+    if (cells.size() == rnn_columns) return parse_rnn(cells);
     if (cells.size() == linear_columns) return parse_linear(cells);
     if (cells.size() == eltwise_columns) return parse_eltwise(cells);
     throw std::runtime_error(std::to_string(cells.size()) + " columns; a convolution has " +
                              std::to_string(conv_columns) + ", a pooling " + std::to_string(pool_columns) +
-                             ", a linear layer " + std::to_string(linear_columns) +
-                             ", an element-wise operation " + std::to_string(eltwise_columns));
+                             ", a recurrent layer " + std::to_string(rnn_columns) + ", a linear layer " +
+                             std::to_string(linear_columns) + ", an element-wise operation " +
+                             std::to_string(eltwise_columns));
 }
 
 } // namespace
@@ -122,6 +144,9 @@ std::vector<Problem> read_problems(const std::string &path)
         if (cells.empty()) continue;
         try {
             problems.push_back(parse_line(cells));
+            if (problems.back().op != Operator::rnn) continue;
+            problems.push_back(problems.back());
+            problems.back().rnn.training = 1;
         } catch (const std::runtime_error &e) {
             throw std::runtime_error(path + ":" + std::to_string(row) + ": " + e.what());
         }
@@ -133,6 +158,7 @@ std::vector<Problem> read_problems(const std::string &path)
 
 std::size_t Problem::x_count() const
 {
+    if (op == Operator::rnn) return std::size_t(rnn.steps) * rnn.batch * rnn.input;
     if (op == Operator::eltwise) return rows * cols;
     if (op == Operator::conv) return std::size_t(conv.n) * conv.ih * conv.iw * conv.ic;
     if (op == Operator::linear) return std::size_t(linear.n) * linear.in;
@@ -141,6 +167,7 @@ std::size_t Problem::x_count() const
 
 std::size_t Problem::y_count() const
 {
+    if (op == Operator::rnn) return std::size_t(rnn.steps) * rnn.batch * rnn.hidden;
     if (op == Operator::eltwise) return rows * cols;
     if (op == Operator::conv) return std::size_t(conv.n) * oh * ow * conv.oc;
     if (op == Operator::linear) return std::size_t(linear.n) * linear.out;
@@ -149,13 +176,17 @@ std::size_t Problem::y_count() const
 
 std::size_t Problem::w_count() const
 {
+    if (op == Operator::rnn)
+        return std::size_t(cincel_rnn_gates(rnn.cell)) * rnn.hidden * (std::size_t(rnn.input) + rnn.hidden);
     if (op == Operator::pool || op == Operator::eltwise) return 0;
     if (op == Operator::linear) return std::size_t(linear.out) * linear.in;
     return std::size_t(conv.oc) * conv.kh * conv.kw * (conv.ic / conv.groups);
 }
 
-double Problem::flops() const
+double Problem::flops(cincel_pass pass) const
 {
+    if (op == Operator::rnn)
+        return (pass == CINCEL_FORWARD ? 2.0 : 4.0) * double(rnn.steps) * rnn.batch * double(w_count());
     if (op == Operator::pool || op == Operator::eltwise) return 0.0;
     if (op == Operator::linear) return 2.0 * linear.n * linear.in * linear.out;
     return 2.0 * double(y_count()) * conv.kh * conv.kw * (conv.ic / conv.groups);

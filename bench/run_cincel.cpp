@@ -124,6 +124,63 @@ class PoolRunner : public Runner
     Memory ws_;
 };
 
+// For inference with packed weights; in training they are plain, and the backward pass gives all gradients.
+class RnnRunner : public Runner
+{
+  public:
+    RnnRunner(cincel_context *ctx, const Problem &p, cincel_pass pass, const cincel_options &options)
+        : pass_(pass), x_(p.x_count()), y_(p.y_count()), w_(p.w_count()), bias_(2 * gate_count(p)),
+          dy_(p.y_count()), dx_(p.x_count()), dw_(p.w_count()), db_(2 * gate_count(p))
+    {
+        const std::size_t w_ih = gate_count(p) * p.rnn.input;
+        for (std::size_t i = 0; i < p.w_count(); i++) w_[i] *= 0.0625f;
+        cincel_plan *plan = nullptr;
+        check(cincel_rnn_plan(ctx, &p.rnn, CINCEL_FORWARD, &options, &plan));
+        plan_.reset(plan);
+        ws_ = allocate(cincel_plan_workspace_size(plan));
+        reserve_ = allocate(cincel_rnn_reserve_size(plan));
+        forward_.x = x_, forward_.w_ih = w_, forward_.w_hh = w_ + w_ih;
+        forward_.b_ih = bias_, forward_.b_hh = bias_ + gate_count(p), forward_.y = y_;
+        forward_.reserve = reserve_.get();
+        if (!p.rnn.training) {
+            packed_ = allocate(cincel_rnn_packed_size(plan));
+            check(cincel_rnn_pack(plan, forward_.w_ih, forward_.w_hh, packed_.get()));
+            forward_.packed = packed_.get();
+        }
+        check(cincel_rnn_forward(plan, &forward_, ws_.get()));
+        if (pass == CINCEL_FORWARD) return;
+        check(cincel_rnn_plan(ctx, &p.rnn, pass, &options, &plan));
+        plan_.reset(plan);
+        ws_ = allocate(cincel_plan_workspace_size(plan));
+        backward_.x = x_, backward_.w_ih = forward_.w_ih, backward_.w_hh = forward_.w_hh;
+        backward_.reserve = reserve_.get(), backward_.dy = dy_, backward_.dx = dx_;
+        backward_.dw_ih = dw_, backward_.dw_hh = dw_ + w_ih;
+        backward_.db_ih = db_, backward_.db_hh = db_ + gate_count(p);
+    }
+
+    void run() override
+    {
+        if (pass_ == CINCEL_FORWARD)
+            check(cincel_rnn_forward(plan_.get(), &forward_, ws_.get()));
+        else
+            check(cincel_rnn_backward(plan_.get(), &backward_, ws_.get()));
+    }
+    std::string describe() const override { return cincel_plan_describe(plan_.get()); }
+
+  private:
+    static std::size_t gate_count(const Problem &p)
+    {
+        return std::size_t(cincel_rnn_gates(p.rnn.cell)) * p.rnn.hidden;
+    }
+
+    cincel_pass pass_;
+    Tensor x_, y_, w_, bias_, dy_, dx_, dw_, db_;
+    Plan plan_;
+    Memory ws_, reserve_, packed_;
+    cincel_rnn_forward_args forward_ = CINCEL_RNN_FORWARD_ARGS_INIT;
+    cincel_rnn_backward_args backward_ = CINCEL_RNN_BACKWARD_ARGS_INIT;
+};
+
 class EltwiseRunner : public Runner
 {
   public:
@@ -175,6 +232,8 @@ Implementation cincel_implementation(cincel_context *ctx, const Problem &problem
                 if (problem.op == Operator::linear)
                     return std::make_unique<WeightsRunner<cincel_linear_desc>>(linear_calls, problem.linear,
                                                                                ctx, problem, pass, options);
+                if (problem.op == Operator::rnn)
+                    return std::make_unique<RnnRunner>(ctx, problem, pass, options);
                 if (problem.op == Operator::eltwise) return std::make_unique<EltwiseRunner>(ctx, problem);
                 return std::make_unique<PoolRunner>(ctx, problem, pass, options);
             }};

@@ -316,6 +316,7 @@ std::vector<Implementation> onednn_implementations(const Problem &problem, cince
 {
     std::vector<Implementation> list;
     if (problem.op == Operator::eltwise) return list;
+    if (problem.op == Operator::rnn) return onednn_rnn_implementations(problem, pass);
     if (problem.op == Operator::linear) {
         for (const bool any_weights : {true, false})
             list.push_back(implementation(any_weights ? "onednn_any" : "onednn_plain", [=] {

@@ -35,6 +35,8 @@ Implementation cincel_implementation(cincel_context *ctx, const Problem &problem
 // oneDNN's ways of doing it: those that exist for this problem.
 std::vector<Implementation> onednn_implementations(const Problem &problem, cincel_pass pass);
 
+std::vector<Implementation> onednn_rnn_implementations(const Problem &problem, cincel_pass pass);
+
 // OpenBLAS's sgemm on plain matrices (sgemv at batch 1): linear layers only, otherwise empty.
 std::vector<Implementation> openblas_implementations(const Problem &problem, cincel_pass pass);
 

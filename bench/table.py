@@ -12,7 +12,7 @@ import math
 import re
 import sys
 
-NAME = re.compile(r"(\w+)/(.+?)(?:/(fwd|bwd_data|bwd_weights|bwd))?/threads:(\d+)/(\w+)$")
+NAME = re.compile(r"(\w+)/(.+?)(?:/(fwd_inference|fwd_training|fwd|bwd_data|bwd_weights|bwd))?/threads:(\d+)/(\w+)$")
 LIMIT = "limit"  # a triad over the same memory: what 100 % of an element-wise operation's peak is
 
 

@@ -66,7 +66,7 @@ static void carve_scratch(const struct cincel_prepared *p, struct cincel_carver 
 
 static size_t carve(const struct cincel_prepared *p, void *base, struct job *job)
 {
-    const size_t rows = p->steps * p->batch, gates = p->gates * p->hidden;
+    const size_t rows = p->steps * p->batch, gates = cincel_rnn_gradient_ld(p);
     struct cincel_carver c = {base, 0}, one = {NULL, 0};
     struct scratch unused;
     cincel_rnn_order_carve(p, &c, &job->all.order);
@@ -155,7 +155,7 @@ static void multiply(const struct job *job, const struct block *k, size_t step, 
                      size_t gates, size_t slice, float *out, int load)
 {
     const struct cincel_prepared *p = job->all.p;
-    const size_t width = p->gates * p->hidden, depth = gates * p->hidden;
+    const size_t width = cincel_rnn_gradient_ld(p), depth = gates * p->hidden;
     const float *d = job->all.d_hh + (job->all.order.first[step] + k->begin) * width + gate * p->hidden;
     for (size_t i = 0; i < rows; i++) {
         cincel_rnn_point(&p->tiles, k->s.a, p->batch, i, d + i * width, depth);
@@ -184,17 +184,19 @@ static void take_from_behind(const struct job *job, const struct block *k, size_
     multiply(job, k, step, rows, 0, two_rounds(p) ? 2 : p->gates, slice, job->b.dh, p->d.cell == CINCEL_GRU);
 }
 
+/* All columns of the block at once: what the forward pass kept comes in whole rows out of the caches. */
 static struct cincel_cell_gradient_args cell_args(const struct job *job, const struct block *k, size_t step,
-                                                  size_t slice, size_t rows)
+                                                  size_t rows)
 {
     const struct cincel_prepared *p = job->all.p;
     const struct cincel_rnn_kept *kept = &job->all.kept;
-    const size_t at = slice * p->nr, row = job->all.order.first[step] + k->begin,
-                 width = p->gates * p->hidden;
+    const size_t at = k->slice * p->nr, end = cincel_min(k->slice_end * p->nr, p->hidden);
+    const size_t row = job->all.order.first[step] + k->begin, width = p->gates * p->hidden;
+    const size_t ld = cincel_rnn_gradient_ld(p);
     struct cincel_cell_gradient_args a = {
         .rows = rows,
         .at = at,
-        .n = (int)cincel_min(p->nr, p->hidden - at),
+        .n = (int)(end - at),
         .kept = kept->gates + row * width + at,
         .kept_ld = width,
         .kept_gate = p->hidden,
@@ -205,9 +207,9 @@ static struct cincel_cell_gradient_args cell_args(const struct job *job, const s
         .dh = job->b.dh + k->begin * dh_ld(p) + at,
         .dh_ld = dh_ld(p),
         .dc_ld = p->hidden,
-        .d_ih = job->all.d_ih + row * width + at,
-        .d_hh = job->all.d_hh + row * width + at,
-        .d_ld = width,
+        .d_ih = job->all.d_ih + row * ld + at,
+        .d_hh = job->all.d_hh + row * ld + at,
+        .d_ld = ld,
         .d_gate = p->hidden,
         .update_new = p->d.update_new,
     };
@@ -241,14 +243,13 @@ static void run_step(const struct job *job, const struct block *k, size_t step)
     const struct cincel_prepared *p = job->all.p;
     const struct cincel_rnn_order *o = &job->all.order;
     const size_t last = running(o, k, step), rows = last - k->begin;
-    if (rows == 0) return;
     for (size_t rank = k->begin; job->all.r->dy && rank < last; rank++)
         k->s.dy[rank - k->begin] = job->all.r->dy + cincel_rnn_place(p, o, step, rank) * (size_t)p->d.y_ld;
-    for (size_t slice = k->slice; slice < k->slice_end; slice++) {
-        if (step + 1 < p->steps) take_from_behind(job, k, step + 1, slice);
-        const struct cincel_cell_gradient_args a = cell_args(job, k, step, slice, rows);
-        run_cell(p, &a);
-    }
+    if (rows == 0 || k->slice == k->slice_end) return;
+    for (size_t slice = k->slice; slice < k->slice_end && step + 1 < p->steps; slice++)
+        take_from_behind(job, k, step + 1, slice);
+    const struct cincel_cell_gradient_args a = cell_args(job, k, step, rows);
+    run_cell(p, &a);
 }
 
 /* The gradient of reset · h, and with it that of the reset gate. */
@@ -256,12 +257,11 @@ static void run_second_round(const struct job *job, const struct block *k, size_
 {
     const struct cincel_prepared *p = job->all.p;
     const size_t rows = running(&job->all.order, k, step) - k->begin;
-    if (rows == 0) return;
-    for (size_t slice = k->slice; slice < k->slice_end; slice++) {
+    if (rows == 0 || k->slice == k->slice_end) return;
+    for (size_t slice = k->slice; slice < k->slice_end; slice++)
         multiply(job, k, step, rows, 2, 1, slice, job->b.dm, 0);
-        const struct cincel_cell_gradient_args a = cell_args(job, k, step, slice, rows);
-        p->isa->cell->gru_reset_gradient(&a);
-    }
+    const struct cincel_cell_gradient_args a = cell_args(job, k, step, rows);
+    p->isa->cell->gru_reset_gradient(&a);
 }
 
 /* Behind the first step: dh0 and dc0 of a block. */

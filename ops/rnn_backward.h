@@ -19,10 +19,17 @@ struct cincel_rnn_backward_job {
     const struct cincel_rnn_tensors *r;
     struct cincel_rnn_order order;
     struct cincel_rnn_kept kept;
-    float *d_ih,
-        *d_hh; /* [R][gates · hidden]: gradients of the sums; the same but for GRUs that reset after */
+    float *d_ih, *d_hh; /* [R][cincel_rnn_gradient_ld]: gradients of the sums; the same but for GRUs that
+                           reset after */
     struct cincel_rnn_gradient_buffers g;
 };
+
+/* Rows of d_ih lie off the powers of two: those of a tile, and of a block, would share a few sets of L1 and
+ * L2. */
+static inline size_t cincel_rnn_gradient_ld(const struct cincel_prepared *p)
+{
+    return cincel_round_up(p->gates * p->hidden, 16) + 16;
+}
 
 void cincel_rnn_gradients_carve(const struct cincel_prepared *p, struct cincel_carver *c,
                                 struct cincel_rnn_gradient_buffers *out);

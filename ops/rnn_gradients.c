@@ -142,7 +142,8 @@ static void input_cut(const struct cincel_rnn_backward_job *job, const struct sc
     const size_t depth = p->gates * p->hidden, rows = end - begin;
     size_t step = 0;
     for (size_t i = 0; i < rows; i++)
-        cincel_rnn_point(&p->tall, s->a, CUT_ROWS, i, job->d_ih + (begin + i) * depth, depth);
+        cincel_rnn_point(&p->tall, s->a, CUT_ROWS, i, job->d_ih + (begin + i) * cincel_rnn_gradient_ld(p),
+                         depth);
     for (size_t panel = 0; panel < panels(p, p->input); panel++) {
         const size_t column = panel * p->tall.nr;
         step = 0;
@@ -205,7 +206,7 @@ static void multiply_block(const struct cincel_prepared *p, const struct scratch
 static void turn_block(const struct cincel_prepared *p, const struct scratch *s,
                        const struct weights_cut *cut, const float *d, size_t rows, float *db)
 {
-    const size_t width = p->gates * p->hidden, gates = cut->end - cut->begin;
+    const size_t width = cincel_rnn_gradient_ld(p), gates = cut->end - cut->begin;
     p->isa->layout->transpose(d + cut->begin, width, rows, gates, s->turned, BLOCK_ROWS + SKEW, 0);
     if (db) p->isa->vector->column_sum(d + cut->begin, width, rows, gates, db + cut->begin);
 }
@@ -215,7 +216,7 @@ static void weights_cut(const struct cincel_rnn_backward_job *job, const struct 
 {
     const struct cincel_prepared *p = job->p;
     const struct cincel_rnn_tensors *r = job->r;
-    const size_t width = p->gates * p->hidden;
+    const size_t width = cincel_rnn_gradient_ld(p);
     const bool apart = two_gradients(p) && cut->gate == 2;
     const float *right = cut->gate == 2 ? job->g.m : job->g.h;
     for (size_t block = 0; block < row_blocks(job); block++) {
