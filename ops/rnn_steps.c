@@ -31,9 +31,11 @@ static void find_tiles(const struct cincel_isa *isa, int nr, struct cincel_rnn_t
 {
     *out = (struct cincel_rnn_tiles){.nr = (size_t)nr,
                                      .k_most = cincel_max(PANEL_FLOATS / (size_t)nr / 8 * 8, 8)};
-    for (int mr = 32; mr > 0; mr--)
+    for (int mr = CINCEL_RNN_TALLEST; mr > 0; mr--)
         for (int i = 0; i < isa->gemm_count && out->count < CINCEL_RNN_TILES; i++)
             if (isa->gemm[i].nr == nr && isa->gemm[i].mr == mr) out->row[out->count++] = &isa->gemm[i];
+    for (int height = 1; height <= CINCEL_RNN_TALLEST; height++)
+        while (out->row[out->fit[height]]->mr > height) out->fit[height]++;
 }
 
 void cincel_rnn_derive(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -204,26 +206,25 @@ struct cincel_rnn_kept cincel_rnn_kept_of(const struct cincel_prepared *p, void 
 
 /* ------------------------------------------------------------------------------------- products -- */
 
-/* Tiles of about the same height cover the rows, so that none is left with one or two of them. */
-static const struct cincel_gemm_row *next_tile(const struct cincel_rnn_tiles *tiles, size_t rows)
+static const struct cincel_gemm_row *tile_of(const struct cincel_rnn_tiles *t, size_t height)
 {
-    const size_t left = cincel_div_up(rows, (size_t)tiles->row[0]->mr), height = cincel_div_up(rows, left);
-    int i = 0;
-    while ((size_t)tiles->row[i]->mr > height) i++;
-    return tiles->row[i];
+    return t->row[t->fit[cincel_min(height, CINCEL_RNN_TALLEST)]];
 }
 
+/* Tiles of about the same height cover the rows, so that none is left with one or two of them. */
 static void multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
                           const float *const *a, size_t k, const float *panel, int load)
 {
     struct cincel_gemm_args args = {.b = panel, .taps = 1, .k = k, .n = x->n, .load_c = load};
-    for (size_t i = 0; i < x->rows;) {
-        const struct cincel_gemm_row *row = next_tile(t, x->rows - i);
+    const uint32_t rows = (uint32_t)x->rows, tallest = (uint32_t)t->row[0]->mr;
+    uint32_t left = (rows + tallest - 1) / tallest;
+    for (uint32_t i = 0; i<rows; left -= left> 1) {
+        const struct cincel_gemm_row *row = tile_of(t, (rows - i + left - 1) / left);
         args.a = a + i;
         args.c = x->c + i;
         args.m = row->mr;
         row->run(&args);
-        i += (size_t)row->mr;
+        i += (uint32_t)row->mr;
     }
 }
 

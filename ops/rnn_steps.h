@@ -17,7 +17,7 @@
 #include "core/memory.h"
 #include "ops/algo.h"
 
-enum { CINCEL_RNN_TILES = 8 };
+enum { CINCEL_RNN_TILES = 8, CINCEL_RNN_TALLEST = 32 };
 
 /* Knobs, by number. */
 enum { CINCEL_RNN_SPLIT, CINCEL_RNN_CHUNK };
@@ -27,6 +27,7 @@ enum { CINCEL_RNN_BY_BATCH, CINCEL_RNN_BY_HIDDEN };
 struct cincel_rnn_tiles {
     const struct cincel_gemm_row *row[CINCEL_RNN_TILES];
     int count;
+    int fit[CINCEL_RNN_TALLEST + 1]; /* by a number of rows: the tallest that is not taller */
     size_t nr;
     size_t k_most; /* of the part of a panel that stays in L1 */
 };
