@@ -224,6 +224,92 @@ static void plans_are_measured(void **state)
     }
 }
 
+/* ------------------------------------------------------------------------------- unusual numbers -- */
+
+enum { SWEEP = 4001 };
+
+/* One step of a layer with one input and one unit, over many sequences. */
+static void sweep(cincel_context *ctx, cincel_rnn_cell cell, const float *x, const float *h0,
+                  const float *w_ih, float *y)
+{
+    static const float none[3];
+    cincel_rnn_desc d = CINCEL_RNN_DESC_INIT;
+    d.cell = cell, d.batch = SWEEP, d.input = d.hidden = 1;
+    cincel_plan *plan;
+    must(cincel_rnn_plan(ctx, &d, CINCEL_FORWARD, NULL, &plan));
+    void *ws = buffer(cincel_plan_workspace_size(plan));
+    cincel_rnn_forward_args f = CINCEL_RNN_FORWARD_ARGS_INIT;
+    f.x = x, f.h0 = h0, f.w_ih = w_ih, f.w_hh = none, f.y = y;
+    must(cincel_rnn_forward(plan, &f, ws));
+    cincel_workspace_destroy(ws);
+    cincel_plan_destroy(plan);
+}
+
+static void close_to(const char *name, float x, float got, double want)
+{
+    if (!(fabs((double)got - want) <= 3.5 * 0x1p-24 * fabs(want) * 2.0 + 1e-37))
+        fail_msg("%s(%.9g) is %.9g, must be %.9g", name, (double)x, (double)got, want);
+}
+
+/* tanh and the logistic function over all magnitudes: as the only unit of an RNN, and as z of a GRU whose
+   candidate is 0 and whose state was 1. */
+static void functions_are_accurate(void **state)
+{
+    static float x[SWEEP], ones[SWEEP], y[SWEEP];
+    static const float one[] = {1.0f}, z_only[] = {0.0f, 1.0f, 0.0f};
+    for (int i = 0; i < SWEEP; i++) {
+        const float size = exp2f((float)(i / 2 % 500) / 500.0f * 36.0f - 29.0f); /* 2e-9 … 128 */
+        x[i] = (i % 2 ? -1.0f : 1.0f) * size * (1.0f + (float)i / SWEEP / 8.0f);
+        ones[i] = 1.0f;
+    }
+    x[0] = INFINITY, x[1] = -INFINITY, x[2] = NAN, x[3] = 3e38f, x[4] = -3e38f, x[5] = 0.0f;
+    sweep(*state, CINCEL_RNN_TANH, x, NULL, one, y);
+    for (int i = 0; i < SWEEP; i++)
+        if (isnan(x[i]))
+            assert_true(isnan(y[i]));
+        else
+            close_to("tanh", x[i], y[i], tanh((double)x[i]));
+    /* 0 · inf of the other gates is no number, and theirs */
+    x[0] = 100.0f, x[1] = -80.0f;
+    sweep(*state, CINCEL_GRU, x, ones, z_only, y);
+    for (int i = 0; i < SWEEP; i++)
+        if (isnan(x[i]))
+            assert_true(isnan(y[i]));
+        else
+            close_to("sigmoid", x[i], y[i], x[i] < -86.0f ? (double)y[i] : 1.0 / (1.0 + exp(-(double)x[i])));
+}
+
+/* Whatever one sequence holds, from that step on and nowhere else does it show; huge numbers saturate. */
+static void unusual_numbers_stay_where_they_are(void **state)
+{
+    static const float values[] = {NAN, INFINITY, -INFINITY, 1e30f, -1e30f};
+    for (int cell = CINCEL_RNN_TANH; cell <= CINCEL_GRU; cell++)
+        for (size_t v = 0; v < sizeof values / sizeof *values; v++) {
+            float x[ROWS * GOLDEN_INPUT], plain[ROWS * GOLDEN_HIDDEN], y[ROWS * GOLDEN_HIDDEN];
+            const size_t spoiled = GOLDEN_BATCH + 1; /* step 1 of sequence 1 */
+            cincel_rnn_desc d = small_lstm(0);
+            d.cell = (cincel_rnn_cell)cell;
+            cincel_plan *plan;
+            must(cincel_rnn_plan(*state, &d, CINCEL_FORWARD, NULL, &plan));
+            void *ws = buffer(cincel_plan_workspace_size(plan));
+            cincel_rnn_forward_args f = lstm_args(plain);
+            must(cincel_rnn_forward(plan, &f, ws));
+            memcpy(x, golden_x, sizeof x);
+            x[spoiled * GOLDEN_INPUT] = values[v];
+            f.x = x, f.y = y;
+            must(cincel_rnn_forward(plan, &f, ws));
+            for (size_t i = 0; i < ROWS * GOLDEN_HIDDEN; i++) {
+                const size_t row = i / GOLDEN_HIDDEN;
+                const bool after = row >= spoiled && row % GOLDEN_BATCH == spoiled % GOLDEN_BATCH;
+                if (!after) assert_memory_equal(&y[i], &plain[i], sizeof(float));
+                if (after && isnan(values[v])) assert_true(isnan(y[i]));
+                if (after && isfinite(values[v]) && cell != CINCEL_RNN_RELU) assert_true(fabsf(y[i]) <= 1.0f);
+            }
+            cincel_workspace_destroy(ws);
+            cincel_plan_destroy(plan);
+        }
+}
+
 /* ---------------------------------------------------------------------------------------- misuse -- */
 
 static void descriptors_are_checked(void **state)
@@ -354,6 +440,8 @@ int main(void)
         cmocka_unit_test(packed_weights_give_the_same_bits),
         cmocka_unit_test(states_may_be_updated_in_place),
         cmocka_unit_test(plans_are_measured),
+        cmocka_unit_test(functions_are_accurate),
+        cmocka_unit_test(unusual_numbers_stay_where_they_are),
         cmocka_unit_test(descriptors_are_checked),
         cmocka_unit_test(forward_calls_are_checked),
         cmocka_unit_test(backward_calls_are_checked),
