@@ -62,11 +62,11 @@ struct scratch {
 struct buffers {
     struct cincel_rnn_order order;
     float *panels;    /* see panel_of */
-    float *bias;      /* [slices][blocks][nr] */
+    float *bias;      /* [groups][blocks][columns of a group] */
     float *h[2], *c;  /* without reserve: states of ranks, h of even and of odd steps */
     float *h_n, *c_n; /* where the caller does not want them */
     float *extra;     /* reset · h, without reserve */
-    float *sums;      /* [cut][slice][row of the chunk][blocks][nr] */
+    float *sums;      /* [cut][group][row of the chunk][blocks][columns] */
     char *scratch;    /* [threads] */
     size_t scratch_bytes;
 };
@@ -84,9 +84,12 @@ static size_t panel_at(const struct cincel_prepared *p, size_t slice, bool hidde
     return slice * p->gates * (of_x + of_h) + (hidden ? p->gates * of_x + gate * of_h : gate * of_x);
 }
 
+static size_t groups(const struct cincel_prepared *p) { return cincel_div_up(p->slices, p->group); }
+
+/* Of one group of slices. */
 static size_t sums_floats(const struct cincel_prepared *p, size_t rows)
 {
-    return rows * block_count(p) * p->nr;
+    return rows * block_count(p) * p->group * p->nr;
 }
 
 static void carve_scratch(const struct cincel_prepared *p, struct cincel_carver *c, struct scratch *s)
@@ -109,7 +112,7 @@ static size_t carve(const struct cincel_prepared *p, void *base, struct buffers 
     struct scratch unused;
     cincel_rnn_order_carve(p, &c, &b->order);
     b->panels = cincel_carve(&c, panels_floats(p) * sizeof(float));
-    b->bias = cincel_carve(&c, p->slices * block_count(p) * p->nr * sizeof(float));
+    b->bias = cincel_carve(&c, groups(p) * sums_floats(p, 1) * sizeof(float));
     b->h[0] = cincel_carve(&c, own);
     b->h[1] = cincel_carve(&c, own);
     b->c = cincel_carve(&c, p->d.cell == CINCEL_LSTM ? own : 0);
@@ -117,7 +120,7 @@ static size_t carve(const struct cincel_prepared *p, void *base, struct buffers 
     b->c_n = cincel_carve(&c, p->d.cell == CINCEL_LSTM ? state : 0);
     b->extra = cincel_carve(&c, two_rounds(p) ? own : 0);
     b->sums =
-        cincel_carve(&c, sums_stay(p) ? p->slices * sums_floats(p, p->chunk * p->batch) * sizeof(float) : 0);
+        cincel_carve(&c, sums_stay(p) ? groups(p) * sums_floats(p, p->chunk * p->batch) * sizeof(float) : 0);
     carve_scratch(p, &one, &unused);
     b->scratch_bytes = one.used;
     b->scratch = cincel_carve(&c, b->scratch_bytes * (size_t)p->threads);
@@ -142,8 +145,9 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double padded = (double)(p.slices * p.nr) / (double)p.hidden;
     const double weights = (double)panels_floats(&p) * sizeof(float);
     const double cells = steps * (double)p.batch * (double)p.hidden;
-    const double busiest = p.by_hidden ? (double)cincel_div_up(p.slices, (size_t)p.threads) / (double)p.slices
-                                       : rows / (double)p.batch;
+    const double busiest = p.by_hidden
+                               ? (double)cincel_div_up(groups(&p), (size_t)p.threads) / (double)groups(&p)
+                               : rows / (double)p.batch;
     *out = (struct cincel_cost){
         /* a cell takes as long as some 60 FMAs */
         .flops = cincel_problem_flops(problem) * padded + 120.0 * cells,
@@ -197,13 +201,14 @@ static void pack_bias(const struct job *job, size_t slice)
 {
     const struct cincel_prepared *p = job->p;
     const size_t blocks = block_count(p), column = slice * p->nr, n = cincel_min(p->nr, p->hidden - column);
-    float *bias = job->b.bias + slice * blocks * p->nr;
-    memset(bias, 0, blocks * p->nr * sizeof(float));
+    const size_t ld = p->group * p->nr;
+    float *bias = job->b.bias + slice / p->group * sums_floats(p, 1) + slice % p->group * p->nr;
+    for (size_t g = 0; g < blocks; g++) memset(bias + g * ld, 0, p->nr * sizeof(float));
     for (size_t g = 0; g < p->gates; g++) {
         const size_t from = g * p->hidden + column;
         const size_t of_h = g == 2 && blocks > p->gates ? 3 : g;
-        if (job->r->b_ih) p->isa->vector->add(job->r->b_ih + from, bias + g * p->nr, n);
-        if (job->r->b_hh) p->isa->vector->add(job->r->b_hh + from, bias + of_h * p->nr, n);
+        if (job->r->b_ih) p->isa->vector->add(job->r->b_ih + from, bias + g * ld, n);
+        if (job->r->b_hh) p->isa->vector->add(job->r->b_hh + from, bias + of_h * ld, n);
     }
 }
 
@@ -245,19 +250,22 @@ static size_t running(const struct cincel_rnn_order *o, const struct block *k, s
     return cincel_max(k->begin, cincel_min(k->end, o->active[step]));
 }
 
-/* The sums of a slice: `row` counts the block's rows since the chunk began. */
-static float *sums_of(const struct job *job, const struct block *k, size_t slice, size_t row)
+/* The sums of a group: `row` counts the block's rows since the chunk began. */
+static float *sums_of(const struct job *job, const struct block *k, size_t group, size_t row)
 {
     const struct cincel_prepared *p = job->p;
     if (!sums_stay(p)) return k->s.sums + sums_floats(p, row);
     const size_t rows = p->chunk * (k->end - k->begin);
-    return job->b.sums + p->slices * sums_floats(p, p->chunk * k->begin) + slice * sums_floats(p, rows) +
+    return job->b.sums + groups(p) * sums_floats(p, p->chunk * k->begin) + group * sums_floats(p, rows) +
            sums_floats(p, row);
 }
 
-static void aim_sums(const struct cincel_prepared *p, const struct block *k, float *sums, size_t rows)
+/* A slice of a block of its group's sums. */
+static void aim_sums(const struct cincel_prepared *p, const struct block *k, float *sums, size_t slice,
+                     size_t block, size_t rows)
 {
-    for (size_t i = 0; i < rows; i++) k->s.sum[i] = sums + sums_floats(p, i);
+    float *first = sums + (block * p->group + slice % p->group) * p->nr;
+    for (size_t i = 0; i < rows; i++) k->s.sum[i] = first + sums_floats(p, i);
 }
 
 /* The input's products of the steps from `step` on that are made at once: one slice. */
@@ -271,7 +279,7 @@ static void multiply_input(const struct job *job, const struct block *k, size_t 
                                          .c = k->s.sum,
                                          .n = (int)p->nr};
     for (size_t g = 0; g < p->gates; g++) {
-        aim_sums(p, k, sums_of(job, k, slice, 0) + g * p->nr, rows);
+        aim_sums(p, k, sums_of(job, k, slice / p->group, 0), slice, g, rows);
         product.panel = job->panels + panel_at(p, slice, false, g);
         cincel_rnn_multiply(&p->tiles, &product);
     }
@@ -299,7 +307,7 @@ static void multiply_state(const struct job *job, const struct block *k, size_t 
         .a = k->s.h, .a_ld = p->batch, .k = p->hidden, .rows = rows, .c = k->s.sum, .n = (int)p->nr};
     for (size_t g = begin; g < end; g++) {
         const bool apart = g == 2 && block_count(p) > p->gates;
-        aim_sums(p, k, sums + (apart ? 3 : g) * p->nr, rows);
+        aim_sums(p, k, sums, slice, apart ? 3 : g, rows);
         product.panel = job->panels + panel_at(p, slice, true, g);
         product.load = !apart;
         cincel_rnn_multiply(&p->tiles, &product);
@@ -314,18 +322,18 @@ static void point_states(const struct job *job, const struct block *k, const flo
 }
 
 static struct cincel_cell_args cell_args(const struct job *job, const struct block *k, size_t step,
-                                         size_t slice, float *sums, size_t rows)
+                                         size_t group, float *sums, size_t rows)
 {
     const struct cincel_prepared *p = job->p;
-    const size_t at = slice * p->nr, rank = k->begin * p->hidden, blocks = block_count(p);
+    const size_t width = p->group * p->nr, at = group * width, rank = k->begin * p->hidden;
     struct cincel_cell_args a = {
         .gates = sums,
-        .bias = job->b.bias + slice * blocks * p->nr,
-        .gates_ld = blocks * p->nr,
-        .block = p->nr,
+        .bias = job->b.bias + group * sums_floats(p, 1),
+        .gates_ld = sums_floats(p, 1),
+        .block = width,
         .rows = rows,
         .at = at,
-        .n = (int)cincel_min(p->nr, p->hidden - at),
+        .n = (int)cincel_min(width, p->hidden - at),
         .h_prev = h_before(job, step) + rank + at,
         .prev_ld = p->hidden,
         .h = k->s.h_out,
@@ -363,6 +371,11 @@ static size_t chunk_row(const struct job *job, const struct block *k, size_t ste
     return row;
 }
 
+static bool ends_group(const struct cincel_prepared *p, size_t slice)
+{
+    return (slice + 1) % p->group == 0 || slice + 1 == p->slices;
+}
+
 /* One step of a block; of cells of two rounds the first. */
 static void run_step(const struct job *job, const struct block *k, size_t step)
 {
@@ -374,10 +387,11 @@ static void run_step(const struct job *job, const struct block *k, size_t step)
     aim(job, k, step, last);
     point_states(job, k, h_before(job, step), rows);
     for (size_t slice = k->slice; slice < k->slice_end; slice++) {
+        float *sums = sums_of(job, k, slice / p->group, row);
         if (begins) multiply_input(job, k, slice, inputs);
-        float *sums = sums_of(job, k, slice, row);
         multiply_state(job, k, slice, sums, rows, 0, two_rounds(p) ? 2 : p->gates);
-        const struct cincel_cell_args a = cell_args(job, k, step, slice, sums, rows);
+        if (!ends_group(p, slice)) continue;
+        const struct cincel_cell_args a = cell_args(job, k, step, slice / p->group, sums, rows);
         if (two_rounds(p))
             p->isa->cell->gru_reset(&a);
         else
@@ -394,9 +408,10 @@ static void run_second_round(const struct job *job, const struct block *k, size_
     aim(job, k, step, last);
     point_states(job, k, extra_of(job, step), rows);
     for (size_t slice = k->slice; slice < k->slice_end; slice++) {
-        float *sums = sums_of(job, k, slice, row);
+        float *sums = sums_of(job, k, slice / p->group, row);
         multiply_state(job, k, slice, sums, rows, 2, 3);
-        const struct cincel_cell_args a = cell_args(job, k, step, slice, sums, rows);
+        if (!ends_group(p, slice)) continue;
+        const struct cincel_cell_args a = cell_args(job, k, step, slice / p->group, sums, rows);
         p->isa->cell->gru_finish(&a);
     }
 }
@@ -449,7 +464,7 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
         run_by_batch(job, worker);
     } else {
         struct block k = worker_block(job, worker);
-        k.slice = cincel_share(worker, job->p->slices, 1, &k.slice_end);
+        k.slice = cincel_share(worker, job->p->slices, job->p->group, &k.slice_end);
         const size_t rounds = two_rounds(job->p) ? 2 : 1, step = (phase - 1) / rounds;
         if ((phase - 1) % rounds == 0)
             run_step(job, &k, step);

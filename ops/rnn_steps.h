@@ -39,6 +39,7 @@ struct cincel_prepared {
     struct cincel_rnn_tiles tall;  /* of products over all steps */
     size_t steps, batch, input, hidden, gates;
     size_t nr, slices;
+    size_t group; /* slices whose cells are computed together; forward */
     size_t chunk; /* steps whose input products are made at once; forward */
     bool by_hidden;
     int threads;
