@@ -11,7 +11,9 @@
 #include "ops/rnn_backward.h"
 
 static const int split_values[] = {CINCEL_RNN_BY_BATCH, CINCEL_RNN_BY_HIDDEN};
-static const struct cincel_knob knobs[] = {{"split", false, split_values, 2}};
+static const int fetch_values[] = {0, 1};
+static const struct cincel_knob knobs[] = {{"split", false, split_values, 2},
+                                           {"fetch", false, fetch_values, 2}};
 
 /* The GRU's candidate before r · h is known: two rounds a step. */
 static bool two_rounds(const struct cincel_prepared *p) { return p->d.reset_before != 0; }
@@ -24,7 +26,11 @@ static bool two_gradients(const struct cincel_prepared *p)
 
 static void defaults(const struct cincel_target *t, const struct cincel_problem *p, struct cincel_choice *c)
 {
+    const cincel_rnn_desc *d = &p->rnn.d;
+    const double gates = (double)cincel_rnn_gates(d->cell) * d->hidden;
     c->knob[CINCEL_RNN_SPLIT] = cincel_rnn_default_split(t, p, c);
+    c->knob[CINCEL_RNN_FETCH] =
+        cincel_rnn_far(t, sizeof(float) * gates * d->hidden) && d->batch >= 4 * c->threads;
 }
 
 /* ------------------------------------------------------------------------------------ workspace -- */

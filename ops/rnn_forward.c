@@ -12,8 +12,9 @@
 
 static const int split_values[] = {CINCEL_RNN_BY_BATCH, CINCEL_RNN_BY_HIDDEN};
 static const int chunk_values[] = {1, 4, 16, 64};
-static const struct cincel_knob knobs[] = {{"split", false, split_values, 2},
-                                           {"chunk", false, chunk_values, 4}};
+static const int fetch_values[] = {0, 1};
+static const struct cincel_knob knobs[] = {
+    {"split", false, split_values, 2}, {"fetch", false, fetch_values, 2}, {"chunk", false, chunk_values, 4}};
 
 /* Blocks of sums: one a gate, and another of the GRU whose candidate keeps the state's product apart. */
 static size_t block_count(const struct cincel_prepared *p)
@@ -40,12 +41,16 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *p,
 
 static void defaults(const struct cincel_target *t, const struct cincel_problem *p, struct cincel_choice *c)
 {
+    const cincel_rnn_desc *d = &p->rnn.d;
+    const double gates = (double)cincel_rnn_gates(d->cell) * d->hidden;
+    const bool far = cincel_rnn_far(t, sizeof(float) * gates * ((double)d->input + d->hidden));
+    /* tall tiles want some 64 rows, weights that come from afar as many as the sums' place in L3 allows */
+    const int most = far ? 1024 : 128;
     int wanted = 1;
-    c->knob[CINCEL_RNN_SPLIT] = cincel_rnn_default_split(t, p, c);
-    /* as many steps as give some 64 rows */
     for (size_t i = 0; i < sizeof chunk_values / sizeof *chunk_values; i++)
-        if (chunk_values[i] <= p->rnn.d.steps && chunk_values[i] * p->rnn.d.batch <= 128)
-            wanted = chunk_values[i];
+        if (chunk_values[i] <= d->steps && chunk_values[i] <= most / d->batch) wanted = chunk_values[i];
+    c->knob[CINCEL_RNN_SPLIT] = cincel_rnn_default_split(t, p, c);
+    c->knob[CINCEL_RNN_FETCH] = far && d->batch >= 4 * c->threads;
     c->knob[CINCEL_RNN_CHUNK] = wanted;
 }
 
@@ -310,6 +315,7 @@ static void multiply_state(const struct job *job, const struct block *k, size_t 
         aim_sums(p, k, sums, slice, apart ? 3 : g, rows);
         product.panel = job->panels + panel_at(p, slice, true, g);
         product.load = !apart;
+        if (p->chunk > 1 && g + 1 == end) product.next = job->panels + panel_at(p, slice + 1, true, begin);
         cincel_rnn_multiply(&p->tiles, &product);
     }
 }

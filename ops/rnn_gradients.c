@@ -198,6 +198,7 @@ static void multiply_block(const struct cincel_prepared *p, const struct scratch
                                                 .c = s->c,
                                                 .n = (int)cincel_min(p->tall.nr, columns - column),
                                                 .load = load,
+                                                .next = packed + (panel + 1) * BLOCK_ROWS * p->tall.nr,
                                             });
     }
 }

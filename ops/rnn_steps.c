@@ -64,6 +64,7 @@ void cincel_rnn_derive(const struct cincel_target *t, const struct cincel_proble
     out->cuts = out->by_hidden ? 1 : cincel_min((size_t)c->threads, out->batch);
     find_tiles(isa, (int)nr, &out->tiles);
     find_tiles(isa, isa->gemm[0].nr, &out->tall);
+    out->tiles.fetch = out->tall.fetch = c->knob[CINCEL_RNN_FETCH] != 0;
     /* a panel that a tile or two meet need not stay */
     const size_t rows = cincel_div_up(out->batch, out->cuts);
     if (rows <= 2 * (size_t)out->tiles.row[0]->mr)
@@ -104,6 +105,11 @@ double cincel_rnn_efficiency(const struct cincel_prepared *p, double rows)
     /* 10 chains hide the latency of an FMA; a quarter more FMAs than loads hides those (55 … 76 % of peak
        seen below, 80 above) */
     return 0.93 * fmin(1.0, chains / 10.0) * fmin(1.0, chains / (1.25 * (vectors + height)));
+}
+
+bool cincel_rnn_far(const struct cincel_target *t, double weights)
+{
+    return weights > 6.0 * (double)t->machine->topo.l2_bytes;
 }
 
 double cincel_rnn_chain(const struct cincel_problem *p, const struct cincel_choice *c)
@@ -213,18 +219,28 @@ static const struct cincel_gemm_row *tile_of(const struct cincel_rnn_tiles *t, s
     return t->row[t->fit[cincel_min(height, CINCEL_RNN_TALLEST)]];
 }
 
+/* Asks for a panel, a piece before each tile. */
+static void fetch(const float *panel, size_t lines, size_t begin, size_t end, size_t rows)
+{
+    enum { LINE = CINCEL_ALIGN / sizeof(float) };
+    for (size_t i = lines * begin / rows; i < lines * end / rows; i++)
+        __builtin_prefetch(panel + i * LINE, 0, 2);
+}
+
 /* Tiles of about the same height cover the rows, so that none is left with one or two of them. */
 static void multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
-                          const float *const *a, size_t k, const float *panel, int load)
+                          const float *const *a, size_t k, const float *panel, const float *next, int load)
 {
     struct cincel_gemm_args args = {.b = panel, .taps = 1, .k = k, .n = x->n, .load_c = load};
     const uint32_t rows = (uint32_t)x->rows, tallest = (uint32_t)t->row[0]->mr;
+    const size_t lines = t->fetch ? k * t->nr * sizeof(float) / CINCEL_ALIGN : 0;
     uint32_t left = (rows + tallest - 1) / tallest;
     for (uint32_t i = 0; i<rows; left -= left> 1) {
         const struct cincel_gemm_row *row = tile_of(t, (rows - i + left - 1) / left);
         args.a = a + i;
         args.c = x->c + i;
         args.m = row->mr;
+        if (lines) fetch(next, lines, i, i + (size_t)row->mr, rows);
         row->run(&args);
         i += (uint32_t)row->mr;
     }
@@ -234,11 +250,15 @@ void cincel_rnn_multiply(const struct cincel_rnn_tiles *t, const struct cincel_r
 {
     const size_t part = cincel_rnn_part(t, x->k);
     int load = x->load;
-    for (size_t q = 0, done = 0; done < x->k; q++, done += part, load = 1)
-        multiply_part(t, x, x->a + q * x->a_ld, cincel_min(part, x->k - done), x->panel + done * t->nr, load);
+    for (size_t q = 0, done = 0; done < x->k; q++, done += part, load = 1) {
+        const size_t k = cincel_min(part, x->k - done);
+        const float *panel = x->panel + done * t->nr;
+        const float *next = done + k == x->k && x->next ? x->next : panel + k * t->nr;
+        multiply_part(t, x, x->a + q * x->a_ld, k, panel, next, load);
+    }
 }
 
 void cincel_rnn_multiply_whole(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
 {
-    multiply_part(t, x, x->a, x->k, x->panel, x->load);
+    multiply_part(t, x, x->a, x->k, x->panel, x->next ? x->next : x->panel + x->k * t->nr, x->load);
 }

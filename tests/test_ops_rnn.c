@@ -105,7 +105,7 @@ static void check_case(const struct fixture *f, long seed)
     check_pass(&run);
     /* for inference: the same y and states, without reserve */
     struct cincel_problem inference = c.forward;
-    struct cincel_choice choice = {.algo = "steps", .threads = 1, .knob = {0, 1}};
+    struct cincel_choice choice = {.algo = "steps", .threads = 1, .knob = {0, 0, 1}};
     const struct test_target *all = &f->all;
     const float *y = c.t.y;
     float *kept = malloc(c.tensor[0].count * sizeof(float) +
