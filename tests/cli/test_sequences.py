@@ -9,6 +9,7 @@ import subprocess
 import unittest
 
 from common import Case, COMMAND, read, write
+from word_share import word_share
 
 SENTENCE = "the cat sat on the mat, and a dog ran.\n"
 STEPS = 16
@@ -73,6 +74,8 @@ class Text(Case):
         self.assertTrue(first.startswith("the cat sat on the mat"), first)
         self.assertEqual(len(first), len("the cat") + 120 + 1)
         self.assertEqual(first, written("--prompt", "the cat", "--temperature", 0.2, "--threads", 2))
+        self.assertGreater(word_share(first, SENTENCE), 0.9)
+        self.assertLess(word_share(written("--temperature", 50), SENTENCE), 0.5)
         wild = [written("--temperature", 5, "--seed", seed) for seed in (1, 1, 2)]
         self.assertEqual(wild[0], wild[1])
         self.assertNotEqual(wild[0], wild[2])
