@@ -1,4 +1,5 @@
-/* How `cincel train` trains a built-in model unless told otherwise. */
+/* How `cincel train` trains a built-in model, and what `summary` and `tune` take its samples for, unless told
+   otherwise. */
 #ifndef CINCEL_CLI_RECIPE_H
 #define CINCEL_CLI_RECIPE_H
 
@@ -18,6 +19,9 @@ struct recipe {
     double clip_norm;
     int window, horizon; /* of sequences: steps a sample; of series: rows predicted */
     double lr[3];        /* by cincel_optimizer_kind */
+    const char
+        *input; /* height x width x channels: pictures of digits, an English text, a series of one column */
+    int outputs;
 };
 
 /* Never NULL. */

@@ -148,20 +148,6 @@ static cincel_status summarise(const struct request *r)
 
 /* ------------------------------------------------------------------------------- the command line -- */
 
-/* What was not given: pictures of digits, an English text, a series of one column. */
-static void fill_in(struct request *r)
-{
-    static const struct {
-        enum recipe_data data;
-        const char *input;
-        int outputs;
-    } usual[] = {{RECIPE_SAMPLES, "28x28x1", 10}, {RECIPE_TEXT, "64x1x1", 65}, {RECIPE_SERIES, "48x1x1", 12}};
-    size_t i = 0;
-    while (usual[i].data != recipe_of(r->model)->data) i++;
-    if (!r->input) r->input = usual[i].input;
-    if (!r->outputs) r->outputs = usual[i].outputs;
-}
-
 /* "28x28x1", or "13" for a vector of 13 numbers */
 static bool parse_input(struct request *r)
 {
@@ -220,7 +206,9 @@ int cli_summary(int argc, char **argv)
     int operands, code;
     if (!cli_parse(&syntax, argc, argv, &operands, &code)) return code;
     r.model = argv[1];
-    fill_in(&r);
+    const struct recipe *recipe = recipe_of(r.model);
+    if (!r.input) r.input = recipe->input;
+    if (!r.outputs) r.outputs = recipe->outputs;
     if (!parse_input(&r)) {
         return cli_usage_error("summary: --input is \"%s\", must be HxWxC or N, whole numbers > 0", r.input);
     }

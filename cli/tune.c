@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/options.h"
+#include "cli/recipe.h"
 #include "cli/tuning.h"
 
 enum { MAX_THREAD_COUNTS = 16 };
@@ -99,7 +100,7 @@ static bool parse_input(struct request *r)
 
 int cli_tune(int argc, char **argv)
 {
-    struct request r = {.input = "28x28x1", .outputs = 10};
+    struct request r = {.input = NULL};
     const struct cli_option options[] = {
         {.name = "shapes",
          .kind = CLI_TEXT,
@@ -115,14 +116,14 @@ int cli_tune(int argc, char **argv)
          .kind = CLI_TEXT,
          .value = &r.input,
          .argument = "HxWxC",
-         .help = "shape of the model's samples (28x28x1)"},
+         .help = "shape of the model's samples (28x28x1; charlstm 64x1x1, forecast 48x1x1)"},
         {.name = "outputs",
          .kind = CLI_INTEGER,
          .value = &r.outputs,
          .argument = "N",
          .min = 1,
          .max = 1 << 24,
-         .help = "the model's classes or targets (10)"},
+         .help = "the model's classes or targets (10; charlstm 65, forecast 12)"},
         {.name = "batch",
          .kind = CLI_INTEGER,
          .value = &r.batch,
@@ -178,6 +179,9 @@ int cli_tune(int argc, char **argv)
         return cli_usage_error("tune: --threads is \"%s\", must be numbers 1 … 1024 with commas", r.threads);
     if (!parse_passes(&r))
         return cli_usage_error("tune: --passes is \"%s\", must be of fwd,bwd_data,bwd_weights,bwd", r.passes);
+    const struct recipe *recipe = recipe_of(r.model ? r.model : "");
+    if (!r.input) r.input = recipe->input;
+    if (!r.outputs) r.outputs = recipe->outputs;
     if (!parse_input(&r)) return cli_usage_error("tune: --input is \"%s\", must be HxWxC", r.input);
     return tune(&r);
 }

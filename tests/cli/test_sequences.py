@@ -136,9 +136,9 @@ class Text(Case):
 class Series(Case):
     def test_builtin(self):
         out = self.path("run")
-        self.succeeds("train", "forecast", "--out", out, "--epochs", 6, "--window", 30, "--horizon", 6)
+        self.succeeds("train", "forecast", "--out", out, "--epochs", 3, "--window", 24, "--horizon", 6)
         s = json.loads(read(out + "/summary.json"))
-        self.assertEqual((s["height"], s["channels"], s["targets"]), (30, 1, 6))
+        self.assertEqual((s["height"], s["channels"], s["targets"]), (24, 1, 6))
         self.assertGreater(math.sqrt(s["naive_loss"] / s["test_loss"]), 3)
         found = json.loads(self.succeeds("eval", out, "--json"))
         self.assertAlmostEqual(found["test_loss"], s["test_loss"], places=6)
