@@ -28,6 +28,7 @@ struct cincel_target {
     const struct cincel_isa *const *isas; /* usable here, best first, NULL-terminated */
     double gflops;                        /* FMA peak of one core, measured or a fair guess */
     double gbytes;                        /* memory bandwidth of one core, GB/s, likewise */
+    double cache_gbytes;                  /* the same of the last cache; 0: not known */
     bool reproducible;                    /* numeric knobs follow from the problem alone */
 };
 
@@ -112,8 +113,8 @@ struct cincel_algo {
     double error;
     /* Length of the chains of this choice where they are not cincel_chain_length's; NULL: they are. */
     double (*chain)(const struct cincel_problem *p, const struct cincel_choice *c);
-    /* Has this choice constants that are no integers, so that results are rounded where sums of integers would
-       be exact? Tests then allow the declared error. NULL: it has not. */
+    /* Has this choice constants that are no integers, so that results are rounded where sums of integers
+       would be exact? Tests then allow the declared error. NULL: it has not. */
     bool (*rounds)(const struct cincel_problem *p, const struct cincel_choice *c);
 
     /*

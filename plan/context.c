@@ -96,6 +96,15 @@ static cincel_status open_log(cincel_context *ctx, const cincel_config *config)
     return CINCEL_OK;
 }
 
+/* One core's bandwidth over a working set of half the last cache. */
+static double cached_triad(const cincel_context *ctx, const cincel_machine_peaks *p)
+{
+    const size_t bytes = cincel_topology_cache(&ctx->machine.topo) / 2;
+    double found = 0.0;
+    for (int i = 0; i < p->points && p->working_set[i] <= bytes; i++) found = p->triad_1[i];
+    return found;
+}
+
 /*
  * The peaks the cost model reckons with: those measured earlier, else a fair guess. Any team's file has the
  * figures of one core; the smallest team's are taken, so that contexts of all sizes reckon alike and find the
@@ -106,14 +115,17 @@ static void set_target(cincel_context *ctx, bool reproducible)
     cincel_machine_peaks peaks = CINCEL_MACHINE_PEAKS_INIT;
     /* two FMA pipes at 3 GHz; one core's share of the memory channels */
     double gflops = 2.0 * 2.0 * 3.0 * ctx->isas[0]->vector_floats, gbytes = 15.0;
+    double cache_gbytes = 0.0;
     const int teams = ctx->use_files && !reproducible ? ctx->machine.topo.logical_cpus : 0;
     for (int threads = 1; threads <= teams; threads++) {
         if (!cincel_peaks_cached(&ctx->machine, ctx->isas[0], threads, &peaks)) continue;
         gflops = peaks.gflops_1;
         gbytes = peaks.triad_1[peaks.points - 1];
+        cache_gbytes = cached_triad(ctx, &peaks);
         break;
     }
-    ctx->target = (struct cincel_target){&ctx->machine, ctx->isas, gflops, gbytes, reproducible};
+    ctx->target =
+        (struct cincel_target){&ctx->machine, ctx->isas, gflops, gbytes, cache_gbytes, reproducible};
 }
 
 cincel_status cincel_context_create(const cincel_config *given, cincel_context **out)

@@ -12,6 +12,7 @@
 #include "core/memory.h"
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
+#include "tune/cost.h"
 #include "tune/measure.h"
 #include "tune/trial.h"
 
@@ -238,6 +239,36 @@ static void wrong_candidates_never_win(void **state)
     free(list);
 }
 
+/* Memory-bound work on tensors that fit into half the last cache is expected to run at its speed. */
+static void small_tensors_are_expected_in_the_cache(void **state)
+{
+    struct fixture *f = *state;
+    struct test_target t = f->all;
+    t.target.machine = &t.machine;
+    t.target.gbytes = 10.0;
+    t.machine.topo.l3_bytes = (size_t)8 << 20;
+    for (int n = 1; n <= 64; n *= 64) {
+        struct cincel_problem p;
+        cincel_pool_desc d = CINCEL_POOL_DESC_INIT;
+        d.n = n, d.c = 64, d.ih = d.iw = 56, d.kh = d.kw = d.stride_h = d.stride_w = 2; /* 1 MB an image */
+        assert_int_equal(cincel_problem_pool(&d, CINCEL_FORWARD, &p), CINCEL_OK);
+        struct candidates *list = calloc(1, sizeof *list);
+        char why[CINCEL_WHY];
+        assert_non_null(list);
+        cincel_choice_enumerate(&t.target, &p, CINCEL_DEFAULT_KNOBS, 1, 1.0, add, list, why);
+        const struct cincel_candidate *c = &list->item[0];
+        t.target.cache_gbytes = 0.0;
+        const double memory = cincel_predict_seconds(&t.target, &p, c->algo, &c->choice);
+        t.target.cache_gbytes = 100.0;
+        const double cache = cincel_predict_seconds(&t.target, &p, c->algo, &c->choice);
+        if (n == 1)
+            assert_true(cache < 0.7 * memory);
+        else
+            assert_true(cache == memory);
+        free(list);
+    }
+}
+
 /* Whatever ends the search, the untuned choice has been timed. */
 static void the_untuned_choice_is_always_timed(void **state)
 {
@@ -308,6 +339,7 @@ int main(void)
         cmocka_unit_test(the_fastest_comes_first),
         cmocka_unit_test(wrong_candidates_never_win),
         cmocka_unit_test(the_untuned_choice_is_always_timed),
+        cmocka_unit_test(small_tensors_are_expected_in_the_cache),
         cmocka_unit_test(contention_is_told),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -14,6 +14,15 @@ static const double overlap_loss = 0.25;
 /* Cores share the memory bus: one more core brings this share of a core's bandwidth. */
 static const double bandwidth_scaling = 0.8;
 
+/* Of one core, bytes a second: the last cache's for what fits into half of it (the other half is the
+   neighbouring layers'), else the memory's. */
+static double bandwidth_of(const struct cincel_target *t, const struct cincel_problem *p)
+{
+    const double cache = (double)cincel_topology_cache(&t->machine->topo);
+    const bool cached = t->cache_gbytes > t->gbytes && cincel_problem_bytes(p) <= 0.5 * cache;
+    return 1e9 * (cached ? t->cache_gbytes : t->gbytes);
+}
+
 double cincel_predict_seconds(const struct cincel_target *t, const struct cincel_problem *p,
                               const struct cincel_algo *algo, const struct cincel_choice *c)
 {
@@ -27,7 +36,7 @@ double cincel_predict_seconds(const struct cincel_target *t, const struct cincel
     const double compute = share * (cost.flops / (t->gflops * 1e9 * lanes * cost.efficiency) +
                                     cost.calls * call_seconds + cost.copied / copy_rate);
     const double busy = c->threads / cost.balance; /* threads that have work, in effect */
-    const double bandwidth = t->gbytes * 1e9 * (1.0 + bandwidth_scaling * (busy - 1.0));
+    const double bandwidth = bandwidth_of(t, p) * (1.0 + bandwidth_scaling * (busy - 1.0));
     const double memory = cost.bytes / bandwidth;
     const double longer = compute > memory ? compute : memory;
     const double shorter = compute > memory ? memory : compute;
