@@ -52,26 +52,44 @@ size_t cincel_columns_rows_max(const struct cincel_columns *s, size_t pixels)
     return (rows - 1) * s->stride_h + extent + images * between;
 }
 
-void cincel_columns_strip(const struct cincel_columns *s, const float *x, size_t first, size_t count,
-                          float *strip)
+size_t cincel_columns_strip(const struct cincel_columns *s, const float *x, size_t begin, size_t end,
+                            float *strip)
 {
-    const size_t width = s->strip_w * s->ic, left = cincel_min(s->pad_left * s->ic, width);
-    const size_t kept = cincel_min(s->iw * s->ic, width - left);
-    for (size_t row = first; row < first + count; row++, strip += width) {
+    size_t count, from = 0, to = s->strip_w; /* pixels of a strip row that are read */
+    const size_t first = cincel_columns_rows(s, begin, end, &count);
+    if (begin / s->ow == (end - 1) / s->ow) {
+        from = begin % s->ow * s->stride_w;
+        to = (end - 1) % s->ow * s->stride_w + (s->kw - 1) * s->dilation_w + 1;
+    }
+    /* those there are: left … right−1 */
+    const size_t left = cincel_min(cincel_max(s->pad_left, from), to);
+    const size_t right = cincel_max(cincel_min(s->pad_left + s->iw, to), left);
+    for (size_t row = first; row < first + count; row++, strip += s->strip_w * s->ic) {
         const size_t image = row / s->strip_h, r = row % s->strip_h;
         if (r < s->pad_top || r - s->pad_top >= s->ih) {
-            memset(strip, 0, width * sizeof(float));
+            memset(strip + from * s->ic, 0, (to - from) * s->ic * sizeof(float));
             continue;
         }
-        memset(strip, 0, left * sizeof(float));
-        memcpy(strip + left, x + (image * s->ih + r - s->pad_top) * s->iw * s->ic, kept * sizeof(float));
-        memset(strip + left + kept, 0, (width - left - kept) * sizeof(float));
+        memset(strip + from * s->ic, 0, (left - from) * s->ic * sizeof(float));
+        if (right > left)
+            memcpy(strip + left * s->ic,
+                   x + ((image * s->ih + r - s->pad_top) * s->iw + left - s->pad_left) * s->ic,
+                   (right - left) * s->ic * sizeof(float));
+        memset(strip + right * s->ic, 0, (to - right) * s->ic * sizeof(float));
     }
+    return first;
 }
 
-/* Runs are short (3 floats where one channel meets a 3x3 kernel): a call of memcpy would cost more. */
+/* Runs of this many floats are worth a call of what knows the ISA. */
+enum { LONG_RUN = 32 };
+
+/* Short runs (3 floats where one channel meets a 3x3 kernel) would cost less than the call of memcpy. */
 static inline void copy_run(float *dst, const float *src, size_t count)
 {
+    if (count >= LONG_RUN) {
+        memcpy(dst, src, count * sizeof(float));
+        return;
+    }
     for (size_t i = 0; i < count; i += 4) memcpy(dst + i, src + i, 4 * sizeof(float));
 }
 
@@ -125,8 +143,9 @@ void cincel_columns_fill(const struct cincel_columns *s, const float *strip, siz
     }
 }
 
-void cincel_columns_add(const struct cincel_columns *s, const float *columns, size_t pitch, size_t group,
-                        size_t begin, size_t end, size_t first, size_t count, float *strip)
+void cincel_columns_add(const struct cincel_columns *s, const struct cincel_vector_row *vector,
+                        const float *columns, size_t pitch, size_t group, size_t begin, size_t end,
+                        size_t first, size_t count, float *strip)
 {
     const size_t width = s->strip_w * s->ic, next_run = s->dilation_w * s->ic, run = s->run;
     struct walk w = walk_from(s, begin);
@@ -142,7 +161,10 @@ void cincel_columns_add(const struct cincel_columns *s, const float *columns, si
             }
             float *to = strip + (row - first) * width + at;
             for (size_t r = 0; r < s->runs; r++, from += run, to += next_run)
-                for (size_t i = 0; i < run; i++) to[i] += from[i];
+                if (run >= LONG_RUN)
+                    vector->add(from, to, run);
+                else
+                    for (size_t i = 0; i < run; i++) to[i] += from[i];
         }
     }
 }

@@ -9,6 +9,7 @@
 #define CINCEL_OPS_CONV_COLUMNS_H
 
 #include "core/problem.h"
+#include "kernels/kernel.h"
 
 /* Floats that must be there behind strips and columns: copies move four floats at a time, the surplus of
    one run is overwritten by the next. */
@@ -33,17 +34,20 @@ size_t cincel_columns_rows(const struct cincel_columns *s, size_t begin, size_t 
 /* Most strip rows any `pixels` consecutive output pixels read. */
 size_t cincel_columns_rows_max(const struct cincel_columns *s, size_t pixels);
 
-/* Copies strip rows first … first+count−1 of x, [row][strip_w][ic], zeros for padding. */
-void cincel_columns_strip(const struct cincel_columns *s, const float *x, size_t first, size_t count,
-                          float *strip);
+/* Copies what output pixels begin … end−1 (begin < end) read of their strip rows to [row][strip_w][ic], zeros
+   for padding; of rows that one output row reads in part, that part alone. Returns the first strip row. */
+size_t cincel_columns_strip(const struct cincel_columns *s, const float *x, size_t begin, size_t end,
+                            float *strip);
 
-/* The columns of pixels begin … end−1 in `group`, [pixel][k], from a strip beginning with row `first`. */
+/* The columns of pixels begin … end−1 in `group`, [pixel][k], from a strip beginning with row `first`, which
+   cincel_columns_strip() made for these pixels or more. */
 void cincel_columns_fill(const struct cincel_columns *s, const float *strip, size_t first, size_t group,
                          size_t begin, size_t end, float *columns);
 
 /* The way back (col2im): adds columns, `pitch` floats apart, to strip rows first … first+count−1; what
    belongs to other rows is left out. Pixels ascending: the order of each element's sum. */
-void cincel_columns_add(const struct cincel_columns *s, const float *columns, size_t pitch, size_t group,
-                        size_t begin, size_t end, size_t first, size_t count, float *strip);
+void cincel_columns_add(const struct cincel_columns *s, const struct cincel_vector_row *vector,
+                        const float *columns, size_t pitch, size_t group, size_t begin, size_t end,
+                        size_t first, size_t count, float *strip);
 
 #endif

@@ -258,9 +258,7 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
         const size_t image = cut / p->bands, row = cut % p->bands * p->band_rows;
         const size_t first = (image * s->oh + row) * s->ow;
         const size_t pixels = cincel_min(p->band_rows, s->oh - row) * s->ow;
-        size_t count;
-        const size_t strip_row = cincel_columns_rows(s, first, first + pixels, &count);
-        cincel_columns_strip(s, job->t->x, strip_row, count, strip);
+        cincel_columns_strip(s, job->t->x, first, first + pixels, strip);
         for (size_t begin = 0; begin < pixels; begin += p->block_pixels)
             block(job, begin, cincel_min(begin + p->block_pixels, pixels), weights, strip,
                   job->t->y + first * p->oc);

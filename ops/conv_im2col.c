@@ -366,10 +366,11 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
 
     *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * (double)p.k};
-    /* Around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part. 0.88: without
+    /* Around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part. 0.9: without
        copies direct's tiles, which fetch the next one's rows ahead, are a little ahead of strips (1024 -> 256
        channels, 1x1: 93 against 81 % of peak). */
-    out->efficiency = 0.88 * loads * latency * (double)p.part / ((double)p.part + 3.0);
+    const double reuse = mr * nv / (mr * nv + 0.25); /* of tiles that do as well, the larger reads less */
+    out->efficiency = 0.9 * reuse * loads * latency * (double)p.part / ((double)p.part + 3.0);
     out->bytes = cincel_problem_bytes(problem) + (p.fused ? 0.0 : floats * packed) +
                  2.0 * floats * (double)p.dz_floats;
     out->calls = tiles / ((double)(p.swapped ? p.block_rows : p.block_pixels) / mr) * (double)p.parts;
@@ -382,8 +383,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     if (!p.swapped && p.n % (size_t)p.row->nr) /* masked stores of a row's end, and loads: 10 cycles */
         out->calls += 0.1 * rows * (double)(s->groups * p.parts);
     if (s->pointwise) return;
-    /* columns of many channels are long and soon out of L1: 80 channels, 1x3, take twice direct's time */
-    if (s->ic / s->groups >= 16) out->efficiency *= 0.5;
+    /* columns of many channels are long and soon out of L1: 80 channels, 1x3, take 1.2 times direct's time */
+    if (s->ic / s->groups >= 16) out->efficiency *= 0.8;
     /* backward: columns are read, and the strip with them, where forward only writes them */
     out->copied += floats * rows * (double)(s->groups * s->k) * (p.forward ? 1.0 : 2.0) +
                    floats * (double)(s->images * s->strip_h * s->strip_w * s->ic);

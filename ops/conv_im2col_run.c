@@ -238,9 +238,7 @@ static void forward_cut(const struct call *call, size_t cut, const struct scratc
 {
     const struct cincel_prepared *p = call->p;
     const size_t begin = cut * p->cut_pixels, end = cincel_min(begin + p->cut_pixels, p->pixels);
-    size_t count;
-    const size_t first = cincel_columns_rows(&p->cols, begin, end, &count);
-    cincel_columns_strip(&p->cols, call->t->x, first, count, scratch->strip);
+    const size_t first = cincel_columns_strip(&p->cols, call->t->x, begin, end, scratch->strip);
     for (size_t pixel = begin; pixel < end; pixel += p->block_pixels) {
         const size_t m = cincel_min(p->block_pixels, end - pixel);
         for (size_t group = 0; group < p->cols.groups; group++) {
@@ -299,8 +297,8 @@ static void data_cut(const struct call *call, size_t cut, const struct scratch *
                                            .ldc = pitch,
                                            .m = m,
                                            .columns = pitch});
-            cincel_columns_add(s, scratch->columns, pitch, group, pixel, pixel + m, top, end - begin,
-                               scratch->strip);
+            cincel_columns_add(s, p->isa->vector, scratch->columns, pitch, group, pixel, pixel + m, top,
+                               end - begin, scratch->strip);
         }
     }
     store_band(call, image, begin, end, scratch->strip);

@@ -381,9 +381,8 @@ static void columns_cut(const struct job *job, size_t slice, const struct scratc
         const struct range block = find_block(p, slice, i);
         const size_t pixels = block.end - block.begin;
         if (pixels == 0) break;
-        size_t count;
-        const size_t first = cincel_columns_rows(&p->cols, block.begin, block.end, &count);
-        cincel_columns_strip(&p->cols, job->t->x, first, count, scratch->strip);
+        const size_t first =
+            cincel_columns_strip(&p->cols, job->t->x, block.begin, block.end, scratch->strip);
         transpose_block(job, block, scratch->z, scratch->transposed);
         for (size_t group = 0; group < p->cols.groups; group++) {
             cincel_columns_fill(&p->cols, scratch->strip, first, group, block.begin, block.end,
