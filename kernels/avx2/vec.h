@@ -26,7 +26,16 @@ VEC_FN vec vec_zero(void) { return _mm256_setzero_ps(); }
 VEC_FN vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 VEC_FN void vec_store(float *p, vec a) { _mm256_storeu_ps(p, a); }
 VEC_FN vec vec_load_n(const float *p, int n) { return _mm256_maskload_ps(p, vec_head_mask(n)); }
-VEC_FN void vec_store_n(float *p, vec a, int n) { _mm256_maskstore_ps(p, vec_head_mask(n), a); }
+/* A masked store is some 20 cycles of microcode on Zen: not for whole vectors, halves and nothing. */
+VEC_FN void vec_store_n(float *p, vec a, int n)
+{
+    if (n >= 8)
+        _mm256_storeu_ps(p, a);
+    else if (n == 4)
+        _mm_storeu_ps(p, _mm256_castps256_ps128(a));
+    else if (n > 0)
+        _mm256_maskstore_ps(p, vec_head_mask(n), a);
+}
 VEC_FN vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
 VEC_FN vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
 VEC_FN vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
