@@ -109,7 +109,7 @@ double cincel_rnn_efficiency(const struct cincel_prepared *p, double rows)
 
 bool cincel_rnn_far(const struct cincel_target *t, double weights)
 {
-    return weights > 6.0 * (double)t->machine->topo.l2_bytes;
+    return weights > 5.0 * (double)t->machine->topo.l2_bytes;
 }
 
 double cincel_rnn_chain(const struct cincel_problem *p, const struct cincel_choice *c)
