@@ -13,7 +13,7 @@
 
 #include "core/philox.h"
 #include "tests/support/scratch.h"
-#include "train/model.h"
+#include "train/schedule.h"
 
 enum { FEATURES = 6, CLASSES = 3, COUNT = 90 };
 
@@ -159,6 +159,88 @@ static void statistics_go_through_files(void **state)
     scratch_close(&s);
 }
 
+enum { SIDE = 9, PIXELS = SIDE * SIDE * 3 };
+
+static void add_conv(cincel_model *model, int channels, int kernel, int bias)
+{
+    cincel_conv2d_options o = CINCEL_CONV2D_OPTIONS_INIT;
+    o.out_channels = channels;
+    o.kernel_h = o.kernel_w = kernel;
+    o.bias = bias;
+    must(cincel_model_add_conv2d(model, &o));
+}
+
+/* conv, norm, ReLU; conv with bias, norm, SiLU; a conv of more weights than outputs, norm; linear */
+static cincel_model *make_images(void)
+{
+    cincel_model *model;
+    must(cincel_model_create(SIDE, SIDE, 3, &model));
+    add_conv(model, 8, 3, 0);
+    must(cincel_model_add_batch_norm(model, 1e-5f, 0.3f));
+    must(cincel_model_add_relu(model));
+    add_conv(model, 12, 2, 1);
+    must(cincel_model_add_batch_norm(model, 1e-3f, 0.3f));
+    must(cincel_model_add_activation(model, CINCEL_ACT_SILU, 0.0f));
+    add_conv(model, 5, 6, 0);
+    must(cincel_model_add_batch_norm(model, 1e-5f, 0.3f));
+    must(cincel_model_add_flatten(model));
+    must(cincel_model_add_linear(model, CLASSES, 1));
+    must(cincel_model_init(model, CINCEL_INIT_KAIMING, 5));
+    return model;
+}
+
+static void same_outputs(cincel_session *folded, cincel_session *plain, const float *x, int n)
+{
+    const float *a, *b;
+    must(cincel_session_forward(folded, x, n, &a));
+    must(cincel_session_forward(plain, x, n, &b));
+    double norm = 0.0;
+    for (int i = 0; i < n * CLASSES; i++) norm = fmax(norm, fabs((double)b[i]));
+    for (int i = 0; i < n * CLASSES; i++)
+        if (!(fabs((double)a[i] - (double)b[i]) <= 1e-5 * norm))
+            fail_msg("output %d of %d samples: %a folded, %a not", i, n, (double)a[i], (double)b[i]);
+}
+
+/* A session without training folds; it answers like one that cannot, also after the weights have changed. */
+static void batch_norm_is_folded(void **state)
+{
+    (void)state;
+    enum { N = 6 };
+    float x[N * PIXELS];
+    int32_t labels[N];
+    const struct cincel_random random = {8, 0xda7a, 0};
+    cincel_random_fill_normal(&random, 0, x, sizeof x / sizeof *x);
+    for (int i = 0; i < N; i++) labels[i] = i % CLASSES;
+    cincel_context *ctx = context(2);
+    cincel_model *model = make_images();
+    struct schedule_step step[10];
+    cincel_schedule(model, false, N, step);
+    assert_true(step[0].folds_next && step[1].skip && step[2].skip);
+    assert_true(step[3].folds_next && step[4].skip && step[5].skip);
+    assert_true(step[0].fused.act == CINCEL_ACT_RELU && step[3].fused.act == CINCEL_ACT_SILU);
+    assert_true(!step[6].folds_next && !step[7].skip && step[3].source == 0 && step[6].source == 3);
+    cincel_schedule(model, true, N, step);
+    for (int i = 0; i < 10; i++) assert_true(!step[i].folds_next);
+    assert_true(!step[1].skip && !step[4].skip);
+
+    cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
+    o.batch = N;
+    cincel_session *folded, *training = make_session(ctx, model, N, 0);
+    must(cincel_session_create(ctx, model, &o, &folded));
+    for (int round = 0; round < 3; round++) {
+        same_outputs(folded, training, x, N);
+        same_outputs(folded, training, x, 1);
+        for (int i = 0; i < 3; i++) {
+            must(cincel_session_gradients(training, x, labels, N, NULL, NULL));
+            must(cincel_session_sgd(training, 0.1f, 0.9f, 0.0f));
+        }
+    }
+    cincel_session_destroy(training);
+    cincel_session_destroy(folded);
+    cincel_model_destroy(model);
+    cincel_context_destroy(ctx);
+}
+
 /* Gradients differ from call to call and by seed, forward calls drop nothing. */
 static void dropout_is_drawn_anew(void **state)
 {
@@ -241,9 +323,8 @@ static void runs_are_reproducible(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batch_norm_has_two_modes),
-        cmocka_unit_test(statistics_go_through_files),
-        cmocka_unit_test(dropout_is_drawn_anew),
+        cmocka_unit_test(batch_norm_has_two_modes), cmocka_unit_test(statistics_go_through_files),
+        cmocka_unit_test(batch_norm_is_folded),     cmocka_unit_test(dropout_is_drawn_anew),
         cmocka_unit_test(runs_are_reproducible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,7 @@ static cincel_status conv2d_backward(const struct layer_call *call)
 const struct layer_kind cincel_layer_conv2d = {
     .name = "conv2d",
     .fuses_activation = true,
+    .affine = true,
     .backward_reads_x = true,
     .infer = conv2d_infer,
     .plan = conv2d_plan,

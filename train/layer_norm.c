@@ -99,6 +99,14 @@ static cincel_status batch_norm_forward(const struct layer_call *call)
     return status;
 }
 
+static cincel_status batch_norm_fold(const struct layer_call *call, size_t inner, const float *w,
+                                     const float *bias, float *w_out, float *bias_out)
+{
+    const cincel_batch_norm_desc d = batch_desc(call->layer, call->n);
+    return cincel_batch_norm_fold(&d, call->parameter[0], call->parameter[1], call->state[0], call->state[1],
+                                  inner, w, bias, w_out, bias_out);
+}
+
 static cincel_status batch_norm_backward(const struct layer_call *call)
 {
     const cincel_batch_norm_desc d = batch_desc(call->layer, call->n);
@@ -115,6 +123,7 @@ const struct layer_kind cincel_layer_batch_norm = {
     .aux_bytes = batch_norm_aux_bytes,
     .workspace_bytes = batch_norm_workspace_bytes,
     .check_batch = batch_norm_check_batch,
+    .fold = batch_norm_fold,
     .forward = batch_norm_forward,
     .backward = batch_norm_backward,
 };

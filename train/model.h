@@ -133,6 +133,8 @@ struct layer_kind {
                                      after it, where it is smaller, as well as before it */
     bool view;                    /* output and input are the same numbers in the same order: no work */
     bool training_only;           /* does nothing but in training */
+    bool
+        affine; /* each output is a row of tensor 0 times inputs, plus tensor 1 (or 0): what `fold` changes */
     bool backward_reads_x, backward_reads_y;
 
     /* From layer->in and the options: checks them, sets layer->out, tensors and their shapes, flops. */
@@ -156,6 +158,11 @@ struct layer_kind {
 
     /* Can it train on n samples? NULL: on any number. */
     cincel_status (*check_batch)(const struct layer *layer, int n);
+
+    /* Writes tensors 0 and 1 (bias NULL: 0) of the affine layer before, `inner` weights an output, so that
+       its outputs are those of this layer in a forward call. NULL: there are no such. */
+    cincel_status (*fold)(const struct layer_call *call, size_t inner, const float *w, const float *bias,
+                          float *w_out, float *bias_out);
 
     cincel_status (*forward)(const struct layer_call *call);
     cincel_status (*backward)(const struct layer_call *call);

@@ -25,17 +25,38 @@ static bool needs_input(cincel_activation act)
     return act == CINCEL_ACT_GELU || act == CINCEL_ACT_GELU_TANH || act == CINCEL_ACT_SILU;
 }
 
-int cincel_schedule(const cincel_model *model, bool training, struct schedule_step *step)
+/* Is layer i worth folding into the one before? Its pass over n samples costs an output's size each, its
+   folding an output's weights. */
+static bool folds(const cincel_model *model, const struct schedule_step *step, int i, int n)
+{
+    if (i == 0 || !model->layer[i].kind->fold || step[i - 1].skip) return false;
+    const struct layer *before = &model->layer[i - 1];
+    if (!before->kind->affine) return false;
+    const struct layer_tensor *w = &before->tensor[0];
+    return w->h * w->w * w->c <= (size_t)n * cincel_positions(before->out);
+}
+
+/* The layer that an activation at layer i would be fused into: the one before, or what that was folded into.
+ */
+static int fusion_place(const struct schedule_step *step, int i)
+{
+    return i > 1 && step[i - 2].folds_next ? i - 2 : i - 1;
+}
+
+int cincel_schedule(const cincel_model *model, bool training, int n, struct schedule_step *step)
 {
     const int layers = (int)model->layers;
     for (int i = 0; i < layers; i++) {
         const struct layer_kind *kind = model->layer[i].kind;
         step[i] = (struct schedule_step){.source = SCHEDULE_INPUT};
-        const bool fused = kind->activation != CINCEL_ACT_NONE && i > 0 && !step[i - 1].skip &&
-                           model->layer[i - 1].kind->fuses_activation &&
+        const int place = fusion_place(step, i);
+        const bool fused = kind->activation != CINCEL_ACT_NONE && i > 0 && !step[place].skip &&
+                           model->layer[place].kind->fuses_activation &&
                            !(training && needs_input(kind->activation));
-        step[i].skip = fused || kind->view || (kind->training_only && !training);
-        if (fused) step[i - 1].fused = (struct layer_activation){kind->activation, model->layer[i].alpha};
+        const bool folded = !training && folds(model, step, i, n);
+        step[i].skip = fused || folded || kind->view || (kind->training_only && !training);
+        if (folded) step[i - 1].folds_next = true;
+        if (fused) step[place].fused = (struct layer_activation){kind->activation, model->layer[i].alpha};
     }
     int first = 0; /* layer with parameters */
     while (first < layers && model->layer[first].tensors == 0) first++;

@@ -7,6 +7,8 @@
  *   - where layers that only select follow (max pooling, flatten), the mask moves behind them: the
  *     selected output is the winner's, whose slope follows from it, the tensor is smaller, and the
  *     full-size activation need not be kept;
+ *   - without training, batch norm behind a convolution goes into its weights, at each call anew since
+ *     they may have changed: where they are fewer than the numbers it would go over;
  *   - views move no data;
  *   - layers before the first one with parameters have no backward pass, and that one no dx.
  *
@@ -22,6 +24,7 @@ enum { SCHEDULE_INPUT = -1 }; /* in place of a layer number: the caller's x */
 
 struct schedule_step {
     bool skip;                     /* fused away or a view: the output is that of `source` */
+    bool folds_next;               /* the next layer, skipped, goes into this one's weights */
     int source;                    /* the layer whose output is this layer's input, or SCHEDULE_INPUT */
     struct layer_activation fused; /* the forward plan ends in it */
     struct layer_activation
@@ -29,9 +32,9 @@ struct schedule_step {
     bool backward, wants_dx;
 };
 
-/* Fills step[0 … model->layers − 1], for forward passes alone unless `training`. Returns the layer whose
- * output is the model's, or SCHEDULE_INPUT. */
-int cincel_schedule(const cincel_model *model, bool training, struct schedule_step *step);
+/* Fills step[0 … model->layers − 1], for forward passes alone unless `training`, of n samples. Returns the
+ * layer whose output is the model's, or SCHEDULE_INPUT. */
+int cincel_schedule(const cincel_model *model, bool training, int n, struct schedule_step *step);
 
 /* Buffers of layer i: its output, what it keeps for its backward pass, and the gradient of its output. */
 enum { BUFFER_Y, BUFFER_AUX, BUFFER_DY, LAYER_BUFFERS };

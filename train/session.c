@@ -42,6 +42,8 @@ struct cincel_session {
     cincel_optimizer_kind optimizer;
     uint64_t updates; /* of the parameters so far */
     bool have_gradients;
+    float *folded; /* weights, then biases, of a layer that the next was folded into, during its call */
+    size_t folded_floats;
     float *carry;          /* states of recurrent layers, layer after layer; NULL unless stateful */
     size_t *carry_offset;  /* [layers + 1], in floats */
     int *lengths;          /* [batch]: of the calls' sequences, */
@@ -265,6 +267,28 @@ static cincel_status allocate(struct cincel_session *s)
     return status;
 }
 
+/* Where a layer's biases begin among its folded parameters: on a cache line. */
+static size_t folded_bias(const struct layer *layer)
+{
+    const struct layer_tensor *w = &layer->tensor[0];
+    return cincel_round_up(w->rows * w->h * w->w * w->c, CINCEL_ALIGN / sizeof(float));
+}
+
+/* Room for the parameters of the largest layer that the next one is folded into. */
+static cincel_status allocate_folded(struct cincel_session *s)
+{
+    for (size_t i = 0; i < s->model->layers; i++) {
+        const struct layer *layer = &s->model->layer[i];
+        if (s->step[i].folds_next)
+            s->folded_floats = cincel_max(s->folded_floats, folded_bias(layer) + layer->tensor[0].rows);
+    }
+    if (s->folded_floats == 0) return CINCEL_OK;
+    void *memory = NULL;
+    const cincel_status status = cincel_workspace_create(s->folded_floats * sizeof(float), &memory);
+    s->folded = memory;
+    return status;
+}
+
 cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, const cincel_session_options *o,
                                     cincel_session **out)
 {
@@ -290,10 +314,11 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
     if (!s->step || !s->buffer) status = cincel_fail(CINCEL_OUT_OF_MEMORY, "session: no memory");
     if (status == CINCEL_OK) {
         struct plan_set *set;
-        s->last = cincel_schedule(model, s->training, s->step);
+        s->last = cincel_schedule(model, s->training, s->batch, s->step);
         status = find_set(s, s->batch, s->training, &set);
     }
     if (status == CINCEL_OK) status = allocate(s);
+    if (status == CINCEL_OK) status = allocate_folded(s);
     if (status == CINCEL_OK) status = allocate_sequences(s, mine.stateful != 0);
     if (status != CINCEL_OK) {
         cincel_session_destroy(s);
@@ -315,6 +340,7 @@ void cincel_session_destroy(cincel_session *s)
     cincel_workspace_destroy(s->ws);
     cincel_workspace_destroy(s->arena);
     cincel_workspace_destroy(s->carry);
+    cincel_workspace_destroy(s->folded);
     free(s->carry_offset);
     free(s->lengths);
     free(s->buffer);
@@ -327,7 +353,8 @@ size_t cincel_session_memory(const cincel_session *s)
     if (!s) return 0;
     const size_t blocks = s->training ? 1 + (size_t)cincel_optimizer_moments(s->optimizer) : 0;
     const size_t carried = s->carry_offset[s->model->layers];
-    return s->arena_bytes + s->ws_bytes + (blocks * s->model->block + carried) * sizeof(float);
+    return s->arena_bytes + s->ws_bytes +
+           (blocks * s->model->block + carried + s->folded_floats) * sizeof(float);
 }
 
 /* The index-th plan of the full batch in the order of the layers, and within one of the passes. */
@@ -409,13 +436,28 @@ static struct layer_call layer_call(const struct cincel_session *s, const struct
     return call;
 }
 
+/* The call of layer i with the next layer in its parameters. */
+static cincel_status fold_next(const struct cincel_session *s, const struct plan_set *set, int i,
+                               struct layer_call *call)
+{
+    const struct layer_call next = layer_call(s, set, i + 1, false, NULL);
+    const struct layer_tensor *w = &call->layer->tensor[0];
+    float *const bias = s->folded + folded_bias(call->layer);
+    const cincel_status status = next.layer->kind->fold(&next, w->h * w->w * w->c, call->parameter[0],
+                                                        call->parameter[1], s->folded, bias);
+    call->parameter[0] = s->folded;
+    call->parameter[1] = bias;
+    return status;
+}
+
 static cincel_status run_forward(const struct cincel_session *s, const struct plan_set *set, bool training,
                                  const float *x)
 {
     for (int i = 0; i < (int)s->model->layers; i++) {
         if (s->step[i].skip) continue;
-        const struct layer_call call = layer_call(s, set, i, training, x);
-        const cincel_status status = call.layer->kind->forward(&call);
+        struct layer_call call = layer_call(s, set, i, training, x);
+        cincel_status status = s->step[i].folds_next ? fold_next(s, set, i, &call) : CINCEL_OK;
+        if (status == CINCEL_OK) status = call.layer->kind->forward(&call);
         if (status != CINCEL_OK) return status;
     }
     return CINCEL_OK;
