@@ -155,6 +155,12 @@ static json_t *figures_json(const struct run_record *r)
         json_object_set_new(json, "delta", json_real((double)m->objective.delta));
     if (m->objective.label_smoothing > 0.0f)
         json_object_set_new(json, "label_smoothing", json_real((double)m->objective.label_smoothing));
+    if (m->objective.class_weights) {
+        json_t *weights = json_array();
+        for (size_t c = 0; c < m->objective.class_weight_count; c++)
+            json_array_append_new(weights, json_real((double)m->objective.class_weights[c]));
+        json_object_set_new(json, "class_weights", weights);
+    }
     json_object_set_new(json, m->classes ? "classes" : "targets", json_integer(run_outputs(m)));
     add_figures(r, json);
     if (m->table.inputs) json_object_set_new(json, "table", table_to_json(&m->table));

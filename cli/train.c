@@ -15,7 +15,7 @@
 #include "core/status.h"
 
 struct request {
-    const char *model, *data, *test, *target, *out, *schedule, *loss, *optimizer_name;
+    const char *model, *data, *test, *target, *out, *schedule, *loss, *class_weights, *optimizer_name;
     int64_t epochs, batch, patience, seed, threads, window, horizon;
     enum recipe_data kind; /* of the model's data */
     double lr, momentum, weight_decay, clip_norm, delta, label_smoothing;
@@ -372,6 +372,11 @@ static const struct cli_option options[] = {
      .argument = "X",
      .max = 1,
      .help = "of cross-entropy (0)"},
+    {.name = "class-weights",
+     .kind = CLI_TEXT,
+     .value = &given.class_weights,
+     .argument = "LIST",
+     .help = "of cross-entropy: what each class counts in training, as 1,1,0.5 (all 1)"},
     {.name = "epochs",
      .kind = CLI_INTEGER,
      .value = &given.epochs,
@@ -530,6 +535,26 @@ static bool options_fit(const struct request *r)
     return true;
 }
 
+enum { MAX_CLASSES = 4096 };
+
+/* Numbers between commas; how many, and which values are sound, the library says. */
+static bool take_class_weights(const char *list, cincel_objective *out)
+{
+    static float weights[MAX_CLASSES];
+    size_t count = 0;
+    for (const char *at = list;; at++) {
+        char *end;
+        if (count == MAX_CLASSES) return false;
+        weights[count++] = strtof(at, &end);
+        if (end == at || (*end != ',' && *end != '\0')) return false;
+        at = end;
+        if (*at == '\0') break;
+    }
+    out->class_weights = weights;
+    out->class_weight_count = count;
+    return true;
+}
+
 /* What to train towards, where that is possible on such data. */
 static bool take_objective(struct request *r)
 {
@@ -540,6 +565,11 @@ static bool take_objective(struct request *r)
     r->objective.label_smoothing = (float)r->label_smoothing;
     if (r->loss && !run_objective_find(r->loss, &r->objective.kind)) {
         cli_usage_error("train: --loss is \"%s\", must be cross-entropy, bce, mse, l1 or huber", r->loss);
+        return false;
+    }
+    if (r->class_weights && !take_class_weights(r->class_weights, &r->objective)) {
+        cli_usage_error("train: --class-weights is \"%s\", must be 1 to %d numbers between commas",
+                        r->class_weights, MAX_CLASSES);
         return false;
     }
     const bool classes = r->objective.kind == CINCEL_OBJECTIVE_CROSS_ENTROPY;

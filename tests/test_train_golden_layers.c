@@ -156,9 +156,9 @@ static const struct golden_case {
     cincel_objective objective;
     bool loose;
 } cases[] = {
-#define OBJECTIVE(kind, delta, smoothing)                \
-    {                                                    \
-        sizeof(cincel_objective), kind, delta, smoothing \
+#define OBJECTIVE(kind, delta, smoothing)                         \
+    {                                                             \
+        sizeof(cincel_objective), kind, delta, smoothing, NULL, 0 \
     }
 #define LABELS OBJECTIVE(CINCEL_OBJECTIVE_CROSS_ENTROPY, 1.0f, 0.0f)
     {"relu", build_activation, CINCEL_ACT_RELU, 0, LABELS, false},

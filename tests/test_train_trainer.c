@@ -398,6 +398,17 @@ static void misuse_is_answered(void **state)
     objective = (cincel_objective)CINCEL_OBJECTIVE_INIT;
     objective.label_smoothing = NAN;
     refuses(ctx, model, data, &o, "train: objective.label_smoothing is nan");
+    objective.label_smoothing = 0.0f;
+    float weights[CLASSES] = {1.0f, NAN};
+    objective.class_weights = weights;
+    refuses(ctx, model, data, &o, "objective.class_weight_count is 0, the model has 3 classes");
+    objective.class_weight_count = CLASSES;
+    refuses(ctx, model, data, &o, "train: objective.class_weights[1] is nan");
+    weights[0] = weights[1] = 0.0f;
+    refuses(ctx, model, data, &o, "train: objective.class_weights are all 0");
+    weights[2] = -1.0f;
+    says(cincel_predict(ctx, model, &objective, x, 1, probabilities), CINCEL_INVALID_ARGUMENT,
+         "objective.class_weights[2] is -1");
     says(cincel_predict(ctx, model, NULL, x, 0, probabilities), CINCEL_INVALID_ARGUMENT, "n is 0");
     says(cincel_predict(ctx, model, NULL, NULL, 1, probabilities), CINCEL_INVALID_ARGUMENT, "x is NULL");
     says(cincel_predict(ctx, model, NULL, x, 1, NULL), CINCEL_INVALID_ARGUMENT, "predictions is NULL");
@@ -405,6 +416,53 @@ static void misuse_is_answered(void **state)
     cincel_model_destroy(model);
     cincel_context_destroy(ctx);
     cincel_dataset_destroy(data);
+}
+
+/* A class that counts more is named more often; and the loss of a data set is the weighted mean of its
+   samples, whatever the batches, one of which holds nothing that counts. */
+static void classes_have_weights(void **state)
+{
+    (void)state;
+    const float weights[2][CLASSES] = {{1.0f, 1.0f, 1.0f}, {0.0f, 0.1f, 4.0f}};
+    cincel_context *ctx = context(2);
+    cincel_dataset *data = points(3.0f, 7);
+    float x[COUNT][FEATURES], p[COUNT][CLASSES];
+    int32_t labels[COUNT];
+    size_t index[COUNT], named[2] = {0, 0};
+    for (size_t i = 0; i < COUNT; i++) index[i] = i;
+    must(cincel_dataset_gather(data, index, COUNT, &x[0][0], labels));
+    for (int w = 0; w < 2; w++) {
+        cincel_model *model = classifier();
+        cincel_objective objective = CINCEL_OBJECTIVE_INIT;
+        objective.class_weights = weights[w];
+        objective.class_weight_count = CLASSES;
+        cincel_train_options o = CINCEL_TRAIN_OPTIONS_INIT;
+        o.objective = &objective;
+        o.epochs = 8;
+        o.batch = 2; /* some without any weight */
+        o.lr = 0.003f;
+        cincel_train_report r = CINCEL_TRAIN_REPORT_INIT;
+        must(cincel_train(ctx, model, data, &o, &r));
+        assert_true(isfinite(r.train_loss) && isfinite(r.validation_loss));
+        cincel_evaluate_options eo = CINCEL_EVALUATE_OPTIONS_INIT;
+        cincel_evaluation found = CINCEL_EVALUATION_INIT;
+        eo.objective = &objective;
+        eo.batch = 7;
+        must(cincel_evaluate(ctx, model, data, &eo, &found));
+        must(cincel_predict(ctx, model, &objective, &x[0][0], COUNT, &p[0][0]));
+        double loss = 0.0, sum = 0.0;
+        for (size_t i = 0; i < COUNT; i++) {
+            const double weight = (double)weights[w][labels[i]];
+            if (weight > 0.0) loss -= weight * log((double)p[i][labels[i]]);
+            sum += weight;
+            named[w] += p[i][2] > p[i][0] && p[i][2] > p[i][1];
+        }
+        assert_true(fabs(found.loss - loss / sum) < 1e-5 * fabs(found.loss));
+        cincel_model_destroy(model);
+    }
+    assert_true(named[1] > named[0] + COUNT / 5);
+    cincel_dataset_destroy(data);
+    cincel_context_destroy(ctx);
 }
 
 /* y = a − 2 b and y = a b, by every objective for numbers; and one yes-or-no question. */
@@ -526,6 +584,7 @@ int main(void)
         cmocka_unit_test(an_optimizer_of_choice),
         cmocka_unit_test(divergence_is_said),
         cmocka_unit_test(misuse_is_answered),
+        cmocka_unit_test(classes_have_weights),
         cmocka_unit_test(it_learns_numbers),
         cmocka_unit_test(prediction_agrees_with_evaluation),
     };

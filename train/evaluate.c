@@ -108,7 +108,7 @@ static double residual_square(const float *outputs, const float *targets, size_t
 
 /* One batch's figures, added to the sums. */
 struct sums {
-    double loss, residual;
+    double loss, weight, residual;
     size_t counted, hits;
 };
 
@@ -131,8 +131,10 @@ static cincel_status evaluate_batch(const struct evaluation *e, const size_t *in
     if (e->cancel && *e->cancel) return cincel_fail(CINCEL_CANCELLED, "train: cancelled");
     if (!cincel_objective_has_labels(e->objective))
         sums->residual += residual_square(outputs, e->buffer->targets, rows * width);
-    const size_t counted = cincel_objective_counted(e->objective, &truth, rows);
-    if (counted > 0) sums->loss += loss * (double)counted;
+    double weight;
+    const size_t counted = cincel_objective_counted(e->objective, &truth, rows, &weight);
+    if (weight > 0.0) sums->loss += loss * weight;
+    sums->weight += weight;
     sums->counted += counted;
     sums->hits += hits;
     return CINCEL_OK;
@@ -158,7 +160,7 @@ cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *
 {
     const size_t width = (size_t)cincel_model_out(e->model).c;
     const size_t chances = cincel_objective_chances(e->objective, width);
-    struct sums sums = {0.0, 0.0, 0, 0};
+    struct sums sums = {0.0, 0.0, 0.0, 0, 0};
     if (e->stateful) {
         const cincel_status status = evaluate_streams(e, index, count, &sums);
         if (status != CINCEL_OK) return status;
@@ -171,7 +173,7 @@ cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *
     }
     *out = (cincel_evaluation)CINCEL_EVALUATION_INIT;
     out->samples = count;
-    out->loss = sums.loss / (double)sums.counted;
+    out->loss = sums.loss / sums.weight;
     if (chances) {
         out->accuracy = (double)sums.hits / ((double)sums.counted * (double)chances);
     } else {
@@ -181,8 +183,8 @@ cincel_status cincel_evaluate_samples(const struct evaluation *e, const size_t *
     return CINCEL_OK;
 }
 
-static cincel_status take_options(const cincel_evaluate_options *o, cincel_evaluate_options *mine,
-                                  cincel_objective *objective)
+static cincel_status take_options(const cincel_evaluate_options *o, const cincel_model *model,
+                                  cincel_evaluate_options *mine, cincel_objective *objective)
 {
     *mine = (cincel_evaluate_options)CINCEL_EVALUATE_OPTIONS_INIT;
     if (o) {
@@ -192,7 +194,7 @@ static cincel_status take_options(const cincel_evaluate_options *o, cincel_evalu
     if (mine->batch <= 0) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: batch is %d, must be > 0", mine->batch);
     }
-    return cincel_objective_take("evaluate", mine->objective, objective);
+    return cincel_objective_take("evaluate", mine->objective, (size_t)cincel_model_out(model).c, objective);
 }
 
 cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
@@ -204,7 +206,7 @@ cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const ci
     if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: model is NULL");
     if (!out) return cincel_fail(CINCEL_INVALID_ARGUMENT, "evaluate: out is NULL");
     cincel_status status = cincel_struct_check("evaluate", out, sizeof *out);
-    if (status == CINCEL_OK) status = take_options(o, &mine, &objective);
+    if (status == CINCEL_OK) status = take_options(o, model, &mine, &objective);
     if (status == CINCEL_OK) status = cincel_dataset_describe(data, &info);
     if (status == CINCEL_OK) status = cincel_data_check("evaluate", model, &objective, &info);
     if (status != CINCEL_OK) return status;
@@ -248,7 +250,8 @@ cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const cin
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     o.batch = n < PREDICT_BATCH ? n : PREDICT_BATCH;
     cincel_session *session = NULL;
-    cincel_status status = cincel_objective_take("predict", objective, &mine);
+    cincel_status status =
+        cincel_objective_take("predict", objective, (size_t)cincel_model_out(model).c, &mine);
     if (status == CINCEL_OK) status = cincel_session_create(ctx, model, &o, &session);
     if (status != CINCEL_OK) return status;
 

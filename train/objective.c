@@ -14,7 +14,29 @@ static const cincel_loss_kind loss_kind[] = {
 };
 enum { KINDS = sizeof loss_kind / sizeof loss_kind[0] };
 
-cincel_status cincel_objective_take(const char *what, const cincel_objective *from, cincel_objective *out)
+static cincel_status check_class_weights(const char *what, const cincel_objective *o, size_t width)
+{
+    double sum = 0.0;
+    if (o->class_weight_count != width) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                           "%s: objective.class_weight_count is %zu, the model has %zu classes", what,
+                           o->class_weight_count, width);
+    }
+    for (size_t c = 0; c < width; c++) {
+        const float w = o->class_weights[c];
+        if (!(isfinite(w) && w >= 0.0f)) {
+            return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                               "%s: objective.class_weights[%zu] is %g, must be finite and >= 0", what, c,
+                               (double)w);
+        }
+        sum += (double)w;
+    }
+    if (sum > 0.0) return CINCEL_OK;
+    return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: objective.class_weights are all 0", what);
+}
+
+cincel_status cincel_objective_take(const char *what, const cincel_objective *from, size_t width,
+                                    cincel_objective *out)
 {
     *out = (cincel_objective)CINCEL_OBJECTIVE_INIT;
     if (from) {
@@ -34,6 +56,8 @@ cincel_status cincel_objective_take(const char *what, const cincel_objective *fr
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: objective.label_smoothing is %g, must be 0 … 1",
                            what, (double)out->label_smoothing);
     }
+    if (out->kind == CINCEL_OBJECTIVE_CROSS_ENTROPY && out->class_weights)
+        return check_class_weights(what, out, width);
     return CINCEL_OK;
 }
 
@@ -43,11 +67,19 @@ size_t cincel_objective_chances(const cincel_objective *o, size_t width)
     return o->kind == CINCEL_OBJECTIVE_BCE ? width : 0;
 }
 
-size_t cincel_objective_counted(const cincel_objective *o, const struct truth *truth, size_t rows)
+size_t cincel_objective_counted(const cincel_objective *o, const struct truth *truth, size_t rows,
+                                double *weight)
 {
+    *weight = (double)rows;
     if (!cincel_objective_has_labels(o)) return rows;
     size_t counted = 0;
-    for (size_t r = 0; r < rows; r++) counted += truth->labels[r] != CINCEL_LABEL_IGNORED;
+    *weight = 0.0;
+    for (size_t r = 0; r < rows; r++) {
+        const int32_t label = truth->labels[r];
+        if (label == CINCEL_LABEL_IGNORED) continue;
+        counted++;
+        *weight += o->class_weights ? (double)o->class_weights[label] : 1.0;
+    }
     return counted;
 }
 
@@ -68,6 +100,7 @@ cincel_status cincel_objective_loss(cincel_context *ctx, const cincel_objective 
         d.rows = rows;
         d.cols = width;
         d.label_smoothing = o->label_smoothing;
+        d.class_weights = o->class_weights;
         d.ignore_index = CINCEL_LABEL_IGNORED;
         return cincel_cross_entropy(ctx, &d, x, truth->labels, loss, hits, dx);
     }

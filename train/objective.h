@@ -15,8 +15,10 @@ struct truth {
     const float *targets;  /* [rows][width] */
 };
 
-/* Takes the caller's objective (NULL: cross-entropy) and checks it; `what` begins the message. */
-cincel_status cincel_objective_take(const char *what, const cincel_objective *from, cincel_objective *out);
+/* Takes the caller's objective (NULL: cross-entropy) for a model of `width` outputs a row and checks it;
+   `what` begins the message. */
+cincel_status cincel_objective_take(const char *what, const cincel_objective *from, size_t width,
+                                    cincel_objective *out);
 
 static inline bool cincel_objective_has_labels(const cincel_objective *o)
 {
@@ -28,8 +30,10 @@ cincel_status cincel_objective_loss(cincel_context *ctx, const cincel_objective 
                                     const struct truth *truth, size_t rows, size_t width, double *loss,
                                     size_t *hits, float *dx);
 
-/* How many of the rows the loss is the mean of: all but those whose label is one to ignore. */
-size_t cincel_objective_counted(const cincel_objective *o, const struct truth *truth, size_t rows);
+/* How many of the rows can be hits: all but those whose label is one to ignore. In *weight, what they weigh
+   in the mean that the loss is: as many, but where classes have weights. */
+size_t cincel_objective_counted(const cincel_objective *o, const struct truth *truth, size_t rows,
+                                double *weight);
 
 /* How many hits a row can have: 1 label, or each of its outputs; 0 where there is no such thing. */
 size_t cincel_objective_chances(const cincel_objective *o, size_t width);

@@ -192,7 +192,8 @@ static cincel_status check_options(const cincel_context *ctx, const cincel_model
             cincel_struct_in("session: plan", mine->plan, sizeof *plan, sizeof *plan, plan);
         if (status != CINCEL_OK) return status;
     }
-    cincel_status status = cincel_objective_take("session", mine->objective, objective);
+    cincel_status status =
+        cincel_objective_take("session", mine->objective, (size_t)cincel_model_out(model).c, objective);
     if (status == CINCEL_OK) status = cincel_optimizer_check_kind("session", mine->optimizer);
     if (status != CINCEL_OK) return status;
     if (mine->batch <= 0) {

@@ -230,7 +230,7 @@ static float learning_rate(const struct trainer *t, size_t step)
 
 /* Sums over the rows (objective.h) of an epoch so far. */
 struct epoch_sums {
-    double loss;
+    double loss, weight;
     size_t counted, hits;
 };
 
@@ -249,8 +249,10 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, float
         status =
             cincel_session_target_gradients(t->session, t->buffer.x, t->buffer.targets, (int)n, &loss, &hits);
     }
-    const size_t counted = status == CINCEL_OK ? cincel_objective_counted(&t->objective, &truth, rows) : 0;
-    if (counted > 0 && !isfinite(loss)) {
+    double weight = 0.0;
+    const size_t counted =
+        status == CINCEL_OK ? cincel_objective_counted(&t->objective, &truth, rows, &weight) : 0;
+    if (weight > 0.0 && !isfinite(loss)) {
         status =
             cincel_fail(CINCEL_INVALID_ARGUMENT,
                         "train: loss is %g in epoch %d, step %zu: lr %g is too high for this model", loss,
@@ -266,7 +268,8 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, float
     t->epoch.seconds += seconds;
     t->run.items += n;
     t->epoch.items += n;
-    if (counted > 0) sums->loss += loss * (double)counted;
+    if (weight > 0.0) sums->loss += loss * weight;
+    sums->weight += weight;
     sums->counted += counted;
     sums->hits += hits;
     return status;
@@ -280,7 +283,7 @@ static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
     t->epoch.items = 0;
     const size_t chances = cincel_objective_chances(&t->objective, (size_t)cincel_model_out(t->model).c);
     const size_t samples = epoch_samples(t);
-    struct epoch_sums sums = {0.0, 0, 0};
+    struct epoch_sums sums = {0.0, 0.0, 0, 0};
     cincel_status status = cincel_session_reset(t->session);
     for (size_t first = 0; first < samples && status == CINCEL_OK; first += (size_t)t->batch) {
         const size_t n = cincel_min((size_t)t->batch, samples - first);
@@ -288,7 +291,7 @@ static cincel_status train_epoch(struct trainer *t, cincel_train_progress *p)
         status = train_step(t, first, n, lr, &sums);
         if (status != CINCEL_OK) return status;
         p->step++;
-        if (sums.counted > 0) p->loss = sums.loss / (double)sums.counted;
+        if (sums.weight > 0.0) p->loss = sums.loss / sums.weight;
         if (sums.counted > 0 && chances)
             p->accuracy = (double)sums.hits / ((double)sums.counted * (double)chances);
         tell(t, p);
@@ -373,7 +376,9 @@ cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cince
     if (report) status = cincel_struct_check("train: report", report, sizeof *report);
     if (status == CINCEL_OK && o) status = cincel_struct_in("train", o, sizeof *o, sizeof t.o, &t.o);
     if (status == CINCEL_OK) status = check_options(&t.o);
-    if (status == CINCEL_OK) status = cincel_objective_take("train", t.o.objective, &t.objective);
+    if (status == CINCEL_OK)
+        status =
+            cincel_objective_take("train", t.o.objective, (size_t)cincel_model_out(model).c, &t.objective);
     if (status == CINCEL_OK) status = take_optimizer(&t);
     if (status == CINCEL_OK) status = trainer_set_up(&t);
     if (status == CINCEL_OK) status = train_epochs(&t);

@@ -251,10 +251,15 @@ typedef struct cincel_objective {
     cincel_objective_kind kind;
     float delta;           /* of HUBER, finite and > 0 */
     float label_smoothing; /* of CROSS_ENTROPY, 0 … 1 (Szegedy et al., 2016) */
+    /* Of CROSS_ENTROPY, what a sample of each class counts in loss and gradient, finite, >= 0 and not all 0
+       (see cincel_cross_entropy_desc); NULL: 1. As many as the model has classes. Accuracy counts samples
+       alike. Borrowed: the caller keeps them as long as a session or a call has the objective. */
+    const float *class_weights;
+    size_t class_weight_count;
 } cincel_objective;
-#define CINCEL_OBJECTIVE_INIT                                                \
-    {                                                                        \
-        sizeof(cincel_objective), CINCEL_OBJECTIVE_CROSS_ENTROPY, 1.0f, 0.0f \
+#define CINCEL_OBJECTIVE_INIT                                                         \
+    {                                                                                 \
+        sizeof(cincel_objective), CINCEL_OBJECTIVE_CROSS_ENTROPY, 1.0f, 0.0f, NULL, 0 \
     }
 
 /* ---------------------------------------------------------------------------------- optimizers -- */

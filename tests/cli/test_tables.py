@@ -158,6 +158,8 @@ class Tables(Case):
 
         refuses(2, ["--loss", "hinge", "huber"], "--data", self.table, "--loss", "hinge")
         refuses(2, ["--loss", "mse", "classes"], "--data", self.data, "--loss", "mse")
+        refuses(2, ["--class-weights", "1,,2"], "--data", self.data, "--class-weights", "1,,2")
+        refuses(2, ["class_weight_count is 2"], "--data", self.data, "--class-weights", "1,2")
         refuses(2, ["--target", "CSV"], "--data", self.data, "--target", "1")
         refuses(2, ["--delta", "0"], "--data", self.table, "--loss", "huber", "--delta", "0")
         refuses(2, ["no column", "z", "a, y, target, b, big"], "--data", self.table, "--target", "z")
