@@ -13,25 +13,25 @@
 static void test_forward_exact_on_integers(void **state)
 {
     (void)state;
-    conv_check_candidates(CINCEL_FORWARD, CONV_INTEGERS, 25);
+    conv_check_candidates(CINCEL_FORWARD, CONV_INTEGERS, 125);
 }
 
 static void test_forward_bits_and_error_on_uniform(void **state)
 {
     (void)state;
-    conv_check_candidates(CINCEL_FORWARD, CONV_UNIFORM, 25);
+    conv_check_candidates(CINCEL_FORWARD, CONV_UNIFORM, 125);
 }
 
 static void test_backward_data_exact_on_integers(void **state)
 {
     (void)state;
-    conv_check_candidates(CINCEL_BACKWARD_DATA, CONV_INTEGERS, 25);
+    conv_check_candidates(CINCEL_BACKWARD_DATA, CONV_INTEGERS, 125);
 }
 
 static void test_backward_data_bits_and_error_on_uniform(void **state)
 {
     (void)state;
-    conv_check_candidates(CINCEL_BACKWARD_DATA, CONV_UNIFORM, 25);
+    conv_check_candidates(CINCEL_BACKWARD_DATA, CONV_UNIFORM, 125);
 }
 
 /* The default choice of the best ISA's first row. */

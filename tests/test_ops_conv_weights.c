@@ -13,13 +13,13 @@
 static void test_exact_on_integers(void **state)
 {
     (void)state;
-    conv_check_candidates(CINCEL_BACKWARD_WEIGHTS, CONV_INTEGERS, 40);
+    conv_check_candidates(CINCEL_BACKWARD_WEIGHTS, CONV_INTEGERS, 200);
 }
 
 static void test_bits_and_error_on_uniform(void **state)
 {
     (void)state;
-    conv_check_candidates(CINCEL_BACKWARD_WEIGHTS, CONV_UNIFORM, 40);
+    conv_check_candidates(CINCEL_BACKWARD_WEIGHTS, CONV_UNIFORM, 200);
 }
 
 /* db = NULL leaves the bias gradient alone and changes nothing in dw. */

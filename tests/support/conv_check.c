@@ -13,7 +13,7 @@
 #include "tests/support/cases.h"
 
 static const int thread_counts[] = {1, 2, 3, 7, 16};
-enum { THREAD_COUNTS = 5, CANDIDATES_A_CASE = 24 };
+enum { THREAD_COUNTS = 5, CANDIDATES_A_CASE = 3 /* and as many defaults */ };
 
 static double rms(const double *v, size_t count)
 {
@@ -163,15 +163,14 @@ struct visit {
     struct conv_check *f;
     const struct test_target *target;
     struct cincel_team *team;
-    struct test_random *random;
-    int keep_one_in;
+    int keep_one_in, passed_by; /* every keep_one_in-th is visited */
     int ran;
 };
 
 static bool visit_candidate(void *user, const struct cincel_algo *algo, const struct cincel_choice *c)
 {
     struct visit *v = user;
-    if (test_draw(v->random, 1, v->keep_one_in) != 1) return true;
+    if (v->passed_by++ % v->keep_one_in != 0) return true;
     v->ran++;
     conv_check_run(v->f, v->target, algo, c, v->team);
     return true;
@@ -185,7 +184,20 @@ static bool count_candidate(void *user, const struct cincel_algo *algo, const st
     return true;
 }
 
-/* The default choice of each row, and a random sample of all candidates. */
+/* A sample of these candidates, at least one, in equal steps from a random one on. */
+static int run_sample(struct visit *v, const struct cincel_problem *p, int threads,
+                      enum cincel_breadth breadth, struct test_random *random)
+{
+    int count = 0;
+    char why[CINCEL_WHY];
+    cincel_choice_enumerate(&v->target->target, p, breadth, threads, 1e9, count_candidate, &count, why);
+    v->keep_one_in = count / CANDIDATES_A_CASE + 1;
+    v->passed_by = (int)test_draw(random, 0, v->keep_one_in - 1);
+    cincel_choice_enumerate(&v->target->target, p, breadth, threads, 1e9, visit_candidate, v, why);
+    return v->ran;
+}
+
+/* Samples of the default choices of all rows, and of all candidates. */
 static int run_candidates(struct conv_check *f, const struct test_target *all, struct cincel_team *team,
                           struct test_random *random)
 {
@@ -193,24 +205,17 @@ static int run_candidates(struct conv_check *f, const struct test_target *all, s
     int ran = 0;
     for (int i = 0; all->isas[i]; i++) {
         struct test_target one;
-        char why[CINCEL_WHY];
         test_target_only(all, all->isas[i], &one);
-        struct visit v = {.f = f, .target = &one, .team = team, .random = random, .keep_one_in = 1};
-        cincel_choice_enumerate(&one.target, &f->problem, CINCEL_DEFAULT_KNOBS, threads, 1e9, visit_candidate,
-                                &v, why);
-        assert_true(v.ran > 0);
-        int count = 0;
-        cincel_choice_enumerate(&one.target, &f->problem, CINCEL_ALL_KNOBS, threads, 1e9, count_candidate,
-                                &count, why);
-        v.keep_one_in = count / CANDIDATES_A_CASE + 1;
-        cincel_choice_enumerate(&one.target, &f->problem, CINCEL_ALL_KNOBS, threads, 1e9, visit_candidate, &v,
-                                why);
-        ran += v.ran;
+        struct visit v = {.f = f, .target = &one, .team = team};
+        assert_true(run_sample(&v, &f->problem, threads, CINCEL_DEFAULT_KNOBS, random) > 0);
+        ran += run_sample(&v, &f->problem, threads, CINCEL_ALL_KNOBS, random);
     }
     return ran;
 }
 
-/* Each problem on each team, so that bits are compared across threads. */
+/* Each problem on two teams, so that bits are compared across threads; all pairs have their turn. Many
+   problems with few of their candidates find more than few problems with many: what fails is a kind of
+   problem. */
 void conv_check_candidates(cincel_pass pass, enum conv_data data, long by_default)
 {
     const long cases = test_cases(by_default);
@@ -221,14 +226,19 @@ void conv_check_candidates(cincel_pass pass, enum conv_data data, long by_defaul
         teams[t] = cincel_team_create(thread_counts[t]);
         assert_non_null(teams[t]);
     }
-    int ran = 0;
+    long ran = 0;
     for (long i = 0; i < cases; i++) {
         struct conv_check f;
-        conv_check_create(&f, pass, (uint64_t)i, data);
-        struct test_random random = {.source = {.seed = (uint64_t)i, .purpose = 1, .epoch = 0}, .next = 0};
-        for (int t = 0; t < THREAD_COUNTS; t++) ran += run_candidates(&f, &targets[t], teams[t], &random);
+        const uint64_t seed = (uint64_t)i + (data == CONV_UNIFORM ? UINT64_C(1000000) : 0);
+        conv_check_create(&f, pass, seed, data);
+        struct test_random random = {.source = {.seed = seed, .purpose = 1, .epoch = 0}, .next = 0};
+        const long first = i % THREAD_COUNTS;
+        const long second = (first + 1 + i / THREAD_COUNTS % (THREAD_COUNTS - 1)) % THREAD_COUNTS;
+        ran += run_candidates(&f, &targets[first], teams[first], &random);
+        ran += run_candidates(&f, &targets[second], teams[second], &random);
         conv_check_free(&f);
     }
+    print_message("%ld problems, %ld runs of candidates\n", cases, ran);
     assert_true(ran >= cases);
     for (int t = 0; t < THREAD_COUNTS; t++) cincel_team_destroy(teams[t]);
 }

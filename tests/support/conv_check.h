@@ -48,7 +48,7 @@ void conv_check_run(struct conv_check *f, const struct test_target *target, cons
 void conv_check_compare(const struct conv_check *f, const struct cincel_algo *algo,
                         const struct cincel_choice *choice, const char *text);
 
-/* All of it: $CINCEL_TEST_CASES or `cases` problems at 1, 2, 3, 7 and 16 threads. */
+/* All of it: $CINCEL_TEST_CASES or `cases` problems on two teams each of 1, 2, 3, 7 and 16 threads. */
 void conv_check_candidates(cincel_pass pass, enum conv_data data, long cases);
 
 #endif
