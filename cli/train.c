@@ -155,11 +155,12 @@ static cincel_status set_up(struct run *run)
                                       .test = CINCEL_EVALUATION_INIT};
     cincel_status status = open_data(run);
     if (status == CINCEL_OK) status = make_model(run);
-    if (status == CINCEL_OK) status = run_prepare(r->out, &run->used);
     if (status == CINCEL_OK)
         status =
             r->tune > 0.0 ? tuning_context(&config, &run->ctx) : cincel_context_create(&config, &run->ctx);
     if (status == CINCEL_OK) status = make_plans(run);
+    if (status == CINCEL_OK)
+        status = run_prepare(r->out, &run->used); /* last: what is refused leaves no trace */
     if (status != CINCEL_OK) return status;
     run->record.ctx = run->ctx;
     run->record.threads = cincel_context_threads(run->ctx);
