@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "core/rnn_problem.h"
 #include "tests/support/cases.h"
 #include "tests/support/rnn_cases.h"
 
@@ -134,6 +135,103 @@ static void test_candidates(void **state)
     for (long seed = 0; seed < cases; seed++) check_case(f, seed);
 }
 
+/* ------------------------------------------------------------- the oracle, by finite differences -- */
+
+enum { FD_STEPS = 6, FD_BATCH = 2, FD_INPUT = 3, FD_HIDDEN = 4, FD_GATES = 4 * FD_HIDDEN };
+
+struct small_layer {
+    float x[FD_STEPS * FD_BATCH * FD_INPUT], h0[FD_BATCH * FD_HIDDEN], c0[FD_BATCH * FD_HIDDEN];
+    float w_ih[FD_GATES * FD_INPUT], w_hh[FD_GATES * FD_HIDDEN], b_ih[FD_GATES], b_hh[FD_GATES];
+    float dy[FD_STEPS * FD_BATCH * FD_HIDDEN], dh_n[FD_BATCH * FD_HIDDEN], dc_n[FD_BATCH * FD_HIDDEN];
+};
+
+/* <dy, y> + <dh_n, h_n> + <dc_n, c_n> */
+static double form(const struct cincel_problem *p, const struct small_layer *l,
+                   const struct cincel_rnn_tensors *t)
+{
+    double y[FD_STEPS * FD_BATCH * FD_HIDDEN], h[FD_BATCH * FD_HIDDEN], c[FD_BATCH * FD_HIDDEN], sum = 0.0;
+    const struct cincel_rnn_expected want = {.y = y, .h_n = h, .c_n = c};
+    assert_true(cincel_reference_rnn(p, t, &want));
+    for (size_t i = 0; i < sizeof y / sizeof *y; i++) sum += y[i] * (double)l->dy[i];
+    for (size_t i = 0; i < FD_BATCH * FD_HIDDEN; i++) {
+        sum += h[i] * (double)l->dh_n[i];
+        if (p->rnn.d.cell == CINCEL_LSTM) sum += c[i] * (double)l->dc_n[i];
+    }
+    return sum;
+}
+
+/* Central differences of each element against the gradient. The steps of 2^-9 are exact. */
+static void compare_gradient(const struct cincel_problem *forward, struct small_layer *l,
+                             const struct cincel_rnn_tensors *t, const char *name, float *v,
+                             const double *gradient, size_t count)
+{
+    const float h = 0x1p-9f;
+    for (size_t i = 0; i < count; i++) {
+        const float before = v[i];
+        v[i] = before + h;
+        const double up = form(forward, l, t);
+        v[i] = before - h;
+        const double down = form(forward, l, t);
+        v[i] = before;
+        const double slope = (up - down) / (2.0 * (double)h);
+        if (fabs(slope - gradient[i]) > 1e-4 * (1.0 + fabs(slope)))
+            fail_msg("cell %d, reset_before %d, update_new %d: d%s[%zu] is %g, differences give %g",
+                     (int)forward->rnn.d.cell, forward->rnn.d.reset_before, forward->rnn.d.update_new, name,
+                     i, gradient[i], slope);
+    }
+}
+
+static void check_oracle(const cincel_rnn_desc *d, const int *lengths)
+{
+    static struct small_layer l;
+    double dx[sizeof l.x / 4], dh0[sizeof l.h0 / 4], dc0[sizeof l.c0 / 4];
+    double dw_ih[sizeof l.w_ih / 4], dw_hh[sizeof l.w_hh / 4], db_ih[FD_GATES], db_hh[FD_GATES];
+    struct test_random r = {.source = {.seed = 3, .purpose = 0, .epoch = 0}, .next = 0};
+    for (size_t i = 0; i < sizeof l / sizeof(float); i++)
+        ((float *)&l)[i] = (float)test_draw(&r, -64, 64) / 64.0f + 0x1p-8f; /* no ReLU at its corner */
+    const struct cincel_rnn_tensors t = {.x = l.x,
+                                         .h0 = l.h0,
+                                         .c0 = l.c0,
+                                         .w_ih = l.w_ih,
+                                         .w_hh = l.w_hh,
+                                         .b_ih = l.b_ih,
+                                         .b_hh = l.b_hh,
+                                         .lengths = lengths,
+                                         .dy = l.dy,
+                                         .dh_n = l.dh_n,
+                                         .dc_n = l.dc_n};
+    struct cincel_problem forward, backward;
+    assert_int_equal(cincel_problem_rnn(d, CINCEL_FORWARD, &forward), CINCEL_OK);
+    assert_int_equal(cincel_problem_rnn(d, CINCEL_BACKWARD, &backward), CINCEL_OK);
+    const struct cincel_rnn_expected want = {
+        .dx = dx, .dh0 = dh0, .dc0 = dc0, .dw_ih = dw_ih, .dw_hh = dw_hh, .db_ih = db_ih, .db_hh = db_hh};
+    assert_true(cincel_reference_rnn(&backward, &t, &want));
+    const size_t gates = (size_t)cincel_rnn_gates(d->cell) * FD_HIDDEN;
+    compare_gradient(&forward, &l, &t, "x", l.x, dx, sizeof l.x / 4);
+    compare_gradient(&forward, &l, &t, "h0", l.h0, dh0, sizeof l.h0 / 4);
+    if (d->cell == CINCEL_LSTM) compare_gradient(&forward, &l, &t, "c0", l.c0, dc0, sizeof l.c0 / 4);
+    compare_gradient(&forward, &l, &t, "w_ih", l.w_ih, dw_ih, gates * FD_INPUT);
+    compare_gradient(&forward, &l, &t, "w_hh", l.w_hh, dw_hh, gates * FD_HIDDEN);
+    compare_gradient(&forward, &l, &t, "b_ih", l.b_ih, db_ih, gates);
+    compare_gradient(&forward, &l, &t, "b_hh", l.b_hh, db_hh, gates);
+}
+
+/* What all candidates are held against is right itself, in every convention. */
+static void test_oracle(void **state)
+{
+    static const int lengths[FD_BATCH] = {FD_STEPS, 3};
+    (void)state;
+    for (int convention = 0; convention < 8; convention++)
+        for (int cell = CINCEL_RNN_TANH; cell <= CINCEL_GRU; cell++) {
+            cincel_rnn_desc d = CINCEL_RNN_DESC_INIT;
+            d.cell = (cincel_rnn_cell)cell;
+            d.steps = FD_STEPS, d.batch = FD_BATCH, d.input = FD_INPUT, d.hidden = FD_HIDDEN;
+            d.reset_before = convention & 1, d.update_new = convention >> 1 & 1, d.reverse = convention >> 2;
+            if (cell != CINCEL_GRU && convention % 4 != 0) continue;
+            check_oracle(&d, convention >> 2 ? lengths : NULL);
+        }
+}
+
 static int set_up(void **state)
 {
     static struct fixture f;
@@ -152,6 +250,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_candidates)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_oracle), cmocka_unit_test(test_candidates)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
