@@ -136,7 +136,7 @@ class Text(Case):
 class Series(Case):
     def test_builtin(self):
         out = self.path("run")
-        self.succeeds("train", "forecast", "--out", out, "--epochs", 3, "--window", 24, "--horizon", 6)
+        self.succeeds("train", "forecast", "--out", out, "--epochs", 3, "--window", 24, "--horizon", 6, "--threads", 1)
         s = json.loads(read(out + "/summary.json"))
         self.assertEqual((s["height"], s["channels"], s["targets"]), (24, 1, 6))
         self.assertGreater(math.sqrt(s["naive_loss"] / s["test_loss"]), 3)
@@ -148,7 +148,7 @@ class Series(Case):
     def test_files(self):
         data = write(self.path("s.csv"), series(400))
         out = self.path("run")
-        common = ["train", "forecast", "--data", data, "--window", 12, "--horizon", 3, "--epochs", 2]
+        common = ["train", "forecast", "--data", data, "--window", 12, "--horizon", 3, "--epochs", 2, "--threads", 1]
         self.succeeds(*common, "--out", out, "--target", "b")
         s = json.loads(read(out + "/summary.json"))
         self.assertEqual((s["channels"], s["targets"], s["series"]["target"]), (2, 3, 1))
