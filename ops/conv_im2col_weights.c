@@ -245,7 +245,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
 
     *out = (struct cincel_cost){.flops = 2.0 * pixels * rows * width * groups};
     /* around the steps of a block: accumulators loaded and stored, rows of dW far apart */
-    out->efficiency = 0.85 * loads * latency * run / (run + 6.0); /* 51 … 88 % of peak seen */
+    const double reuse = mr * nv / (mr * nv + 0.25); /* of tiles that do as well, the larger reads less */
+    out->efficiency = 0.87 * reuse * loads * latency * run / (run + 6.0); /* 51 … 88 % of peak seen */
     out->bytes =
         cincel_problem_bytes(problem) + floats * (double)p.dw_floats * (p.slices > 1 ? 2.0 * slices : 0.0);
     out->balance = rounds * p.threads / (double)p.cuts;
