@@ -118,7 +118,7 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     const cincel_conv_desc *d = &problem->conv.d;
     const bool forward = problem->pass == CINCEL_FORWARD;
     if (!cincel_depthwise_serves(problem, why)) return false;
-    if (c->knob[STRIP] > strip_values[0] && c->knob[STRIP] / 2 >= (forward ? problem->conv.ow : d->iw)) {
+    if (!cincel_depthwise_useful(strip_values, c->knob[STRIP], forward ? problem->conv.ow : d->iw)) {
         snprintf(why, CINCEL_WHY, "depthwise: a smaller strip covers a row");
         return false;
     }
@@ -148,7 +148,8 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     memset(c->knob, 0, sizeof c->knob);
     c->knob[STRIP] = strip_values[0];
     for (int i = 1; i < knobs[STRIP].count; i++)
-        if (strip_values[i] * column <= 32768.0 && strip_values[i] / 2 < width)
+        if (strip_values[i] * column <= 32768.0 &&
+            cincel_depthwise_useful(strip_values, strip_values[i], width))
             c->knob[STRIP] = strip_values[i];
     c->knob[STREAM] = cache > 0.0 && cincel_problem_bytes(problem) > cache / 2.0;
     if (c->knob[STREAM] && !check(t, problem, c, why)) c->knob[STREAM] = 0;
