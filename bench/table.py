@@ -73,7 +73,7 @@ def main(paths):
     means = collections.OrderedDict()
     for (operator, problem, pass_, threads), line in lines.items():
         ours = line.get("cincel", {})
-        unit = "GFLOP/s" if operator == "conv" else "GB/s"
+        unit = "GFLOP/s" if "GFLOP/s" in ours else "GB/s"
         line_ratios = ratios(line)
         for name, value in line_ratios.items():
             means.setdefault((operator, pass_, threads), {}).setdefault(name, []).append(value)

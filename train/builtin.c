@@ -83,8 +83,8 @@ static cincel_status named(cincel_status added, cincel_model *model, const char 
 }
 
 /*
- * Characters one after the other, the next one from all before it: tokens as vectors of 64, two LSTMs of 256, one
- * output a character (Graves, 2013; Karpathy et al., 2016).
+ * Characters one after the other, the next one from all before it: tokens as vectors of 64, two LSTMs of 256,
+ * one output a character (Graves, 2013; Karpathy et al., 2016).
  */
 static cincel_status build_charlstm(cincel_model *model, int outputs)
 {
@@ -114,12 +114,9 @@ static const struct {
     const char *name;
     cincel_status (*build)(cincel_model *model, int outputs);
 } builtins[] = {
-    {"simplecnn", build_simplecnn},
-    {"lenet5", build_lenet5},
-    {"vgg-small", build_vgg_small},
-    {"mlp", build_mlp},
-    {"charlstm", build_charlstm},
-    {"forecast", build_forecast},
+    {"simplecnn", build_simplecnn}, {"lenet5", build_lenet5},
+    {"vgg-small", build_vgg_small}, {"mlp", build_mlp},
+    {"charlstm", build_charlstm},   {"forecast", build_forecast},
 };
 enum { BUILTINS = sizeof builtins / sizeof builtins[0] };
 

@@ -59,11 +59,11 @@ CINCEL_API cincel_status cincel_split(cincel_context *ctx, const float *whole, c
                                       size_t count, size_t rows, float *const *parts);
 
 /*
- * Inverted dropout (Srivastava et al., 2014): y[i] = 0 with probability p, else x[i] / (1 − p); 0 ≤ p < 1. Both
- * with p rounded to a multiple of 2^-16 (at most 1 − 2^-16): an element takes 16 random bits.
- * What is dropped is a function of (p, seed, stream, i) alone, by Philox4x32-10 (Salmon et al., 2011): no
- * mask is kept, and the same call on dy gives dx. `stream` tells layers and steps apart. y may be x; a
- * dropped NaN is 0.
+ * Inverted dropout (Srivastava et al., 2014): y[i] = 0 with probability p, else x[i] / (1 − p); 0 ≤ p < 1.
+ * Both with p rounded to a multiple of 2^-16 (at most 1 − 2^-16): an element takes 16 random bits. What is
+ * dropped is a function of (p, seed, stream, i) alone, by Philox4x32-10 (Salmon et al., 2011): no mask is
+ * kept, and the same call on dy gives dx. `stream` tells layers and steps apart. y may be x; a dropped NaN is
+ * 0.
  */
 CINCEL_API cincel_status cincel_dropout(cincel_context *ctx, float p, uint64_t seed, uint64_t stream,
                                         const float *x, float *y, size_t count);

@@ -154,11 +154,10 @@ CINCEL_API cincel_status cincel_model_name(cincel_model *model, const char *name
  *              Zisserman, 2015), 256 hidden; 584,170
  *   mlp        128 and 64 hidden, for tables; 109,386
  * and on sequences:
- *   charlstm   tokens [steps][1][1], `outputs` of them in the vocabulary: an embedding of 64, two LSTMs of 256
- *              with dropout of 0.1 between, a linear layer; 884,545 for 65 characters
- *   forecast   windows [steps][1][columns] of time series: a GRU of 64, a linear layer on its last state; 13,848
- *              for one column and 24 outputs
- * An unknown name is an error that lists the known ones.
+ *   charlstm   tokens [steps][1][1], `outputs` of them in the vocabulary: an embedding of 64, two LSTMs of
+ * 256 with dropout of 0.1 between, a linear layer; 884,545 for 65 characters forecast   windows
+ * [steps][1][columns] of time series: a GRU of 64, a linear layer on its last state; 13,848 for one column
+ * and 24 outputs An unknown name is an error that lists the known ones.
  */
 CINCEL_API cincel_status cincel_model_builtin(const char *name, int height, int width, int channels,
                                               int outputs, cincel_model **out);

@@ -4,12 +4,7 @@
 
 #include "kernels/kernel.h"
 
-enum {
-    CINCEL_GEMM_COUNT = 26,
-    CINCEL_OUTER_COUNT = 21,
-    CINCEL_WINOGRAD_COUNT = 7,
-    CINCEL_FEWCHAN_COUNT = 4
-};
+enum { CINCEL_GEMM_COUNT = 26, CINCEL_OUTER_COUNT = 21, CINCEL_WINOGRAD_COUNT = 7, CINCEL_FEWCHAN_COUNT = 4 };
 
 extern const struct cincel_gemm_row cincel_gemm_avx512[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_avx512[CINCEL_OUTER_COUNT];

@@ -4,12 +4,7 @@
 
 #include "kernels/kernel.h"
 
-enum {
-    CINCEL_GEMM_COUNT = 15,
-    CINCEL_OUTER_COUNT = 13,
-    CINCEL_WINOGRAD_COUNT = 7,
-    CINCEL_FEWCHAN_COUNT = 3
-};
+enum { CINCEL_GEMM_COUNT = 15, CINCEL_OUTER_COUNT = 13, CINCEL_WINOGRAD_COUNT = 7, CINCEL_FEWCHAN_COUNT = 3 };
 
 extern const struct cincel_gemm_row cincel_gemm_neon[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_neon[CINCEL_OUTER_COUNT];
