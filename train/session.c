@@ -1,55 +1,11 @@
-#include <assert.h>
+#include "train/session.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/abi.h"
-#include "core/memory.h"
 #include "core/status.h"
-#include "train/objective.h"
-#include "train/optimizer.h"
-#include "train/random.h"
-#include "train/schedule.h"
 #include "train/trainer.h"
-
-enum { PASSES = LAYER_PASSES };
-
-/* All plans for one number of samples, one entry a layer. Passes are made when first wanted. */
-struct plan_set {
-    int n;
-    bool made[PASSES];
-    struct plan_set *next;
-    struct layer_plans layer[];
-};
-
-struct cincel_session {
-    cincel_context *ctx;
-    cincel_model *model;
-    int batch;
-    bool training;
-    cincel_options options;
-    cincel_objective objective;
-    uint64_t seed;
-    uint32_t steps;             /* gradients computed so far */
-    struct schedule_step *step; /* [layers] */
-    struct lifetime *buffer;    /* [layers · LAYER_BUFFERS] */
-    int last;                   /* layer that gives the logits */
-    char *arena;
-    size_t arena_bytes;
-    void *ws;
-    size_t ws_bytes;
-    float *gradients, *moment[OPTIMIZER_MOMENTS]; /* arranged as model->parameters; NULL unless training, and
-                                                     where the optimizer keeps fewer */
-    cincel_optimizer_kind optimizer;
-    uint64_t updates; /* of the parameters so far */
-    bool have_gradients;
-    float *folded; /* weights, then biases, of a layer that the next was folded into, during its call */
-    size_t folded_floats;
-    float *carry;          /* states of recurrent layers, layer after layer; NULL unless stateful */
-    size_t *carry_offset;  /* [layers + 1], in floats */
-    int *lengths;          /* [batch]: of the calls' sequences, */
-    int length_count;      /* in calls of so many samples; 0: all have all steps */
-    struct plan_set *sets; /* the full batch's is the first */
-};
 
 /* --------------------------------------------------------------------------------------- plans -- */
 
@@ -143,8 +99,7 @@ static cincel_status check_batch(const struct cincel_session *s, int n)
     return status;
 }
 
-/* The plans for n samples, forward ones and, if asked, backward ones. */
-static cincel_status find_set(struct cincel_session *s, int n, bool backward, struct plan_set **out)
+cincel_status cincel_session_find(struct cincel_session *s, int n, bool backward, struct plan_set **out)
 {
     struct plan_set *set = s->sets;
     while (set && set->n != n) set = set->next;
@@ -268,20 +223,14 @@ static cincel_status allocate(struct cincel_session *s)
     return status;
 }
 
-/* Where a layer's biases begin among its folded parameters: on a cache line. */
-static size_t folded_bias(const struct layer *layer)
-{
-    const struct layer_tensor *w = &layer->tensor[0];
-    return cincel_round_up(w->rows * w->h * w->w * w->c, CINCEL_ALIGN / sizeof(float));
-}
-
 /* Room for the parameters of the largest layer that the next one is folded into. */
 static cincel_status allocate_folded(struct cincel_session *s)
 {
     for (size_t i = 0; i < s->model->layers; i++) {
         const struct layer *layer = &s->model->layer[i];
         if (s->step[i].folds_next)
-            s->folded_floats = cincel_max(s->folded_floats, folded_bias(layer) + layer->tensor[0].rows);
+            s->folded_floats =
+                cincel_max(s->folded_floats, session_folded_bias(layer) + layer->tensor[0].rows);
     }
     if (s->folded_floats == 0) return CINCEL_OK;
     void *memory = NULL;
@@ -316,7 +265,7 @@ cincel_status cincel_session_create(cincel_context *ctx, cincel_model *model, co
     if (status == CINCEL_OK) {
         struct plan_set *set;
         s->last = cincel_schedule(model, s->training, s->batch, s->step);
-        status = find_set(s, s->batch, s->training, &set);
+        status = cincel_session_find(s, s->batch, s->training, &set);
     }
     if (status == CINCEL_OK) status = allocate(s);
     if (status == CINCEL_OK) status = allocate_folded(s);
@@ -394,236 +343,4 @@ size_t cincel_session_plans(const cincel_session *s)
         }
     }
     return plans;
-}
-
-/* -------------------------------------------------------------------------------------- execution -- */
-
-static void *buffer_at(const struct cincel_session *s, int layer, int which)
-{
-    const struct lifetime *b = &s->buffer[(size_t)layer * LAYER_BUFFERS + (size_t)which];
-    return b->placed ? s->arena + b->offset : NULL;
-}
-
-static struct layer_call layer_call(const struct cincel_session *s, const struct plan_set *set, int i,
-                                    bool training, const float *x)
-{
-    const struct layer *layer = &s->model->layer[i];
-    const struct schedule_step *step = &s->step[i];
-    struct layer_call call = {
-        .ctx = s->ctx,
-        .layer = layer,
-        .plans = &set->layer[i],
-        .n = set->n,
-        .training = training,
-        .lengths = s->length_count ? s->lengths : NULL,
-        .carry = s->carry_offset[i] < s->carry_offset[i + 1] ? s->carry + s->carry_offset[i] : NULL,
-        .batch = (size_t)s->batch,
-        .seed = s->seed,
-        .stream = (uint64_t)(RANDOM_DROPOUT + (uint32_t)i) << 32 | s->steps,
-        .x = step->source == SCHEDULE_INPUT ? x : buffer_at(s, step->source, BUFFER_Y),
-        .y = buffer_at(s, i, BUFFER_Y),
-        .aux = buffer_at(s, i, BUFFER_AUX),
-        .dy = buffer_at(s, i, BUFFER_DY),
-        .dx = step->wants_dx ? buffer_at(s, step->source, BUFFER_DY) : NULL,
-        .ws = s->ws,
-    };
-    for (int t = 0; t < layer->tensors; t++) {
-        call.parameter[t] = layer_tensor_in(s->model->parameters, &layer->tensor[t]);
-        call.gradient[t] = s->training ? layer_tensor_in(s->gradients, &layer->tensor[t]) : NULL;
-    }
-    for (int t = 0; t < layer->states; t++) {
-        call.state[t] = layer_tensor_in(s->model->state, &layer->tensor[layer->tensors + t]);
-    }
-    return call;
-}
-
-/* The call of layer i with the next layer in its parameters. */
-static cincel_status fold_next(const struct cincel_session *s, const struct plan_set *set, int i,
-                               struct layer_call *call)
-{
-    const struct layer_call next = layer_call(s, set, i + 1, false, NULL);
-    const struct layer_tensor *w = &call->layer->tensor[0];
-    float *const bias = s->folded + folded_bias(call->layer);
-    const cincel_status status = next.layer->kind->fold(&next, w->h * w->w * w->c, call->parameter[0],
-                                                        call->parameter[1], s->folded, bias);
-    call->parameter[0] = s->folded;
-    call->parameter[1] = bias;
-    return status;
-}
-
-static cincel_status run_forward(const struct cincel_session *s, const struct plan_set *set, bool training,
-                                 const float *x)
-{
-    for (int i = 0; i < (int)s->model->layers; i++) {
-        if (s->step[i].skip) continue;
-        struct layer_call call = layer_call(s, set, i, training, x);
-        cincel_status status = s->step[i].folds_next ? fold_next(s, set, i, &call) : CINCEL_OK;
-        if (status == CINCEL_OK) status = call.layer->kind->forward(&call);
-        if (status != CINCEL_OK) return status;
-    }
-    return CINCEL_OK;
-}
-
-static cincel_status run_backward(const struct cincel_session *s, const struct plan_set *set, const float *x)
-{
-    for (int i = (int)s->model->layers - 1; i >= 0; i--) {
-        if (!s->step[i].backward) continue;
-        const struct layer_call call = layer_call(s, set, i, true, x);
-        cincel_status status = CINCEL_OK;
-        const struct layer_activation mask = s->step[i].mask;
-        if (mask.act != CINCEL_ACT_NONE) {
-            float *dy = buffer_at(s, i, BUFFER_DY);
-            status = cincel_activation_backward(s->ctx, mask.act, mask.alpha, NULL, call.y, dy, dy,
-                                                (size_t)set->n * layer_shape_count(call.layer->out));
-        }
-        if (status == CINCEL_OK) status = call.layer->kind->backward(&call);
-        if (status != CINCEL_OK) return status;
-    }
-    return CINCEL_OK;
-}
-
-static const float *logits_of(const struct cincel_session *s, const float *x)
-{
-    return s->last == SCHEDULE_INPUT ? x : buffer_at(s, s->last, BUFFER_Y);
-}
-
-static cincel_status check_call(const struct cincel_session *s, const float *x, int n)
-{
-    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
-    if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: x is NULL");
-    if (n <= 0 || n > s->batch) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: n is %d, must be in 1 … %d (the batch)", n,
-                           s->batch);
-    }
-    if (s->length_count && s->length_count != n) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: n is %d, but there are %d lengths", n,
-                           s->length_count);
-    }
-    return CINCEL_OK;
-}
-
-cincel_status cincel_session_reset(cincel_session *s)
-{
-    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
-    if (s->carry) memset(s->carry, 0, s->carry_offset[s->model->layers] * sizeof *s->carry);
-    return CINCEL_OK;
-}
-
-cincel_status cincel_session_lengths(cincel_session *s, const int *lengths, int n)
-{
-    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
-    const int steps = s->model->in.h;
-    if (lengths && (n <= 0 || n > s->batch)) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: n is %d, must be in 1 … %d (the batch)", n,
-                           s->batch);
-    }
-    for (int i = 0; lengths && i < n; i++) {
-        if (lengths[i] >= 1 && lengths[i] <= steps) continue;
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: lengths[%d] is %d, must be in 1 … %d", i,
-                           lengths[i], steps);
-    }
-    s->length_count = lengths ? n : 0;
-    if (lengths) memcpy(s->lengths, lengths, (size_t)n * sizeof *lengths);
-    return CINCEL_OK;
-}
-
-cincel_status cincel_session_prepare(cincel_session *s, int n, bool backward)
-{
-    assert(n > 0 && n <= s->batch && (s->training || !backward));
-    struct plan_set *set;
-    return find_set(s, n, backward, &set);
-}
-
-cincel_status cincel_session_forward(cincel_session *s, const float *x, int n, const float **logits)
-{
-    cincel_status status = check_call(s, x, n);
-    if (status != CINCEL_OK) return status;
-    if (!logits) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: logits is NULL");
-    struct plan_set *set;
-    status = find_set(s, n, false, &set);
-    if (status == CINCEL_OK) status = run_forward(s, set, false, x);
-    if (status == CINCEL_OK) *logits = logits_of(s, x);
-    return status;
-}
-
-static cincel_status compute_gradients(cincel_session *s, const float *x, const struct truth *truth, int n,
-                                       double *loss, size_t *hits)
-{
-    struct plan_set *set;
-    cincel_status status = find_set(s, n, true, &set);
-    if (status != CINCEL_OK) return status;
-    s->have_gradients = false;
-    status = run_forward(s, set, true, x);
-    if (status != CINCEL_OK) return status;
-    const struct layer_shape out = cincel_model_out(s->model);
-    status = cincel_objective_loss(s->ctx, &s->objective, logits_of(s, x), truth,
-                                   (size_t)n * cincel_positions(out), (size_t)out.c, loss, hits,
-                                   buffer_at(s, s->last, BUFFER_DY));
-    if (status == CINCEL_OK) status = run_backward(s, set, x);
-    s->have_gradients = status == CINCEL_OK;
-    s->steps++;
-    return status;
-}
-
-cincel_status cincel_session_gradients(cincel_session *s, const float *x, const int32_t *labels, int n,
-                                       double *loss, size_t *hits)
-{
-    const cincel_status status = check_call(s, x, n);
-    if (status != CINCEL_OK) return status;
-    if (!s->training) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: training is 0: no gradients");
-    if (!labels) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: labels is NULL");
-    if (!cincel_objective_has_labels(&s->objective)) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: its objective takes targets, not labels");
-    }
-    return compute_gradients(s, x, &(const struct truth){labels, NULL}, n, loss, hits);
-}
-
-cincel_status cincel_session_target_gradients(cincel_session *s, const float *x, const float *targets, int n,
-                                              double *loss, size_t *hits)
-{
-    const cincel_status status = check_call(s, x, n);
-    if (status != CINCEL_OK) return status;
-    if (!s->training) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: training is 0: no gradients");
-    if (!targets) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: targets is NULL");
-    if (cincel_objective_has_labels(&s->objective)) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: its objective takes labels, not targets");
-    }
-    return compute_gradients(s, x, &(const struct truth){NULL, targets}, n, loss, hits);
-}
-
-const float *cincel_session_gradient(const cincel_session *s, size_t index)
-{
-    if (!s || !s->training) return NULL;
-    const struct layer_tensor *tensor = cincel_model_tensor(s->model, index);
-    return tensor ? layer_tensor_in(s->gradients, tensor) : NULL;
-}
-
-cincel_status cincel_session_update(cincel_session *s, const cincel_optimizer *o)
-{
-    cincel_optimizer mine;
-    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
-    if (!o) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: optimizer is NULL");
-    if (!s->have_gradients) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: no gradients to apply");
-    cincel_status status = cincel_optimizer_take("session", o, &mine);
-    if (status == CINCEL_OK && mine.kind != s->optimizer) {
-        status = cincel_fail(CINCEL_INVALID_ARGUMENT, "session: optimizer is %s, the session was made for %s",
-                             cincel_optimizer_name((int)mine.kind), cincel_optimizer_name((int)s->optimizer));
-    }
-    if (status != CINCEL_OK) return status;
-    status = cincel_optimizer_step(s->ctx, &mine, s->updates + 1, s->model->parameters, s->gradients,
-                                   s->moment, s->model->block);
-    if (status == CINCEL_OK) s->updates++;
-    return status;
-}
-
-cincel_status cincel_session_sgd(cincel_session *s, float lr, float momentum, float weight_decay)
-{
-    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
-    if (!s->have_gradients) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: no gradients to apply");
-    if (s->optimizer != CINCEL_OPTIMIZER_SGD) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: optimizer is sgd, the session was made for %s",
-                           cincel_optimizer_name((int)s->optimizer));
-    }
-    return cincel_sgd_step(s->ctx, s->model->parameters, s->gradients, momentum != 0.0f ? s->moment[0] : NULL,
-                           s->model->block, lr, momentum, weight_decay);
 }
