@@ -9,6 +9,7 @@
 
 #include "core/fpmode.h"
 #include "plan/plan.h"
+#include "tune/contention.h"
 #include "tune/peaks.h"
 #include "tune/profile_file.h"
 
@@ -211,15 +212,7 @@ static void check_throttling(const struct doctor_subject *s, struct doctor_findi
 static bool read_ticks(const struct doctor_subject *s, double *steal, double *all)
 {
     char line[256];
-    double v[8];
-    if (!read_line(s, "/proc/stat", line, sizeof line)) return false;
-    if (sscanf(line, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
-               &v[7]) != 8)
-        return false;
-    *steal = v[7];
-    *all = 0.0;
-    for (int i = 0; i < 8; i++) *all += v[i];
-    return true;
+    return read_line(s, "/proc/stat", line, sizeof line) && cincel_contention_parse(line, steal, all);
 }
 
 static void check_steal(const struct doctor_subject *s, struct doctor_finding *f)

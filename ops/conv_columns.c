@@ -34,7 +34,8 @@ void cincel_columns_derive(const struct cincel_problem *p, struct cincel_columns
     s->pointwise = s->kh == 1 && s->kw == 1 && s->oh == s->ih && s->ow == s->iw;
 }
 
-size_t cincel_columns_rows(const struct cincel_columns *s, size_t begin, size_t end, size_t *count)
+/* Strip rows that output pixels begin … end−1 (begin < end) read: the first, and *count. */
+static size_t strip_rows(const struct cincel_columns *s, size_t begin, size_t end, size_t *count)
 {
     const size_t from = begin / s->ow, to = (end - 1) / s->ow; /* output rows through all images */
     const size_t first = from / s->oh * s->strip_h + from % s->oh * s->stride_h;
@@ -56,7 +57,7 @@ size_t cincel_columns_strip(const struct cincel_columns *s, const float *x, size
                             float *strip)
 {
     size_t count, from = 0, to = s->strip_w; /* pixels of a strip row that are read */
-    const size_t first = cincel_columns_rows(s, begin, end, &count);
+    const size_t first = strip_rows(s, begin, end, &count);
     if (begin / s->ow == (end - 1) / s->ow) {
         from = begin % s->ow * s->stride_w;
         to = (end - 1) % s->ow * s->stride_w + (s->kw - 1) * s->dilation_w + 1;

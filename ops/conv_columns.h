@@ -28,9 +28,6 @@ struct cincel_columns {
 
 void cincel_columns_derive(const struct cincel_problem *p, struct cincel_columns *out);
 
-/* Strip rows that output pixels begin … end−1 (begin < end) read: the first, and *count. */
-size_t cincel_columns_rows(const struct cincel_columns *s, size_t begin, size_t end, size_t *count);
-
 /* Most strip rows any `pixels` consecutive output pixels read. */
 size_t cincel_columns_rows_max(const struct cincel_columns *s, size_t pixels);
 

@@ -1,5 +1,4 @@
-/* Profiles through the public API: layers, what plans make of them, what is refused, and how long it takes.
- */
+/* Profiles through the public API: layers, what plans make of them, and what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "plan/plan.h"
@@ -343,21 +341,12 @@ static void bad_arguments_are_refused(void **state)
     cincel_context_destroy(ctx);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* A thousand entries: loading ≤ 5 ms, a plan ≤ 50 µs are the goals. The fastest of a few runs is printed, and
-   held against ten times the goal, for the machine may be loaded, or emulated. */
-static void a_large_profile_is_fast(void **state)
+/* Among a thousand entries the right one is found, and a neighbour where there is none. */
+static void a_large_profile_is_searched(void **state)
 {
     (void)state;
     enum { ENTRIES = 1000 };
     char choice[CINCEL_CHOICE_TEXT], path[512];
-    double load = 1.0, exact = 1.0, neighbour = 1.0, model = 1.0;
     other_choice(4, 2, choice);
     cincel_context *ctx = context_of(CINCEL_PROFILES_NONE, 0);
     struct cincel_profile *many = cincel_profile_create();
@@ -375,70 +364,10 @@ static void a_large_profile_is_fast(void **state)
     snprintf(path, sizeof path, "%s", scratch_path(&scratch, "many"));
     assert_int_equal(cincel_profile_rewrite(path, &facts, many, false, NULL), CINCEL_OK);
     cincel_profile_destroy(many);
-    cincel_config config = CINCEL_CONFIG_INIT;
-    config.threads = 2;
-    config.isa = getenv("CINCEL_ISA");
-    config.profiles = CINCEL_PROFILES_NONE;
-    cincel_context_destroy(ctx);
-    assert_int_equal(cincel_context_create(&config, &ctx), CINCEL_OK);
-    for (int i = 0; i < 20; i++) {
-        const double t0 = now();
-        assert_int_equal(cincel_profile_load(ctx, path, 0, NULL), CINCEL_OK);
-        const double t1 = now();
-        cincel_plan_destroy(plan_of(ctx, 17 + i, CINCEL_PROFILE, 2));
-        const double t2 = now();
-        cincel_plan_destroy(plan_of(ctx, 1001 + i, CINCEL_PROFILE, 2));
-        const double t3 = now();
-        cincel_plan_destroy(plan_of(ctx, 17 + i, CINCEL_ESTIMATE, 2));
-        const double t4 = now();
-        load = t1 - t0 < load ? t1 - t0 : load;
-        exact = t2 - t1 < exact ? t2 - t1 : exact;
-        neighbour = t3 - t2 < neighbour ? t3 - t2 : neighbour;
-        model = t4 - t3 < model ? t4 - t3 : model;
-    }
-    print_message("load %.2f ms; plan: exact %.1f us, neighbour %.1f us, model %.1f us\n", 1e3 * load,
-                  1e6 * exact, 1e6 * neighbour, 1e6 * model);
-    assert_true(load < 50e-3);
-    assert_true(exact < 500e-6 && neighbour < 500e-6 && model < 5e-3);
+    for (int i = 0; i < 3; i++) assert_int_equal(cincel_profile_load(ctx, path, 0, NULL), CINCEL_OK);
     assert_int_equal(cincel_profile_entries(ctx), ENTRIES);
     expect_source(ctx, 17, 2, CINCEL_SOURCE_EXACT);
     expect_source(ctx, 1001, 2, CINCEL_SOURCE_NEIGHBOUR);
-    cincel_context_destroy(ctx);
-}
-
-/* What a call adds to its kernels (goal: ≤ 1 µs), for a problem of some microseconds. */
-static void executing_adds_little(void **state)
-{
-    (void)state;
-    cincel_context *ctx = context_of(CINCEL_PROFILES_NONE, 0);
-    cincel_plan *plan = plan_of(ctx, 1, CINCEL_ESTIMATE, 1);
-    const struct cincel_problem *p = &plan->problem;
-    const cincel_conv_desc *d = &p->conv.d;
-    const size_t x_count = (size_t)d->n * d->ih * d->iw * d->ic;
-    const size_t w_count = (size_t)d->oc * d->kh * d->kw * d->ic;
-    const size_t y_count = (size_t)d->n * p->conv.oh * p->conv.ow * d->oc;
-    float *x = calloc(x_count, sizeof *x), *w = calloc(w_count, sizeof *w), *y = calloc(y_count, sizeof *y);
-    void *ws;
-    assert_true(x && w && y);
-    assert_int_equal(cincel_workspace_create(cincel_plan_workspace_size(plan), &ws), CINCEL_OK);
-    const struct cincel_tensors tensors = {.x = x, .w = w, .y = y, .workspace = ws};
-    double call = 1.0, kernels = 1.0;
-    for (int i = 0; i < 2000; i++) {
-        const double t0 = now();
-        assert_int_equal(cincel_conv_forward(plan, x, w, NULL, y, ws), CINCEL_OK);
-        const double t1 = now();
-        plan->algo->run(plan->prepared, &tensors, ctx->team);
-        const double t2 = now();
-        call = t1 - t0 < call ? t1 - t0 : call;
-        kernels = t2 - t1 < kernels ? t2 - t1 : kernels;
-    }
-    print_message("a call of %.2f us, its kernels %.2f us\n", 1e6 * call, 1e6 * kernels);
-    assert_true(call - kernels < 10e-6);
-    cincel_workspace_destroy(ws);
-    free(x);
-    free(w);
-    free(y);
-    cincel_plan_destroy(plan);
     cincel_context_destroy(ctx);
 }
 
@@ -469,8 +398,7 @@ int main(void)
         cmocka_unit_test(threads_are_fitted),
         cmocka_unit_test(merging_counts),
         cmocka_unit_test(bad_arguments_are_refused),
-        cmocka_unit_test(a_large_profile_is_fast),
-        cmocka_unit_test(executing_adds_little),
+        cmocka_unit_test(a_large_profile_is_searched),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -9,20 +9,27 @@
 /* What is worth saying: below these the minimum over the rounds does not care. */
 static const double tell_interrupted = 0.1, tell_stolen = 0.02, tell_clock = 0.05;
 
-bool cincel_contention_ticks(double *steal, double *all)
+bool cincel_contention_parse(const char *line, double *steal, double *all)
 {
     /* user nice system idle iowait irq softirq steal; guests are in user already */
     double v[8];
-    FILE *file = fopen("/proc/stat", "re");
-    if (!file) return false;
-    const int found = fscanf(file, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4],
-                             &v[5], &v[6], &v[7]);
-    fclose(file);
-    if (found != 8) return false;
+    if (sscanf(line, "cpu %lf %lf %lf %lf %lf %lf %lf %lf", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6],
+               &v[7]) != 8)
+        return false;
     *steal = v[7];
     *all = 0.0;
     for (int i = 0; i < 8; i++) *all += v[i];
     return true;
+}
+
+static bool read_ticks(double *steal, double *all)
+{
+    char line[256];
+    FILE *file = fopen("/proc/stat", "re");
+    if (!file) return false;
+    const bool found = fgets(line, sizeof line, file) && cincel_contention_parse(line, steal, all);
+    fclose(file);
+    return found;
 }
 
 long cincel_contention_switches(void)
@@ -53,15 +60,14 @@ void cincel_contention_begin(struct cincel_contention *c, const struct cincel_is
 {
     *c = (struct cincel_contention){.probe = isa->probe, .clock = 1.0};
     c->rate = fma_rate(c->probe);
-    cincel_contention_ticks(&c->steal, &c->ticks);
+    read_ticks(&c->steal, &c->ticks);
 }
 
 void cincel_contention_end(struct cincel_contention *c)
 {
     double steal = 0.0, ticks = 0.0;
     c->clock = fma_rate(c->probe) / c->rate;
-    if (cincel_contention_ticks(&steal, &ticks) && ticks > c->ticks)
-        c->stolen = (steal - c->steal) / (ticks - c->ticks);
+    if (read_ticks(&steal, &ticks) && ticks > c->ticks) c->stolen = (steal - c->steal) / (ticks - c->ticks);
 }
 
 static void add(char *out, size_t size, const char *format, double percent)

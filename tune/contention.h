@@ -25,8 +25,9 @@ void cincel_contention_end(struct cincel_contention *c);
 /* Times a thread of this process had to leave its core although it had work; differences count. */
 long cincel_contention_switches(void);
 
-/* Steal time and all time of the CPUs since boot, in ticks, from /proc/stat; false where there is none. */
-bool cincel_contention_ticks(double *steal, double *all);
+/* Steal time and all time of the CPUs since boot, in ticks, from the first line of /proc/stat; false where it
+   is another line. */
+bool cincel_contention_parse(const char *line, double *steal, double *all);
 
 /* "12 % of the samples interrupted, clock 8 % slower"; "" where nothing is worth saying. */
 void cincel_contention_text(const struct cincel_contention *c, char *out, size_t size);
