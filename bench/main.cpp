@@ -141,6 +141,9 @@ std::vector<Group> make_groups(const std::vector<Problem> &problems, const std::
 #ifdef CINCEL_BENCH_OPENBLAS
                 for (Implementation &i : openblas_implementations(problem, pass)) all.push_back(std::move(i));
 #endif
+                for (Implementation &i :
+                     denormal_implementations(team.context, problem, pass, options.effort))
+                    all.push_back(std::move(i));
                 for (Implementation &i : limit_implementations(problem)) all.push_back(std::move(i));
                 for (Implementation &i : all) {
                     if (filter(benchmark_name(group, i))) group.implementations.push_back(std::move(i));

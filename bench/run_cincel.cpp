@@ -125,23 +125,31 @@ class PoolRunner : public Runner
 };
 
 // For inference with packed weights; in training they are plain, and the backward pass gives all gradients.
+// `activations` is what multiplies inputs, initial states, biases and incoming gradients.
 class RnnRunner : public Runner
 {
   public:
-    RnnRunner(cincel_context *ctx, const Problem &p, cincel_pass pass, const cincel_options &options)
-        : pass_(pass), x_(p.x_count()), y_(p.y_count()), w_(p.w_count()), bias_(2 * gate_count(p)),
-          dy_(p.y_count()), dx_(p.x_count()), dw_(p.w_count()), db_(2 * gate_count(p))
+    RnnRunner(cincel_context *ctx, const Problem &p, cincel_pass pass, const cincel_options &options,
+              float activations)
+        : pass_(pass), x_(p.x_count()), h0_(state_count(p)), c0_(state_count(p)), y_(p.y_count()),
+          w_(p.w_count()), bias_(2 * gate_count(p)), dy_(p.y_count()), dx_(p.x_count()), dw_(p.w_count()),
+          db_(2 * gate_count(p))
     {
         const std::size_t w_ih = gate_count(p) * p.rnn.input;
         for (std::size_t i = 0; i < p.w_count(); i++) w_[i] *= 0.0625f;
+        for (std::size_t i = 0; i < p.x_count(); i++) x_[i] *= activations;
+        for (std::size_t i = 0; i < p.y_count(); i++) dy_[i] *= activations;
+        for (std::size_t i = 0; i < 2 * gate_count(p); i++) bias_[i] *= activations;
+        for (std::size_t i = 0; i < state_count(p); i++) h0_[i] *= activations, c0_[i] *= activations;
         cincel_plan *plan = nullptr;
         check(cincel_rnn_plan(ctx, &p.rnn, CINCEL_FORWARD, &options, &plan));
         plan_.reset(plan);
         ws_ = allocate(cincel_plan_workspace_size(plan));
         reserve_ = allocate(cincel_rnn_reserve_size(plan));
-        forward_.x = x_, forward_.w_ih = w_, forward_.w_hh = w_ + w_ih;
+        forward_.x = x_, forward_.h0 = h0_, forward_.w_ih = w_, forward_.w_hh = w_ + w_ih;
         forward_.b_ih = bias_, forward_.b_hh = bias_ + gate_count(p), forward_.y = y_;
         forward_.reserve = reserve_.get();
+        if (p.rnn.cell == CINCEL_LSTM) forward_.c0 = c0_;
         if (!p.rnn.training) {
             packed_ = allocate(cincel_rnn_packed_size(plan));
             check(cincel_rnn_pack(plan, forward_.w_ih, forward_.w_hh, packed_.get()));
@@ -172,9 +180,10 @@ class RnnRunner : public Runner
     {
         return std::size_t(cincel_rnn_gates(p.rnn.cell)) * p.rnn.hidden;
     }
+    static std::size_t state_count(const Problem &p) { return std::size_t(p.rnn.batch) * p.rnn.hidden; }
 
     cincel_pass pass_;
-    Tensor x_, y_, w_, bias_, dy_, dx_, dw_, db_;
+    Tensor x_, h0_, c0_, y_, w_, bias_, dy_, dx_, dw_, db_;
     Plan plan_;
     Memory ws_, reserve_, packed_;
     cincel_rnn_forward_args forward_ = CINCEL_RNN_FORWARD_ARGS_INIT;
@@ -233,10 +242,21 @@ Implementation cincel_implementation(cincel_context *ctx, const Problem &problem
                     return std::make_unique<WeightsRunner<cincel_linear_desc>>(linear_calls, problem.linear,
                                                                                ctx, problem, pass, options);
                 if (problem.op == Operator::rnn)
-                    return std::make_unique<RnnRunner>(ctx, problem, pass, options);
+                    return std::make_unique<RnnRunner>(ctx, problem, pass, options, 1.0f);
                 if (problem.op == Operator::eltwise) return std::make_unique<EltwiseRunner>(ctx, problem);
                 return std::make_unique<PoolRunner>(ctx, problem, pass, options);
             }};
+}
+
+std::vector<Implementation> denormal_implementations(cincel_context *ctx, const Problem &problem,
+                                                     cincel_pass pass, cincel_effort effort)
+{
+    if (problem.op != Operator::rnn) return {};
+    cincel_options options = CINCEL_OPTIONS_INIT;
+    options.effort = effort;
+    return {{denormal_name, [=]() -> std::unique_ptr<Runner> {
+                 return std::make_unique<RnnRunner>(ctx, problem, pass, options, 1e-39f);
+             }}};
 }
 
 } // namespace bench

@@ -32,6 +32,12 @@ struct Implementation {
 Implementation cincel_implementation(cincel_context *ctx, const Problem &problem, cincel_pass pass,
                                      cincel_effort effort);
 
+// cincel again, on denormal inputs, states and gradients (its time over cincel's is the slow-down): recurrent
+// layers only, where such numbers are met as states fade; otherwise empty.
+constexpr const char *denormal_name = "cincel_denormal";
+std::vector<Implementation> denormal_implementations(cincel_context *ctx, const Problem &problem,
+                                                     cincel_pass pass, cincel_effort effort);
+
 // oneDNN's ways of doing it: those that exist for this problem.
 std::vector<Implementation> onednn_implementations(const Problem &problem, cincel_pass pass);
 

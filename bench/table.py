@@ -14,6 +14,7 @@ import sys
 
 NAME = re.compile(r"(\w+)/(.+?)(?:/(fwd_inference|fwd_training|fwd|bwd_data|bwd_weights|bwd))?/threads:(\d+)/(\w+)$")
 LIMIT = "limit"  # a triad over the same memory: what 100 % of an element-wise operation's peak is
+DENORMAL = "cincel_denormal"  # cincel on denormal numbers: a ratio of its own, no peer
 
 
 def read(paths):
@@ -39,8 +40,9 @@ def ratios(line):
         return {}
     ours = line["cincel"]["min_ms"]
     result = {name: entry["min_ms"] / ours for name, entry in line.items() if name not in ("cincel", LIMIT)}
-    if result:
-        result["best"] = min(result.values())
+    peers = [value for name, value in result.items() if name != DENORMAL]
+    if peers:
+        result["best"] = min(peers)
     return result
 
 

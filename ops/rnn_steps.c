@@ -235,7 +235,7 @@ static void multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_
     const uint32_t rows = (uint32_t)x->rows, tallest = (uint32_t)t->row[0]->mr;
     const size_t lines = t->fetch ? k * t->nr * sizeof(float) / CINCEL_ALIGN : 0;
     uint32_t left = (rows + tallest - 1) / tallest;
-    for (uint32_t i = 0; i<rows; left -= left> 1) {
+    for (uint32_t i = 0; i < rows;) {
         const struct cincel_gemm_row *row = tile_of(t, (rows - i + left - 1) / left);
         args.a = a + i;
         args.c = x->c + i;
@@ -243,6 +243,7 @@ static void multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_
         if (lines) fetch(next, lines, i, i + (size_t)row->mr, rows);
         row->run(&args);
         i += (uint32_t)row->mr;
+        if (left > 1) left--;
     }
 }
 
