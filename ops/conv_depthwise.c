@@ -9,15 +9,16 @@
 #include "ops/conv.h"
 #include "ops/conv_geometry.h"
 
-enum knob { STRIP, STREAM, KNOBS };
+enum knob { STRIP, STREAM, FETCH, KNOBS };
 
-static const int strip_values[] = {8, 16, 32, 64, 65536};
-static const int stream_values[] = {0, 1};
+const int cincel_depthwise_strips[] = {28, 56, 112, 65536};
+static const int switch_values[] = {0, 1};
 
 #define VALUES(list) list, (int)(sizeof list / sizeof list[0])
 static const struct cincel_knob knobs[KNOBS] = {
-    [STRIP] = {"strip", false, VALUES(strip_values)},    /* columns */
-    [STREAM] = {"stream", false, VALUES(stream_values)}, /* 1: the output goes past the caches */
+    [STRIP] = {"strip", false, VALUES(cincel_depthwise_strips)}, /* columns */
+    [STREAM] = {"stream", false, VALUES(switch_values)},         /* 1: the output goes past the caches */
+    [FETCH] = {"fetch", false, VALUES(switch_values)},           /* 1: the source's next rows, a row ahead */
 };
 
 struct cincel_prepared {
@@ -25,7 +26,7 @@ struct cincel_prepared {
     struct cincel_conv_geometry g;
     const struct cincel_isa *isa;
     struct cincel_epilogue epilogue;
-    bool forward, gradient, stream;
+    bool forward, gradient, stream, fetch;
     int threads, strip;
     size_t channels, pitch; /* of all taps' rows of packed weights */
     size_t taps;
@@ -34,6 +35,28 @@ struct cincel_prepared {
     size_t cuts, pack_cuts, dz_cuts;
     size_t weight_floats, dz_floats;
 };
+
+/* ---------------------------------------------------------------------- what both halves of it ask -- */
+
+int cincel_depthwise_strip(const struct cincel_target *t, int width, double column_bytes)
+{
+    const size_t cache = t->machine->topo.l2_bytes;
+    const double room = cache ? (double)cache / 2.0 : 131072.0;
+    int strip = cincel_depthwise_strips[0];
+    for (int i = 1; i < CINCEL_DEPTHWISE_STRIPS; i++) {
+        const int columns = cincel_depthwise_strips[i] < width ? cincel_depthwise_strips[i] : width;
+        if (columns * column_bytes <= room &&
+            cincel_depthwise_useful(cincel_depthwise_strips, cincel_depthwise_strips[i], width))
+            strip = cincel_depthwise_strips[i];
+    }
+    return strip;
+}
+
+bool cincel_depthwise_exceeds(const struct cincel_target *t, const struct cincel_problem *p)
+{
+    const double cache = (double)cincel_topology_cache(&t->machine->topo);
+    return cache > 0.0 && cincel_problem_bytes(p) > cache / 2.0;
+}
 
 /* ------------------------------------------------------------------------------------ the table -- */
 
@@ -73,12 +96,13 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
                                   .threads = c->threads,
                                   .strip = c->knob[STRIP],
                                   .stream = c->knob[STREAM] != 0,
+                                  .fetch = c->knob[FETCH] != 0,
                                   .channels = (size_t)d->oc,
                                   .taps = (size_t)d->kh * (size_t)d->kw};
     cincel_conv_geometry(problem, &p->g);
     p->epilogue = cincel_epilogue_of(p->isa, d);
     p->gradient = !p->forward && d->activation != CINCEL_ACT_NONE;
-    p->pitch = cincel_round_up(p->channels, CINCEL_ALIGN / sizeof(float));
+    p->pitch = cincel_depthwise_pitch(p->channels);
 
     const size_t rows = (size_t)p->g.out_h, images = (size_t)p->g.images;
     const double row_flops = cincel_problem_flops(problem) / (double)(images * rows);
@@ -118,7 +142,8 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     const cincel_conv_desc *d = &problem->conv.d;
     const bool forward = problem->pass == CINCEL_FORWARD;
     if (!cincel_depthwise_serves(problem, why)) return false;
-    if (!cincel_depthwise_useful(strip_values, c->knob[STRIP], forward ? problem->conv.ow : d->iw)) {
+    if (!cincel_depthwise_useful(cincel_depthwise_strips, c->knob[STRIP],
+                                 forward ? problem->conv.ow : d->iw)) {
         snprintf(why, CINCEL_WHY, "depthwise: a smaller strip covers a row");
         return false;
     }
@@ -132,10 +157,8 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     return true;
 }
 
-/*
- * The widest strip whose source and output rows fit a 32 KB L1. Streaming where source and output exceed half
- * of the last cache: 8x128x56x56 under 3x3 takes 0.9 ms so on Zen 3, 1.7 ms with common stores.
- */
+/* Streaming where source and output exceed half of the last cache: 8x128x56x56 under 3x3 takes 1.0 ms so on
+   Zen 3, 1.7 ms with common stores. */
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
@@ -143,15 +166,10 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     const bool forward = problem->pass == CINCEL_FORWARD;
     const int width = forward ? problem->conv.ow : d->iw;
     const double column = ((double)d->kh * (forward ? d->stride_w : 1) + 1.0) * d->oc * sizeof(float);
-    const double cache = (double)cincel_topology_cache(&t->machine->topo);
     char why[CINCEL_WHY];
     memset(c->knob, 0, sizeof c->knob);
-    c->knob[STRIP] = strip_values[0];
-    for (int i = 1; i < knobs[STRIP].count; i++)
-        if (strip_values[i] * column <= 32768.0 &&
-            cincel_depthwise_useful(strip_values, strip_values[i], width))
-            c->knob[STRIP] = strip_values[i];
-    c->knob[STREAM] = cache > 0.0 && cincel_problem_bytes(problem) > cache / 2.0;
+    c->knob[STRIP] = cincel_depthwise_strip(t, width, column);
+    c->knob[STREAM] = c->knob[FETCH] = cincel_depthwise_exceeds(t, problem);
     if (c->knob[STREAM] && !check(t, problem, c, why)) c->knob[STREAM] = 0;
 }
 
@@ -228,7 +246,7 @@ static void columns(const struct call *call, const struct piece *piece, const st
                  .width = g->src_w,
                  .px_step = cols->src_step,
                  .tap_step = cols->offset_step,
-                 .ahead_rows = first ? rows->src_step : 0,
+                 .ahead_rows = first && p->fetch ? rows->src_step : 0,
                  .ahead_row = src_row},
         .x_row = rows->offset_step * src_row,
         .w_row = (ptrdiff_t)rows->kernel_step * g->kw * pitch,

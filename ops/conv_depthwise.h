@@ -2,13 +2,15 @@
  * Depthwise convolution: every group is one channel, and channels are the vector dimension.
  *
  * Forward and backward-data gather (conv_geometry.h): a cut is a band of output rows of one image and a block
- * of channels. A band is walked in strips of columns, rows inside, all channels of a pixel innermost. Memory
- * is met in the order in which it lies, and the rows that follow are fetched a row ahead: with strides of 512
- * bytes hardware does not foresee them (8x128x56x56 under 3x3: 4.2 ms before, 1.3 ms so, on Zen 3).
+ * of channels. A band is walked in strips of columns, rows inside, all channels of a few pixels innermost, so
+ * that memory is met nearly as it lies. What does not stay in the last cache is fetched a row ahead: with
+ * strides of 512 bytes hardware does not foresee it (8x128x56x56 under 3x3 on Zen 3: 1.8 ms, with it 1.0 ms).
+ * In that cache it would be fetched twice for nothing (8x256x28x28, stride 2: 0.21 ms, with it 0.29 ms).
  * Backward-weights: a cut is a slice of the bands of all images and a block of channels; a kernel call takes
  * all taps of a strip of one row, so that x and dy are met once. Slices are added in their order.
  *
- * Weights are turned to [taps][channels] first: a few KB.
+ * Weights are turned to [taps][channels] first, a few KB. Their rows are an odd number of lines apart, so
+ * that the taps of a channel do not meet in one set of L1.
  */
 #ifndef CINCEL_OPS_CONV_DEPTHWISE_H
 #define CINCEL_OPS_CONV_DEPTHWISE_H
@@ -26,6 +28,24 @@ const char *cincel_depthwise_row_name(const struct cincel_isa *isa, int i);
 
 /* Each group is one channel in and out, and there are several; sizes that no product overflows. */
 bool cincel_depthwise_serves(const struct cincel_problem *p, char why[CINCEL_WHY]);
+
+/* Columns of a strip, as tiles of 4 and of 7 pixels divide them. */
+enum { CINCEL_DEPTHWISE_STRIPS = 4 };
+extern const int cincel_depthwise_strips[CINCEL_DEPTHWISE_STRIPS];
+
+/* The widest useful strip of a row of `width` columns whose `column_bytes` are met again at the next row:
+   they stay in L2. */
+int cincel_depthwise_strip(const struct cincel_target *t, int width, double column_bytes);
+
+/* Do the tensors exceed half of the last cache, the other half being the neighbouring layers'? */
+bool cincel_depthwise_exceeds(const struct cincel_target *t, const struct cincel_problem *p);
+
+/* Floats from tap to tap of [taps][channels]. */
+static inline size_t cincel_depthwise_pitch(size_t channels)
+{
+    const size_t line = CINCEL_ALIGN / sizeof(float), lines = cincel_div_up(channels, line);
+    return (lines + (lines % 2 == 0)) * line;
+}
 
 /* Does a knob's value (of an ascending list) cover `size` where the one below it does not? */
 static inline bool cincel_depthwise_useful(const int *values, int value, int size)

@@ -8,15 +8,16 @@
 #include "ops/conv_depthwise.h"
 #include "ops/conv_geometry.h"
 
-enum knob { CHANNELS, STRIP, KNOBS };
+enum knob { CHANNELS, STRIP, FETCH, KNOBS };
 
 static const int channels_values[] = {32, 64, 128, 65536};
-static const int strip_values[] = {8, 16, 32, 65536};
+static const int fetch_values[] = {0, 1};
 
 #define VALUES(list) list, (int)(sizeof list / sizeof list[0])
 static const struct cincel_knob knobs[KNOBS] = {
     [CHANNELS] = {"channels", false, VALUES(channels_values)},
-    [STRIP] = {"strip", false, VALUES(strip_values)}, /* columns */
+    [STRIP] = {"strip", false, cincel_depthwise_strips, CINCEL_DEPTHWISE_STRIPS}, /* columns */
+    [FETCH] = {"fetch", false, VALUES(fetch_values)}, /* 1: the next rows, a row ahead */
 };
 
 /* Numeric, and so fixed by the problem: sums run down bands of at least this many pixels, and the bands are
@@ -27,7 +28,7 @@ struct cincel_prepared {
     struct cincel_conv_axis rows, cols; /* of the forward pass */
     const struct cincel_isa *isa;
     struct cincel_epilogue epilogue;
-    bool gradient, accumulate;
+    bool gradient, accumulate, fetch;
     int threads;
     size_t images, ih, iw, oh, ow, channels, pitch;
     size_t taps_h, taps_w, taps;
@@ -50,6 +51,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
                                   .accumulate = d->accumulate,
                                   .threads = c->threads,
                                   .strip = (size_t)c->knob[STRIP],
+                                  .fetch = c->knob[FETCH] != 0,
                                   .images = (size_t)d->n,
                                   .ih = (size_t)d->ih,
                                   .iw = (size_t)d->iw,
@@ -64,7 +66,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     cincel_conv_rows(&forward, 0, &p->rows);
     cincel_conv_cols(&forward, 0, &p->cols);
     p->epilogue = cincel_epilogue_of(p->isa, d);
-    p->pitch = cincel_round_up(p->channels, CINCEL_ALIGN / sizeof(float));
+    p->pitch = cincel_depthwise_pitch(p->channels);
     p->band_rows = cincel_min(cincel_div_up(BAND_PIXELS, p->ow), p->oh);
     p->bands = cincel_div_up(p->oh, p->band_rows);
     p->slices = cincel_min(p->images * p->bands, SLICES);
@@ -99,26 +101,25 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
         snprintf(why, CINCEL_WHY, "depthwise: a smaller block holds all channels");
         return false;
     }
-    if (!cincel_depthwise_useful(strip_values, c->knob[STRIP], problem->conv.ow)) {
+    if (!cincel_depthwise_useful(cincel_depthwise_strips, c->knob[STRIP], problem->conv.ow)) {
         snprintf(why, CINCEL_WHY, "depthwise: a smaller strip covers a row");
         return false;
     }
     return true;
 }
 
-/* The widest blocks that leave 16 cuts: with all channels of a pixel memory is met as it lies. Strips of up
-   to 32 columns: sums go to and from memory once a strip (dw5 of the benchmark on Zen 3: 0.60 ms, of 8
-   columns 0.96). */
+/* The widest blocks that leave 16 cuts: with all channels of a pixel memory is met as it lies. */
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
-    const int oc = problem->conv.d.oc, ow = problem->conv.ow;
+    const cincel_conv_desc *d = &problem->conv.d;
+    const int oc = d->oc;
+    const double column = ((double)d->kh * d->stride_w + 1.0) * oc * sizeof(float);
     struct cincel_prepared p;
     memset(c->knob, 0, sizeof c->knob);
     c->knob[CHANNELS] = channels_values[0];
-    c->knob[STRIP] = ow > strip_values[1]   ? strip_values[2]
-                     : ow > strip_values[0] ? strip_values[1]
-                                            : strip_values[0];
+    c->knob[STRIP] = cincel_depthwise_strip(t, problem->conv.ow, column);
+    c->knob[FETCH] = cincel_depthwise_exceeds(t, problem);
     derive(t, problem, c, &p);
     for (int i = 1; i < knobs[CHANNELS].count; i++) {
         const size_t blocks = cincel_div_up((size_t)oc, (size_t)channels_values[i]);
@@ -203,14 +204,14 @@ static void sum_row(const struct call *call, const struct piece *piece, size_t r
                      .width = (ptrdiff_t)p->iw,
                      .px_step = p->cols.src_step,
                      .tap_step = p->cols.offset_step,
-                     .ahead_rows = p->rows.src_step,
+                     .ahead_rows = p->fetch ? p->rows.src_step : 0,
                      .ahead = ((ptrdiff_t)(p->taps_h - 1 - top) * p->rows.offset_step + 1) * x_row,
                      .ahead_row = x_row},
             .dy = call->source + ((piece->image * p->oh + row) * p->ow + i) * p->channels + piece->channel,
             .w = piece->sums + top * p->taps_w * p->pitch,
             .x_tap = p->rows.offset_step * x_row,
             .dy_px = c,
-            .dy_ahead = (ptrdiff_t)p->ow * c,
+            .dy_ahead = p->fetch ? (ptrdiff_t)p->ow * c : 0,
             .w_row = (ptrdiff_t)(p->taps_w * p->pitch),
             .w_col = (ptrdiff_t)p->pitch,
             .rows = 1,
