@@ -45,6 +45,11 @@ struct cincel_gemm_args {
     int load_c;        /* 1: the chain starts from C; 0: from 0 */
     int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU, applied after the bias */
     const float *bias; /* [n], or NULL. bias and act belong to the pass that ends the chain */
+    /* Called into L2 meanwhile, for a later tile: floats ahead_from … ahead_until−1 behind each of
+       `ahead_count` addresses, `ahead_each` of these a tap: all at once they would stand in the way of the
+       tile's own loads. Any address does no harm. */
+    const float *const *ahead;
+    size_t ahead_count, ahead_each, ahead_from, ahead_until;
 };
 
 /*

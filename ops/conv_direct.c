@@ -49,11 +49,13 @@ static const char *row_name(const struct cincel_isa *isa, int i)
 /* -------------------------------------------------------------------------------------- sizes -- */
 
 /*
- * Work of a cut in flops: small enough that many threads find 8 cuts each, large enough that claiming
- * one (0.1 µs), its first tile's pointers and a strip's overlapping rows are below 1 %.
+ * Work of a cut in flops: small enough that threads find 64 cuts each, many threads 8, large enough that
+ * claiming one (0.1 µs), its first tile's pointers and a strip's overlapping rows are below 1 %. No smaller
+ * than that: nobody fetches ahead for a cut's first tile (128x56x56 stride 2: cuts of two tiles 84 %, of
+ * thirty 88). Strips stay small all the same, to be in L2 when they are read.
  */
-static const double cut_flops_min = 5e5, cut_flops_max = 4e6;
-enum { CUTS_WANTED = 1024 };
+static const double cut_flops_min = 5e5, strip_flops_max = 4e6;
+enum { CUTS_PER_THREAD = 64, CUTS_WANTED_MAX = 1024 };
 
 size_t cincel_direct_panel_at(const struct direct_shape *s, const struct direct_phase *phase, size_t group,
                               size_t panel)
@@ -97,21 +99,23 @@ static void cut_phase(const struct direct_shape *s, struct direct_phase *phase)
     const size_t mr = (size_t)s->row->mr, tiles = cincel_div_up(phase->pixels, mr);
     const size_t column_cuts = s->padded ? 1 : (size_t)s->g.groups * s->blocks;
     const double tile = tile_flops(s, phase);
-    double flops = s->flops / CUTS_WANTED;
-    flops = flops < cut_flops_min ? cut_flops_min : flops > cut_flops_max ? cut_flops_max : flops;
+    const double source = (double)s->g.images * s->g.src_h * s->g.src_w * s->g.src_channels * sizeof(float);
+    const size_t bands = (size_t)ceil(source / band_bytes);
+    double flops = s->flops / (double)cincel_min((size_t)s->threads * CUTS_PER_THREAD, CUTS_WANTED_MAX);
+    if (s->padded && flops > strip_flops_max) flops = strip_flops_max;
+    if (flops < cut_flops_min) flops = cut_flops_min;
     if (s->largest > 0.0 && s->largest < flops) flops = s->largest;
 
     if (tiles == 0) return;
     size_t cut_tiles = tiles;
     /* fused: whoever packs a block uses it for all pixels */
     if (!s->fused && tile * (double)tiles > flops) cut_tiles = cincel_max((size_t)(flops / tile), 1);
+    if (!s->fused && s->blocks > 1) cut_tiles = cincel_min(cut_tiles, cincel_div_up(tiles, bands));
     cut_tiles = cincel_div_up(tiles, cincel_div_up(tiles, cut_tiles));
     phase->cut_pixels = cut_tiles * mr;
     phase->pixel_cuts = cincel_div_up(phase->pixels, phase->cut_pixels);
     phase->cuts = phase->pixel_cuts * column_cuts;
-    const double source = (double)s->g.images * s->g.src_h * s->g.src_w * s->g.src_channels * sizeof(float);
-    const double bands = ceil(source / band_bytes);
-    phase->band_cuts = cincel_max((size_t)((double)phase->pixel_cuts / bands), 1);
+    phase->band_cuts = cincel_max(phase->pixel_cuts / bands, 1);
 }
 
 /* The axes of phase `index` and the sizes of its panels, but neither place nor cuts. */
@@ -250,6 +254,7 @@ static void size_private(struct direct_shape *s)
     for (int i = 0; i < 2; i++) {
         cincel_carve(&carver, s->taps_max * s->row->mr * sizeof(float *));
         cincel_carve(&carver, s->row->mr * sizeof(float *));
+        cincel_carve(&carver, s->taps_max * s->row->mr * sizeof(float *));
     }
     cincel_carve(&carver, s->private_floats * sizeof(float));
     s->private_bytes = carver.used;
@@ -336,7 +341,7 @@ static bool fits(const struct direct_shape *s, const struct cincel_problem *p)
         return false;
     if (!cincel_mul(source, (size_t)s->g.src_w + 2 * (size_t)d->kw * d->dilation_w, &source)) return false;
     if (!cincel_mul(source, s->g.src_channels, &source)) return false;
-    if (!cincel_mul((size_t)d->kh * d->kw, mr * 4, &pointers)) return false;
+    if (!cincel_mul((size_t)d->kh * d->kw, mr * 8, &pointers)) return false;
     if (__builtin_add_overflow(weights, source, &total)) return false;
     if (__builtin_add_overflow(total, pointers, &total)) return false;
     if (!cincel_mul(total, ((size_t)s->threads + 1) * sizeof(float), &total)) return false;
