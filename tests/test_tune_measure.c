@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/memory.h"
+#include "core/rnn_problem.h"
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
 #include "tune/cost.h"
@@ -79,7 +80,7 @@ static void check_problem(struct fixture *f, const struct cincel_problem *p)
     char why[CINCEL_WHY];
     assert_int_equal(cincel_trial_create(&f->all.target, p, &v.trial), CINCEL_OK);
     cincel_choice_enumerate(&f->all.target, p, CINCEL_DEFAULT_KNOBS, TEAM, 1.0, check_candidate, &v, why);
-    assert_true(v.tried > 0);
+    if (v.tried == 0) fail_msg("no candidate: %s", why);
     cincel_trial_destroy(&v.trial);
 }
 
@@ -116,6 +117,26 @@ static void poolings_pass(void **state)
             } while (cincel_problem_pool(&d, (cincel_pass)pass, &p) != CINCEL_OK);
             check_problem(*state, &p);
         }
+}
+
+static void recurrent_layers_pass(void **state)
+{
+    const long cases = test_cases(60);
+    for (long i = 0; i < cases; i++) {
+        struct test_random r = {.source = {.seed = (uint64_t)i, .purpose = 2}};
+        const cincel_pass pass = test_draw(&r, 0, 1) ? CINCEL_FORWARD : CINCEL_BACKWARD;
+        cincel_rnn_desc d = CINCEL_RNN_DESC_INIT;
+        struct cincel_problem p;
+        d.cell = (cincel_rnn_cell)test_draw(&r, CINCEL_RNN_TANH, CINCEL_GRU);
+        d.steps = test_draw(&r, 1, 40), d.batch = test_draw(&r, 8, 20); /* enough for two threads */
+        d.input = test_draw(&r, 1, 200), d.hidden = test_draw(&r, 1, 200);
+        d.batch_first = test_draw(&r, 0, 1), d.reverse = test_draw(&r, 0, 1);
+        d.training = pass == CINCEL_BACKWARD || test_draw(&r, 0, 1);
+        d.accumulate = test_draw(&r, 0, 1);
+        d.reset_before = test_draw(&r, 0, 1), d.update_new = test_draw(&r, 0, 1);
+        assert_int_equal(cincel_problem_rnn(&d, pass, &p), CINCEL_OK);
+        check_problem(*state, &p);
+    }
 }
 
 /* ------------------------------------------------------------------------------------ measuring -- */
@@ -336,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convolutions_pass),
         cmocka_unit_test(poolings_pass),
+        cmocka_unit_test(recurrent_layers_pass),
         cmocka_unit_test(the_fastest_comes_first),
         cmocka_unit_test(wrong_candidates_never_win),
         cmocka_unit_test(the_untuned_choice_is_always_timed),

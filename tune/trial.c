@@ -206,7 +206,8 @@ cincel_status cincel_trial_create(const struct cincel_target *t, const struct ci
                                   struct cincel_trial *out)
 {
     const size_t junk = t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
-    *out = (struct cincel_trial){.p = p, .probe = t->isas[0]->probe, .junk_count = junk / sizeof(float)};
+    *out = (struct cincel_trial){
+        .target = t, .p = p, .probe = t->isas[0]->probe, .junk_count = junk / sizeof(float)};
     bool good = kinds[p->op].tensors(out);
     out->junk = good ? keep(out, cincel_aligned_alloc(junk)) : NULL;
     if (!out->junk) {

@@ -24,6 +24,7 @@ struct cincel_trial_output {
 enum { CINCEL_TRIAL_OUTPUTS = 2 };
 
 struct cincel_trial {
+    const struct cincel_target *target;
     const struct cincel_problem *p;
     const struct cincel_probe_row *probe; /* reads memory */
     struct cincel_tensors tensors;        /* without a workspace */
@@ -37,7 +38,8 @@ struct cincel_trial {
     int memories;
 };
 
-/* Allocates, fills and computes what is expected; fails only for lack of memory. */
+/* Allocates, fills and computes what is expected; fails only for lack of memory. `t` and `p` must outlive it.
+ */
 cincel_status cincel_trial_create(const struct cincel_target *t, const struct cincel_problem *p,
                                   struct cincel_trial *out);
 void cincel_trial_destroy(struct cincel_trial *trial);

@@ -6,8 +6,8 @@
 
 /*
  * Lays the tensors out in one block (trial->memory), weights and inputs random and small, and lists the
- * outputs. Of a forward pass the first sequence's first steps are checked, as many as `work` multiply-adds of
- * the reference reach; of a backward pass nothing, as its whole past would have to be computed.
+ * outputs. Of the first sequence y of the first steps is checked, or dx of the last, as many steps as `work`
+ * multiply-adds of the reference reach. A backward pass reads what a forward pass has kept, so one is run.
  */
 bool cincel_trial_rnn_tensors(struct cincel_trial *trial, double work);
 void cincel_trial_rnn_expect(struct cincel_trial *trial);
