@@ -135,6 +135,87 @@ static void test_candidates(void **state)
     for (long seed = 0; seed < cases; seed++) check_case(f, seed);
 }
 
+/* ------------------------------------------------------------------------------------- adjoint -- */
+
+/* Σ over rows of the first `width` of `ld` elements; a tensor that is not given is all zeros. */
+static double inner(const float *a, const float *b, size_t rows, size_t width, size_t ld)
+{
+    double sum = 0.0;
+    for (size_t i = 0; a && b && i < rows * ld; i++)
+        if (i % ld < width) sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* Where nothing is negative, the layer with ReLU is linear in its input and state:
+   <dy, y> + <dh_n, h_n> = <dx, x> + <dh0, h0>, on small integers to the last bit and without an oracle. */
+static void check_adjoint(struct run *run)
+{
+    const struct cincel_rnn_tensors *t = &run->c->t;
+    const cincel_rnn_desc *d = &run->p->rnn.d;
+    const size_t rows = (size_t)d->steps * (size_t)d->batch, state = (size_t)d->batch * (size_t)d->hidden;
+    const double right =
+        inner(t->dx, t->x, rows * (size_t)d->input, 1, 1) + inner(t->dh0, t->h0, state, 1, 1);
+    const double left =
+        inner(t->dy, t->y, rows, (size_t)d->hidden, (size_t)d->y_ld) + inner(t->dh_n, t->h_n, state, 1, 1);
+    if (left != right) fail_msg("seed %ld: %.17g is not %.17g", run->seed, left, right);
+}
+
+static bool visit_adjoint(void *user, const struct cincel_algo *algo, const struct cincel_choice *choice)
+{
+    struct run *run = user;
+    (void)algo;
+    rnn_case_run(run->c, run->p, run->target, choice, run->f->team);
+    if (run->p->pass == CINCEL_BACKWARD) check_adjoint(run);
+    run->tried++;
+    return true;
+}
+
+static void fill_integers(struct rnn_case *c, struct test_random *r)
+{
+    for (int i = 0; i < c->count; i++) {
+        const struct rnn_tensor *t = &c->tensor[i];
+        const bool weights = t->name[0] == 'w', bias = t->name[0] == 'b', gradient = t->name[0] == 'd';
+        for (size_t e = 0; e < t->count; e++)
+            t->at[e] = weights    ? (float)(test_draw(r, 0, 7) == 0)
+                       : bias     ? 0.0f
+                       : gradient ? (float)test_draw(r, -3, 3)
+                                  : (float)test_draw(r, 0, 3);
+    }
+}
+
+static void test_adjoint(void **state)
+{
+    const struct fixture *f = *state;
+    const long cases = test_cases(60);
+    int tried = 0;
+    for (long seed = 0; seed < cases; seed++) {
+        struct test_random r = {.source = {.seed = (uint64_t)seed, .purpose = 4, .epoch = 0}, .next = 0};
+        struct rnn_case c;
+        cincel_rnn_desc d = rnn_case_desc(&r);
+        d.cell = CINCEL_RNN_RELU, d.accumulate = 0;
+        d.steps = test_draw(&r, 1, 5), d.hidden = test_draw(&r, 1, 50), d.y_ld = 0; /* sums below 2^24 */
+        rnn_case_create(&r, &d, &c);
+        fill_integers(&c, &r);
+        if (!c.t.h_n) c.t.dh_n = NULL;
+        struct run run = {.f = f, .c = &c, .r = &r, .seed = seed};
+        for (int i = 0; f->all.isas[i] && c.t.dx && (c.t.dh0 || !c.t.h0); i++) {
+            struct test_target only;
+            char why[CINCEL_WHY];
+            test_target_only(&f->all, f->all.isas[i], &only);
+            run.target = &only;
+            const struct cincel_problem *passes[] = {&c.forward, &c.backward};
+            for (int pass = 0; pass < 2; pass++) {
+                run.p = passes[pass];
+                cincel_choice_enumerate(&only.target, run.p, CINCEL_DEFAULT_KNOBS, 1, 1.0, visit_adjoint,
+                                        &run, why);
+            }
+        }
+        tried += run.tried;
+        rnn_case_free(&c);
+    }
+    assert_true(tried > 0);
+}
+
 /* ------------------------------------------------------------- the oracle, by finite differences -- */
 
 enum { FD_STEPS = 6, FD_BATCH = 2, FD_INPUT = 3, FD_HIDDEN = 4, FD_GATES = 4 * FD_HIDDEN };
@@ -250,6 +331,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_oracle), cmocka_unit_test(test_candidates)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_oracle), cmocka_unit_test(test_adjoint),
+                                       cmocka_unit_test(test_candidates)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

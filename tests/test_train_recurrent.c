@@ -161,6 +161,63 @@ static void lengths_end_sequences(void **state)
     cincel_context_destroy(ctx);
 }
 
+static double loss_along(cincel_model *model, cincel_session *session, const float *kept, const float *way,
+                         double h, const float *x, const int32_t *labels)
+{
+    double loss;
+    for (size_t i = 0; i < model->block; i++) model->parameters[i] = (float)(kept[i] + h * way[i]);
+    must(cincel_session_gradients(session, x, labels, BATCH, &loss, NULL));
+    return loss;
+}
+
+/* Along the gradient of the masked loss, through both layers and all steps, the loss rises by the gradient's
+   length: differences of the library's own losses. */
+static void gradients_are_slopes(void **state)
+{
+    (void)state;
+    static const int lengths[BATCH] = {6, 2, 4, 6};
+    float x[BATCH][STEPS][WIDTH];
+    int32_t labels[BATCH][STEPS];
+    cincel_context *ctx;
+    must(cincel_context_create(NULL, &ctx));
+    draw(x[0][0], BATCH * STEPS * WIDTH, 5);
+    for (int b = 0; b < BATCH; b++)
+        for (int s = 0; s < STEPS; s++)
+            labels[b][s] = s < lengths[b] ? (b + 3 * s) % 4 : CINCEL_LABEL_IGNORED;
+    for (int i = 0; i < 8; i++) {
+        const cincel_rnn_cell cell = (cincel_rnn_cell)(CINCEL_RNN_TANH + i % 4);
+        cincel_model *model = stack(cell, STEPS, i / 4, 0.0f);
+        cincel_session *session;
+        cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
+        double square = 0.0, loss;
+        float *way = calloc(model->block, sizeof *way), *kept = calloc(model->block, sizeof *kept);
+        assert_true(way && kept);
+        o.batch = BATCH, o.training = 1;
+        must(cincel_session_create(ctx, model, &o, &session));
+        must(cincel_session_lengths(session, lengths, BATCH));
+        must(cincel_session_gradients(session, x[0][0], labels[0], BATCH, &loss, NULL));
+        for (size_t t = 0; t < model->tensors; t++) {
+            const struct layer_tensor *tensor = cincel_model_tensor(model, t);
+            const float *gradient = cincel_session_gradient(session, t);
+            memcpy(layer_tensor_in(way, tensor), gradient, tensor->count * sizeof *gradient);
+            for (size_t e = 0; e < tensor->count; e++) square += (double)gradient[e] * gradient[e];
+        }
+        memcpy(kept, model->parameters, model->block * sizeof *kept);
+        const double h = 3e-3 / sqrt(square); /* rounding of the losses, 1e-7, is 1e-4 of their difference */
+        const double above = loss_along(model, session, kept, way, h, x[0][0], labels[0]);
+        const double below = loss_along(model, session, kept, way, -h, x[0][0], labels[0]);
+        const double slope = (above - below) / (2.0 * h);
+        if (fabs(slope - square) > 1e-3 * square)
+            fail_msg("cell %d: slope along the gradient %.7g, its square length %.7g", (int)cell, slope,
+                     square);
+        free(kept);
+        free(way);
+        cincel_session_destroy(session);
+        cincel_model_destroy(model);
+    }
+    cincel_context_destroy(ctx);
+}
+
 /* A sequence with a memory longer than a sample, which only a state that is carried can tell:
    a one every PERIOD steps. The same bits for any number of threads. */
 static void streams_are_learnt(void **state)
@@ -258,8 +315,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stacks_have_pytorchs_names), cmocka_unit_test(states_are_carried),
-        cmocka_unit_test(lengths_end_sequences),      cmocka_unit_test(streams_are_learnt),
-        cmocka_unit_test(misuse_is_answered),
+        cmocka_unit_test(lengths_end_sequences),      cmocka_unit_test(gradients_are_slopes),
+        cmocka_unit_test(streams_are_learnt),         cmocka_unit_test(misuse_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
