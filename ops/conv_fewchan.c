@@ -22,7 +22,7 @@ enum { K_MAX = 384, CHANNELS_MAX = 8 };
 
 enum fewchan_knob { PIXELS, STREAM, KNOBS };
 
-static const int pixels_values[] = {24, 48, 96, 192};
+static const int pixels_values[] = {24, 48, 96, 192, 384, 768};
 static const int stream_values[] = {0, 1};
 
 #define VALUES(list) list, (int)(sizeof list / sizeof list[0])
@@ -134,10 +134,18 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
-    (void)t;
     const size_t pixels = (size_t)problem->conv.oh * problem->conv.ow;
+    const size_t l2 = t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
+    const size_t pixel = (size_t)problem->conv.d.oc * sizeof(float);
+    const int last = (int)(sizeof pixels_values / sizeof *pixels_values) - 1;
+    int i = 0;
     memset(c->knob, 0, sizeof c->knob);
-    c->knob[PIXELS] = pixels > 24 ? 48 : 24;
+    /* a call for 48 pixels of one channel costs a tenth of its work; a quarter of L2 holds the lines of y
+       that all panels of weights write to in turn */
+    while (i < last && (size_t)pixels_values[i] < pixels &&
+           (size_t)pixels_values[i + 1] * pixel <= cincel_max(l2 / 4, 48 * pixel))
+        i++;
+    c->knob[PIXELS] = pixels_values[i];
 }
 
 static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -157,10 +165,12 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr, k = (double)s->k;
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
-    const size_t block = cincel_min(p.block_pixels, p.band_rows * s->ow);
-    const double calls =
-        (double)p.cuts * (double)p.panels * (double)cincel_div_up(p.band_rows * s->ow, block);
-    const double tiles = calls * (double)cincel_div_up(block, (size_t)p.row->mr);
+    const size_t band = p.band_rows * s->ow, mr_px = (size_t)p.row->mr;
+    const size_t rest = band % p.block_pixels, whole = band / p.block_pixels;
+    const double panels = (double)p.cuts * (double)p.panels;
+    const double tiles =
+        panels * (double)(whole * cincel_div_up(p.block_pixels, mr_px) + cincel_div_up(rest, mr_px));
+    const double calls = panels * (double)(whole + (rest > 0));
     const double even = (double)(cincel_div_up(p.cuts, (size_t)p.threads) * (size_t)p.threads);
 
     *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * k};
