@@ -1,4 +1,4 @@
-/* cincel predict: what a run's model takes pictures, or rows of a table, for. */
+/* cincel predict: what a run's model takes pictures, or rows of a table, for, and how a series goes on. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -32,12 +32,18 @@ struct predictor {
     json_t *json;       /* array of results; NULL: lines of text */
 };
 
+/* Are the files CSV files, not pictures? */
+static bool reads_tables(const struct predictor *p)
+{
+    return p->facts.table.inputs > 0 || run_on_series(&p->facts);
+}
+
 /* ------------------------------------------------------------------------------------- answers -- */
 
 static cincel_status add_json(struct predictor *p, const struct pending *sample, json_t *entry)
 {
-    int failed = !entry || json_object_set_new(entry, p->facts.table.inputs ? "file" : "image",
-                                               json_string(sample->file));
+    int failed =
+        !entry || json_object_set_new(entry, reads_tables(p) ? "file" : "image", json_string(sample->file));
     if (entry && sample->many)
         failed |= json_object_set_new(entry, "index", json_integer((json_int_t)sample->index));
     failed |= json_array_append_new(p->json, entry);
@@ -84,6 +90,31 @@ static cincel_status answer_number(struct predictor *p, const struct pending *sa
     return CINCEL_OK;
 }
 
+/* The rows behind the file's end, in its units: all columns, or the target's. */
+static cincel_status answer_series(struct predictor *p, const struct pending *sample, const float *q)
+{
+    const struct run_series *series = &p->facts.series;
+    const size_t width = series->target < 0 ? series->columns : 1;
+    const size_t first = series->target < 0 ? 0 : (size_t)series->target;
+    json_t *all = p->json ? json_array() : NULL;
+    for (size_t row = 0; row < (size_t)run_horizon(&p->facts); row++) {
+        json_t *values = p->json ? json_array() : NULL;
+        if (!p->json) printf("%s[+%zu] ", sample->file, row + 1);
+        for (size_t c = 0; c < width; c++) {
+            const double value = series_value(series, first + c, q[row * width + c]);
+            if (p->json)
+                json_array_append_new(values, json_real(value));
+            else
+                printf(" %.6g", value);
+        }
+        if (p->json)
+            json_array_append_new(all, values);
+        else
+            putchar('\n');
+    }
+    return p->json ? add_json(p, sample, json_pack("{s:o}", "forecast", all)) : CINCEL_OK;
+}
+
 static cincel_status answer(struct predictor *p, const struct pending *sample, const float *q)
 {
     for (int c = 0; c < run_outputs(&p->facts); c++) {
@@ -91,6 +122,7 @@ static cincel_status answer(struct predictor *p, const struct pending *sample, c
             return cincel_fail(CINCEL_FORMAT_ERROR,
                                "%s: the model answers no number: its weights are damaged", sample->file);
     }
+    if (run_on_series(&p->facts)) return answer_series(p, sample, q);
     return p->facts.classes ? answer_class(p, sample, q) : answer_number(p, sample, q);
 }
 
@@ -152,8 +184,16 @@ static bool predict_table(struct predictor *p, const char *file)
     return fine;
 }
 
+static bool predict_series(struct predictor *p, const char *file)
+{
+    float *x = p->x + p->waiting * sample_size(p);
+    if (cli_report(series_read_end(file, &p->facts.series, p->facts.height, x)) != CLI_SUCCESS) return false;
+    return add_sample(p, &(const struct pending){file, 0, false});
+}
+
 static bool predict_file(struct predictor *p, const char *file)
 {
+    if (run_on_series(&p->facts)) return predict_series(p, file);
     return p->facts.table.inputs ? predict_table(p, file) : predict_picture(p, file);
 }
 
@@ -164,11 +204,9 @@ static cincel_status open_predictor(const char *dir, int threads, struct predict
     cincel_config config = CINCEL_CONFIG_INIT;
     config.threads = threads;
     cincel_status status = run_open(dir, &p->facts, &p->model);
-    if (status == CINCEL_OK && (run_on_text(&p->facts) || run_on_series(&p->facts)))
-        status = cincel_fail(CINCEL_UNSUPPORTED, "%s: was trained on %s", dir,
-                             run_on_text(&p->facts) ? "text: see cincel generate"
-                                                    : "a time series: see cincel eval");
-    if (status == CINCEL_OK && p->facts.channels != 1 && !p->facts.table.inputs)
+    if (status == CINCEL_OK && run_on_text(&p->facts))
+        status = cincel_fail(CINCEL_UNSUPPORTED, "%s: was trained on text: see cincel generate", dir);
+    if (status == CINCEL_OK && p->facts.channels != 1 && !reads_tables(p))
         status =
             cincel_fail(CINCEL_UNSUPPORTED, "%s: channels is %d: pictures are read as grey, for models of 1",
                         dir, p->facts.channels);
@@ -254,6 +292,8 @@ int cli_predict(int argc, char **argv)
             "For a run on a table the files are CSV files with the same columns, the target or none; each "
             "row\n"
             "gets a line with its number, from 0, and what is predicted.\n"
+            "For a run on a time series the files are CSV files with the same columns; the rows behind each "
+            "one's\nend are predicted, a line a row.\n"
             "A file that cannot be read is reported, the others are still predicted; exit code 1.",
         .min_operands = 2,
         .max_operands = 1 << 24,

@@ -122,6 +122,14 @@ cincel_status series_open_training(const char *path, const char *target, int win
     return CINCEL_OK;
 }
 
+static cincel_status check_columns(const char *name, const struct cincel_csv *csv,
+                                   const struct run_series *series)
+{
+    if (csv->columns == series->columns) return CINCEL_OK;
+    return cincel_fail(CINCEL_FORMAT_ERROR, "%s: %zu columns, the model takes %zu", name, csv->columns,
+                       series->columns);
+}
+
 cincel_status series_open(const char *path, const struct run_series *series, int window, int horizon,
                           cincel_dataset **out)
 {
@@ -131,10 +139,8 @@ cincel_status series_open(const char *path, const struct run_series *series, int
                            "series: --data FILE.csv is needed: the run was on a file");
     cincel_status status = read_rows(path, &csv);
     if (status != CINCEL_OK) return status;
-    if (csv.columns != series->columns) {
-        status = cincel_fail(CINCEL_FORMAT_ERROR, "%s: %zu columns, the model takes %zu",
-                             path ? path : builtin_name, csv.columns, series->columns);
-    } else if (path && csv.rows < (size_t)window + (size_t)horizon) {
+    status = check_columns(path ? path : builtin_name, &csv, series);
+    if (status == CINCEL_OK && path && csv.rows < (size_t)window + (size_t)horizon) {
         status = cincel_fail(CINCEL_FORMAT_ERROR, "%s: %zu rows, the model's window and horizon take %d",
                              path, csv.rows, window + horizon);
     }
@@ -145,6 +151,30 @@ cincel_status series_open(const char *path, const struct run_series *series, int
     }
     cincel_csv_free(&csv);
     return status;
+}
+
+cincel_status series_read_end(const char *path, const struct run_series *series, int window, float *x)
+{
+    struct cincel_csv csv;
+    cincel_status status = read_rows(path, &csv);
+    if (status != CINCEL_OK) return status;
+    status = check_columns(path, &csv, series);
+    if (status == CINCEL_OK && csv.rows < (size_t)window)
+        status = cincel_fail(CINCEL_FORMAT_ERROR, "%s: %zu rows, the model's window takes %d", path, csv.rows,
+                             window);
+    if (status == CINCEL_OK) {
+        cincel_standardise(csv.value, csv.rows, csv.columns, series->mean, series->deviation);
+        memcpy(x, csv.value + (csv.rows - (size_t)window) * csv.columns,
+               (size_t)window * csv.columns * sizeof *x);
+    }
+    cincel_csv_free(&csv);
+    return status;
+}
+
+double series_value(const struct run_series *series, size_t column, float standardised)
+{
+    const double deviation = series->deviation[column] > 0.0f ? (double)series->deviation[column] : 1.0;
+    return (double)standardised * deviation + (double)series->mean[column];
 }
 
 cincel_status series_naive_loss(const struct run_series *series, const cincel_dataset *data, double *out)

@@ -32,6 +32,13 @@ cincel_status series_open_training(const char *path, const char *target, int win
 cincel_status series_open(const char *path, const struct run_series *series, int window, int horizon,
                           cincel_dataset **out);
 
+/* The last `window` rows of a file of as many columns, standardised, to `x` [window][columns]: what the rows
+   behind its end are predicted from. */
+cincel_status series_read_end(const char *path, const struct run_series *series, int window, float *x);
+
+/* A standardised number of a column in the file's own units. */
+double series_value(const struct run_series *series, size_t column, float standardised);
+
 /* The mean square error of predicting that nothing changes: each column's last value, for the whole horizon.
  */
 cincel_status series_naive_loss(const struct run_series *series, const cincel_dataset *data, double *out);

@@ -145,6 +145,14 @@ class Series(Case):
         self.assertAlmostEqual(found["naive_loss"], s["naive_loss"], places=6)
         self.fails(1, ["not trained on text"], "generate", out)
 
+        # the same sines without noise, and how they go on
+        waves = [sum(a * math.sin(2 * math.pi * t / p) for a, p in ((1, 24), (0.6, 17), (0.4, 63))) for t in range(206)]
+        data = write(self.path("waves.csv"), "".join("%.6f\n" % v for v in waves[:200]).encode())
+        lines = self.succeeds("predict", out, data).splitlines()
+        self.assertEqual([l.split()[0] for l in lines], ["%s[+%d]" % (data, i) for i in range(1, 7)])
+        errors = [abs(float(l.split()[1]) - v) for l, v in zip(lines, waves[200:])]
+        self.assertLess(sum(errors) / len(errors), 0.3)
+
     def test_files(self):
         data = write(self.path("s.csv"), series(400))
         out = self.path("run")
@@ -154,7 +162,13 @@ class Series(Case):
         self.assertEqual((s["channels"], s["targets"], s["series"]["target"]), (2, 3, 1))
         self.assertAlmostEqual(s["series"]["mean"][1], 10, delta=0.3)
         self.succeeds("eval", out, "--data", data)
+        found = json.loads(self.succeeds("predict", out, data, "--json"))
+        self.assertEqual([e["file"] for e in found], [data])
+        self.assertEqual([len(row) for row in found[0]["forecast"]], [1, 1, 1])
+        self.assertTrue(all(abs(row[0] - 10) < 3 for row in found[0]["forecast"]), found)
         self.succeeds(*common, "--out", self.path("both"))
+        found = json.loads(self.succeeds("predict", self.path("both"), data, data, "--json"))
+        self.assertEqual([[len(row) for row in e["forecast"]] for e in found], [[2, 2, 2]] * 2)
         self.assertEqual(json.loads(read(self.path("both") + "/summary.json"))["targets"], 6)
 
         self.fails(2, ["--data"], "eval", out)
@@ -162,6 +176,9 @@ class Series(Case):
         self.fails(1, ["one.csv", "1 columns, the model takes 2"], "eval", out, "--data", one)
         few = write(self.path("few.csv"), series(14))
         self.fails(1, ["few.csv", "14 rows"], "eval", out, "--data", few)
+        self.fails(1, ["one.csv", "1 columns, the model takes 2"], "predict", out, one)
+        short = write(self.path("short.csv"), series(11))
+        self.fails(1, ["short.csv", "11 rows, the model's window takes 12"], "predict", out, short)
         self.fails(1, ["few.csv", "14 rows are too few"], "train", "forecast", "--data", few, "--out", self.path("o"))
         self.fails(2, ["s.csv", "no column"], *common, "--target", "c", "--out", self.path("o"))
         self.fails(2, ["--loss", "bce"], *common, "--loss", "bce", "--out", self.path("o"))
