@@ -1,10 +1,11 @@
 /*
- * A run directory, as `cincel train` leaves it and `eval` and `predict` take it up:
- *   summary.json          names the model, the shape of its samples and what it was trained towards ("model",
- *                         "height", "width", "channels", "classes" or "targets", "loss", and "table", "text"
- * or "series" where it was on one), and says how the run went metrics.csv           one line an epoch
- *   plans.txt             one line a plan: layer, pass, problem, choice and where it came from
- *   weights.safetensors   the best weights
+ * A run directory, as `cincel train` leaves it and `eval`, `predict` and `generate` take it up:
+ * - summary.json names the model, the shape of its samples and what it was trained towards ("model",
+ * "height", "width", "channels", "classes" or "targets", "loss", and "table", "text" or "series" where it was
+ * on one), and says how the run went;
+ * - metrics.csv: one line an epoch;
+ * - plans.txt: one line a plan: layer, pass, problem, choice and where it came from;
+ * - weights.safetensors: the best weights.
  */
 #ifndef CINCEL_CLI_RUN_DIR_H
 #define CINCEL_CLI_RUN_DIR_H

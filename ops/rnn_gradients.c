@@ -1,8 +1,12 @@
 /*
  * What a backward pass gives to all steps at once, from the gradients of the gates' sums, one row a
- * sequence's step: dx = d_ih · W_ih        dw_ih = d_ih^T · x      db_ih = Σ d_ih dw_hh = d_hh^T · h_prev
- * db_hh = Σ d_hh Gradients of weights are one FMA chain an element, over the rows in their order, in blocks
- * of rows: the block's gradients are transposed in L2, so that the tile finds both sides in sequence.
+ * sequence's step:
+ * - dx = d_ih · W_ih;
+ * - dw_ih = d_ih^T · x, db_ih = Σ d_ih;
+ * - dw_hh = d_hh^T · h_prev, db_hh = Σ d_hh.
+ *
+ * Gradients of weights are one FMA chain an element, over the rows in their order, in blocks of rows: the
+ * block's gradients are transposed in L2, so that the tile finds both sides in sequence.
  */
 #include <string.h>
 

@@ -148,16 +148,19 @@ CINCEL_API cincel_status cincel_model_name(cincel_model *model, const char *name
 /*
  * A built-in model by name for samples of the given shape and `outputs` outputs. ReLU stands behind every
  * layer but the last; parameters for 28 x 28 x 1 and 10 outputs:
- *   simplecnn  3x3 convolutions of 32 and 64 channels, max pooling behind each, 128 hidden; 421,642
- *   lenet5     LeNet-5 (LeCun et al., 1998) in its modern form, max pooling and ReLU; 61,706
- *   vgg-small  pairs of 3x3 convolutions of 32, 64 and 128 channels between max poolings (Simonyan &
- *              Zisserman, 2015), 256 hidden; 584,170
- *   mlp        128 and 64 hidden, for tables; 109,386
- * and on sequences:
- *   charlstm   tokens [steps][1][1], `outputs` of them in the vocabulary: an embedding of 64, two LSTMs of
- * 256 with dropout of 0.1 between, a linear layer; 884,545 for 65 characters forecast   windows
- * [steps][1][columns] of time series: a GRU of 64, a linear layer on its last state; 13,848 for one column
- * and 24 outputs An unknown name is an error that lists the known ones.
+ * - simplecnn: 3x3 convolutions of 32 and 64 channels, max pooling behind each, 128 hidden; 421,642;
+ * - lenet5: LeNet-5 (LeCun et al., 1998) in its modern form, max pooling and ReLU; 61,706;
+ * - vgg-small: pairs of 3x3 convolutions of 32, 64 and 128 channels between max poolings (Simonyan &
+ *   Zisserman, 2015), 256 hidden; 584,170;
+ * - mlp: 128 and 64 hidden, for tables; 109,386.
+ *
+ * On sequences:
+ * - charlstm: tokens [steps][1][1], `outputs` of them in the vocabulary: an embedding of 64, two LSTMs of 256
+ *   with dropout of 0.1 between, a linear layer; 884,545 for 65 characters;
+ * - forecast: windows [steps][1][columns] of time series: a GRU of 64, a linear layer on its last state;
+ *   13,848 for one column and 24 outputs.
+ *
+ * An unknown name is an error that lists the known ones.
  */
 CINCEL_API cincel_status cincel_model_builtin(const char *name, int height, int width, int channels,
                                               int outputs, cincel_model **out);
