@@ -123,18 +123,24 @@ size_t cincel_weights_workspace(const struct cincel_prepared *p)
 /* Elements of dy a worker claims at a time: some 50 µs of a stream. */
 enum { DZ_CHUNK = 1 << 17 };
 
+enum { SHORT_ROW = 128 };
+
 static void pad_image(const struct job *job, size_t image)
 {
     const struct cincel_weights_shape *s = &job->p->s;
     const size_t left = (size_t)job->p->d.pad_left, width = (size_t)job->p->d.iw;
     /* the last columns of x may lie beyond every window */
     const size_t kept = cincel_min(width, s->iw - left);
-    const size_t pixel = s->x_px * sizeof(float);
-    for (size_t row = image * s->ih; row < (image + 1) * s->ih; row++) {
-        float *to = job->parts.x + row * s->iw * s->x_px;
-        memset(to, 0, left * pixel);
-        memcpy(to + left * s->x_px, job->t->x + row * width * s->x_px, kept * pixel);
-        memset(to + (left + kept) * s->x_px, 0, (s->iw - left - kept) * pixel);
+    const size_t pixel = s->x_px * sizeof(float), row_floats = s->iw * s->x_px;
+    float *to = job->parts.x + image * s->ih * row_floats;
+    const float *from = job->t->x + image * s->ih * width * s->x_px;
+    /* in rows as short as these two calls more cost as much as the copy */
+    const bool short_rows = row_floats <= SHORT_ROW;
+    if (short_rows) memset(to, 0, s->ih * row_floats * sizeof(float));
+    for (size_t row = 0; row < s->ih; row++, to += row_floats, from += width * s->x_px) {
+        if (!short_rows) memset(to, 0, left * pixel);
+        memcpy(to + left * s->x_px, from, kept * pixel);
+        if (!short_rows) memset(to + (left + kept) * s->x_px, 0, (s->iw - left - kept) * pixel);
     }
 }
 
