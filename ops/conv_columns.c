@@ -53,6 +53,8 @@ size_t cincel_columns_rows_max(const struct cincel_columns *s, size_t pixels)
     return (rows - 1) * s->stride_h + extent + images * between;
 }
 
+enum { SHORT_ROW = 128 };
+
 size_t cincel_columns_strip(const struct cincel_columns *s, const float *x, size_t begin, size_t end,
                             float *strip)
 {
@@ -65,18 +67,21 @@ size_t cincel_columns_strip(const struct cincel_columns *s, const float *x, size
     /* those there are: left … right−1 */
     const size_t left = cincel_min(cincel_max(s->pad_left, from), to);
     const size_t right = cincel_max(cincel_min(s->pad_left + s->iw, to), left);
+    /* in rows as short as these a call for each side's padding costs as much as the copy */
+    const bool cleared = s->strip_w * s->ic <= SHORT_ROW && to - from == s->strip_w;
+    if (cleared) memset(strip, 0, count * s->strip_w * s->ic * sizeof(float));
     for (size_t row = first; row < first + count; row++, strip += s->strip_w * s->ic) {
         const size_t image = row / s->strip_h, r = row % s->strip_h;
         if (r < s->pad_top || r - s->pad_top >= s->ih) {
-            memset(strip + from * s->ic, 0, (to - from) * s->ic * sizeof(float));
+            if (!cleared) memset(strip + from * s->ic, 0, (to - from) * s->ic * sizeof(float));
             continue;
         }
-        memset(strip + from * s->ic, 0, (left - from) * s->ic * sizeof(float));
+        if (!cleared) memset(strip + from * s->ic, 0, (left - from) * s->ic * sizeof(float));
         if (right > left)
             memcpy(strip + left * s->ic,
                    x + ((image * s->ih + r - s->pad_top) * s->iw + left - s->pad_left) * s->ic,
                    (right - left) * s->ic * sizeof(float));
-        memset(strip + right * s->ic, 0, (to - right) * s->ic * sizeof(float));
+        if (!cleared) memset(strip + right * s->ic, 0, (to - right) * s->ic * sizeof(float));
     }
     return first;
 }
