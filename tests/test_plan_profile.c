@@ -341,6 +341,42 @@ static void bad_arguments_are_refused(void **state)
     cincel_context_destroy(ctx);
 }
 
+/* What gained a neighbour much is copied; one that gained next to nothing vouches for the untuned choice. */
+static void neighbours_that_gained_little_vouch(void **state)
+{
+    (void)state;
+    char choice[CINCEL_CHOICE_TEXT];
+    other_choice(4, 2, choice);
+    for (int i = 0; i < 2; i++) {
+        cincel_context *ctx = context_of(CINCEL_PROFILES_NONE, 0);
+        const cincel_conv_desc d = shape(4);
+        struct cincel_profile *one = cincel_profile_create();
+        struct cincel_profile_entry e = {.seconds = 1e-5, .spread = 1.1};
+        struct cincel_profile_facts facts;
+        struct cincel_problem p;
+        const char *path = scratch_path(&scratch, "gain");
+        e.default_seconds = i ? 1.02e-5 : 1.1e-5;
+        assert_int_equal(cincel_problem_conv(&d, CINCEL_FORWARD, "conv", &p), CINCEL_OK);
+        cincel_profile_identify(&e, &p, 2);
+        memcpy(e.choice, choice, sizeof e.choice);
+        assert_true(cincel_profile_put(one, &e, CINCEL_PROFILE_NEWER, NULL));
+        cincel_profile_facts_here(&ctx->machine, ctx->isas[0]->name, &facts);
+        unlink(path);
+        assert_int_equal(cincel_profile_rewrite(path, &facts, one, false, NULL), CINCEL_OK);
+        assert_int_equal(cincel_profile_load(ctx, path, 0, NULL), CINCEL_OK);
+        cincel_plan *own = plan_of(ctx, 4, CINCEL_PROFILE, 2), *near = plan_of(ctx, 5, CINCEL_PROFILE, 2);
+        cincel_plan *untuned = plan_of(ctx, 5, CINCEL_ESTIMATE, 2);
+        assert_string_equal(cincel_plan_choice(own), choice);
+        assert_int_equal(timing_of(near).source, CINCEL_SOURCE_NEIGHBOUR);
+        assert_string_equal(cincel_plan_choice(near), i ? cincel_plan_choice(untuned) : choice);
+        cincel_plan_destroy(untuned);
+        cincel_plan_destroy(near);
+        cincel_plan_destroy(own);
+        cincel_profile_destroy(one);
+        cincel_context_destroy(ctx);
+    }
+}
+
 /* Among a thousand entries the right one is found, and a neighbour where there is none. */
 static void a_large_profile_is_searched(void **state)
 {
@@ -398,6 +434,7 @@ int main(void)
         cmocka_unit_test(threads_are_fitted),
         cmocka_unit_test(merging_counts),
         cmocka_unit_test(bad_arguments_are_refused),
+        cmocka_unit_test(neighbours_that_gained_little_vouch),
         cmocka_unit_test(a_large_profile_is_searched),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -8,7 +8,10 @@
 #include "tune/candidates.h"
 #include "tune/cost.h"
 
-static const float farthest = 3.0f;       /* neighbours: doublings, all extents together */
+static const float farthest = 3.0f; /* neighbours: doublings, all extents together */
+/* A neighbour that gained less vouches for the untuned choice: its own was then a matter of its size, or of
+   chance (a store past the caches that suits a large tensor makes a small one a third slower). */
+static const double worth_copying = 1.05;
 static const double default_budget = 2.0; /* seconds a plan */
 
 const char *cincel_source_name(cincel_plan_source source)
@@ -74,6 +77,7 @@ static void widen(const struct cincel_chooser *with, const struct cincel_problem
         *c = wide;
 }
 
+/* Leaves out->algo NULL where the neighbour vouches for the untuned choice. */
 static bool choose_neighbour(const struct cincel_chooser *with, const struct cincel_problem *p,
                              const cincel_options *o, size_t reserved,
                              const struct cincel_profile_entry *like, struct cincel_decision *out)
@@ -87,17 +91,18 @@ static bool choose_neighbour(const struct cincel_chooser *with, const struct cin
         if (!adopt(with, p, &near[i], like->threads, &c, why)) continue;
         widen(with, p, &near[i], like->threads, &c);
         if (!fits(with, p, o, reserved, &c)) continue;
+        out->source = CINCEL_SOURCE_NEIGHBOUR;
+        snprintf(out->neighbour, sizeof out->neighbour, "%s", near[i].key);
+        if (cincel_profile_gain(&near[i]) < worth_copying) return true;
         out->algo = cincel_algo_find(p, c.algo);
         out->choice = c;
-        out->source = CINCEL_SOURCE_NEIGHBOUR;
         out->seconds = cincel_predict_seconds(with->target, p, out->algo, &c);
-        snprintf(out->neighbour, sizeof out->neighbour, "%s", near[i].key);
         return true;
     }
     return false;
 }
 
-/* The problem's own entry, else a neighbour's; false where neither serves. */
+/* The problem's own entry, else a neighbour's (see there); false where neither serves. */
 static bool choose_tuned(const struct cincel_chooser *with, const struct cincel_problem *p,
                          const cincel_options *o, size_t reserved, int threads, struct cincel_decision *out)
 {
@@ -174,7 +179,7 @@ cincel_status cincel_choose(const struct cincel_chooser *with, const struct cinc
         return st;
     }
     if (o->effort == CINCEL_PROFILE && with->profile && !with->target->reproducible &&
-        choose_tuned(with, p, o, reserved, threads, &d)) {
+        choose_tuned(with, p, o, reserved, threads, &d) && d.algo) {
         d.threads = threads;
         *out = d;
         return CINCEL_OK;
@@ -191,8 +196,7 @@ cincel_status cincel_choose(const struct cincel_chooser *with, const struct cinc
     } else if (st == CINCEL_OK) {
         d.algo = list.item[0].algo;
         d.choice = list.item[0].choice;
-        d.source = CINCEL_SOURCE_MODEL;
-        d.seconds = list.item[0].predicted;
+        d.seconds = list.item[0].predicted; /* the source is the model, or a neighbour that vouches for it */
     }
     free(list.item);
     d.threads = threads;
