@@ -71,6 +71,10 @@ struct cincel_strip_args {
     int n; /* 1 … nr */
     int load_c, act;
     const float *bias; /* [n], or NULL */
+    /* What comes next, called into L2 meanwhile: step k of tile i, but for the one that makes the panel, asks
+       for the line of ahead[i·ahead_tile + k·ahead_step]. NULL: nothing is; any address does no harm. */
+    const float *ahead;
+    size_t ahead_tile, ahead_step;
 };
 
 struct cincel_gemm_row {

@@ -440,6 +440,14 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *p, 
     if (s.g.groups > 1) out->efficiency *= (double)s.g.k / ((double)s.g.k + 4.0);
     /* panels that do not fit in L2 with the pixels they meet stream from further away */
     if (s.block_panels * s.panel_max * sizeof(float) > l2_bytes(t) * 3 / 4) out->efficiency *= 0.9;
+    /* with one tap the FMAs of a pixel are too few to hide that it comes from afar (1x1 on Zen 3: 256 -> 64
+       channels, 26 MB, 11.0 ms, of which the FMAs take 8.5), and a panel that is not in L1 is felt */
+    if (s.taps_max == 1) {
+        const double far = 512.0 / s.g.k; /* long rows are streams */
+        out->copied += sizeof(float) * (double)s.g.images * s.g.src_h * s.g.src_w * s.g.src_channels *
+                       (far < 1.0 ? far : 1.0);
+        if (s.panel_max * sizeof(float) > 16384) out->efficiency -= 0.01 * s.row->nr / s.isa->vector_floats;
+    }
     out->bytes = cincel_problem_bytes(p) + (s.fused ? 0.0 : 2.0 * sizeof(float) * weights) +
                  2.0 * sizeof(float) * (double)s.dy_floats;
 }

@@ -434,6 +434,9 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     if (p.pack >= 1) out->copied += tensors * pixels * (double)s->oc * (double)p.tile_blocks;
     if (p.pack >= 2)
         out->copied += tensors * (double)(s->n * s->ih * s->iw * s->x_px) * (double)p.panel_blocks;
+    /* one tap's FMAs are too few to hide that pixels come from afar (1x1 on Zen 3: 64 -> 256 channels, 26 MB,
+       11.1 ms, of which the FMAs take 8.5) */
+    if (taps == 1.0) out->copied += cincel_problem_bytes(problem);
     out->balance = claim_balance(&p);
     out->cuts = (double)p.cuts;
     out->phases = 1.0 + (p.copy_x || p.d.activation != CINCEL_ACT_NONE) + (p.slices > 1);

@@ -35,6 +35,8 @@ static const char *row_name(const struct cincel_isa *isa, int i)
 /* As direct's: 8 cuts for each of many threads, none so small that claiming it shows. */
 static const double cut_flops_min = 5e5, cut_flops_max = 4e6;
 enum { CUTS_WANTED = 1024 };
+/* Of 1x1 kernels, which a cut's pixels follow each other through. */
+enum { CUTS_A_THREAD = 16 };
 
 /* Cuts of backward-data with columns: bands enough for as many threads as find work in the images, but of at
    least this many kernel heights, because neighbours compute the columns between them twice. */
@@ -65,8 +67,13 @@ static void cut_pixels(struct cincel_prepared *p)
     size_t cut_tiles = tiles;
     /* fused: whoever packs a block uses it for all pixels */
     if (!p->fused && of_cut * (double)tiles > flops) cut_tiles = cincel_max((size_t)(flops / of_cut), 1);
-    if (!p->fused && p->cols.pointwise) /* panels of a pass stay in L2 for this many pixels at least */
-        cut_tiles = cincel_min(tiles, cincel_max(cut_tiles, p->block_pixels / mr));
+    /* panels of a pass stay in L2 for a block of pixels at least, and rows called ahead are of the same cut
+     */
+    if (!p->fused && p->cols.pointwise) {
+        const size_t share = cincel_div_up(tiles, CUTS_A_THREAD * (size_t)p->threads);
+        cut_tiles = cincel_max(cincel_max(cut_tiles, share), p->block_pixels / mr);
+        cut_tiles = cincel_min(tiles, cut_tiles);
+    }
     cut_tiles = cincel_div_up(tiles, cincel_div_up(tiles, cut_tiles));
     p->cut_pixels = cut_tiles * mr;
     p->pixel_cuts = cincel_div_up(p->pixels, p->cut_pixels);
@@ -322,10 +329,16 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
         return;
     }
     /* few pixels use a panel a few times: it had better not leave the cache in between. But each thread
-       needs blocks to claim: four, as far as there are columns */
+       needs blocks to claim: four, as far as there are columns. Many pixels are cut themselves, and all
+       columns meet them as long as a pass of panels leaves most of L2 to the pixels and outputs of two blocks
+     */
     c->knob[IM2COL_PACK] = p.pixels < 2048;
     const double each = (double)(p.n * p.cols.groups) / (4.0 * c->threads);
-    c->knob[IM2COL_NBLOCK] = largest(IM2COL_NBLOCK, c->threads > 1 && each < 128.0 ? each : 128.0, p.n);
+    const double room = l2 / 4.0 / sizeof(float) / (double)cincel_min(p.k, (size_t)c->knob[IM2COL_KBLOCK]);
+    const double limit = c->knob[IM2COL_PACK] == IM2COL_PACK_AHEAD ? room > 128.0 ? room : 128.0
+                         : c->threads > 1 && each < 128.0          ? each
+                                                                   : 128.0;
+    c->knob[IM2COL_NBLOCK] = largest(IM2COL_NBLOCK, limit, p.n);
 }
 
 /* Work of the busiest thread over the mean: cuts are alike but for the last of each kind. */
@@ -366,11 +379,11 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
 
     *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * (double)p.k};
-    /* Around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part. 0.9: without
-       copies direct's tiles, which fetch the next one's rows ahead, are a little ahead of strips (1024 -> 256
-       channels, 1x1: 93 against 81 % of peak). */
-    const double reuse = mr * nv / (mr * nv + 0.25); /* of tiles that do as well, the larger reads less */
-    out->efficiency = 0.9 * reuse * loads * latency * (double)p.part / ((double)p.part + 3.0);
+    /* Around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part. 92-97 % of
+       peak where one pass does, 86-91 % where C comes and goes: direct's tiles do better there. */
+    const double reuse = mr * nv / (mr * nv + 1.0); /* of tiles that do as well, the larger reads less */
+    out->efficiency = (s->pointwise && p.parts == 1 ? 1.0 : 0.95) * reuse * loads * latency * (double)p.part /
+                      ((double)p.part + 3.0);
     out->bytes = cincel_problem_bytes(problem) + (p.fused ? 0.0 : floats * packed) +
                  2.0 * floats * (double)p.dz_floats;
     out->calls = tiles / ((double)(p.swapped ? p.block_rows : p.block_pixels) / mr) * (double)p.parts;

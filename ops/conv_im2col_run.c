@@ -32,7 +32,8 @@ struct product {
     float *c;    /* column 0 of the group */
     size_t ldc, m;
     size_t begin, end, k_begin, k_end;
-    size_t columns; /* of C */
+    size_t columns;     /* of C */
+    const float *ahead; /* column 0 of the rows of A that come next; NULL: not asked for */
     const float *bias;
     bool load_c;
     bool outputs; /* C is y: it ends with bias and activation */
@@ -53,7 +54,13 @@ static void multiply(const struct cincel_prepared *p, const struct product *g)
         .load_c = g->k_begin > 0 || g->load_c,
         .act = last ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
     };
+    /* each panel's tiles ask for some of the rows that the first panel of the next block begins with */
+    const size_t share = cincel_div_up((size_t)p->row->mr, g->end - g->begin);
+    args.ahead_step = g->lda == args.k ? share : 1;
+    args.ahead_tile = (size_t)p->row->mr * g->lda;
     for (size_t panel = g->begin; panel < g->end; panel++, args.b += g->panel_floats) {
+        const size_t row = (panel - g->begin) * share;
+        args.ahead = g->ahead && row < (size_t)p->row->mr ? g->ahead + g->k_begin + row * g->lda : NULL;
         args.c = g->c + panel * nr;
         args.n = (int)cincel_min(nr, g->columns - panel * nr);
         if (g->rows) {
@@ -148,7 +155,9 @@ static void pointwise_cut(const struct call *call, size_t cut, const struct scra
     const size_t block = cut / p->pixel_cuts % p->blocks, group = cut / p->pixel_cuts / p->blocks;
     const size_t begin = cut % p->pixel_cuts * p->cut_pixels;
     const size_t end = cincel_min(begin + p->cut_pixels, p->pixels), nr = (size_t)p->row->nr;
-    const size_t ldc = p->forward ? p->oc : p->cols.ic;
+    const size_t ldc = p->forward ? p->oc : p->cols.ic, mr = (size_t)p->row->mr;
+    const size_t steps = cincel_div_up(end - begin, p->block_pixels);
+    const size_t step = cincel_round_up(cincel_div_up(end - begin, steps), mr); /* even blocks */
     float *out = (p->forward ? call->t->y : call->t->dx) + group * p->n;
     struct product g = {.lda = p->m_channels,
                         .ld = p->cols.k,
@@ -175,9 +184,11 @@ static void pointwise_cut(const struct call *call, size_t cut, const struct scra
             g.b = call->weights + (group * p->panels + g.begin) * p->panel_floats + k * nr;
             g.panel_floats = p->panel_floats;
         }
-        for (size_t pixel = begin; pixel < end; pixel += p->block_pixels) {
-            g.m = cincel_min(p->block_pixels, end - pixel);
+        for (size_t pixel = begin; pixel < end; pixel += step) {
+            g.m = cincel_min(step, end - pixel);
             g.a = call->source + pixel * p->m_channels + group * p->k;
+            /* behind the end of a cut another thread goes on */
+            g.ahead = p->threads == 1 || pixel + step < end ? g.a + step * p->m_channels : NULL;
             g.c = out + pixel * ldc;
             multiply(p, &g);
             g.rows = NULL;

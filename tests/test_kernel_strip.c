@@ -33,6 +33,9 @@ static void check_strip(const struct cincel_isa *isa, const struct cincel_gemm_r
     g.b = b;
     g.c = c;
     g.bias = test_draw(&r, 0, 1) ? bias : NULL;
+    g.ahead = test_draw(&r, 0, 1) ? a : NULL; /* asked for, not read: steps lead behind the buffer's end */
+    g.ahead_tile = (size_t)test_draw(&r, 0, 4096);
+    g.ahead_step = (size_t)test_draw(&r, 0, 64);
     /* or rows, to make the panel of */
     g.ldb = n + (size_t)test_draw(&r, 0, 3);
     const size_t rows_count = (g.k ? g.k - 1 : 0) * g.ldb + n;

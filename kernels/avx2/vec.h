@@ -9,6 +9,7 @@
 #define CINCEL_ISA_NAME avx2
 #define CINCEL_ISA_STRING "avx2"
 #define VEC_LEN 8
+#define VEC_STEPS 4
 #define VEC_FN static inline __attribute__((always_inline, unused))
 
 typedef __m256 vec;
@@ -53,6 +54,11 @@ VEC_FN vec vec_relu(vec a) { return _mm256_max_ps(_mm256_setzero_ps(), a); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return _mm256_broadcast_ss(p); }
 VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+/* Written out because gcc, where it sees several steps, sums into other registers and spills. */
+VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b)
+{
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(a), "x"(b));
+}
 
 typedef __m256i vec_int;
 typedef __m256 vec_mask;

@@ -9,6 +9,7 @@
 #define CINCEL_ISA_NAME avx512
 #define CINCEL_ISA_STRING "avx512"
 #define VEC_LEN 16
+#define VEC_STEPS 1
 #define VEC_FN static inline __attribute__((always_inline, unused))
 
 typedef __m512 vec;
@@ -41,6 +42,7 @@ VEC_FN vec vec_relu(vec a) { return _mm512_max_ps(_mm512_setzero_ps(), a); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return _mm512_set1_ps(*p); }
 VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
 
 typedef __m512i vec_int;
 typedef __mmask16 vec_mask;

@@ -10,6 +10,8 @@
  *                             call where the hardware has none)
  *   vec_splat                 one scalar as the multiplier of a row of a tile: a full register on x86,
  *                             a scalar on NEON, whose FMA takes a lane
+ *   vec_fma_to(&c, a, b)      c = a·b + c of a splat a, in c's own register however far the loop around it is
+ *                             unrolled: VEC_STEPS steps of a tile at a time, 1 where nothing is gained
  *   vec_fence()               nothing; on NEON the compiler moves no load across it (body/gemm.inc)
  *   vec_sqrt(a)               rounded to nearest, as IEEE 754 has it
  *   vec_relu(a)               max(a, 0), NaN stays NaN
@@ -42,6 +44,7 @@
 #define CINCEL_ISA_NAME generic
 #define CINCEL_ISA_STRING "generic"
 #define VEC_LEN 4
+#define VEC_STEPS 1
 #define VEC_FN static inline __attribute__((always_inline, unused))
 
 typedef float vec __attribute__((vector_size(16), aligned(16)));
@@ -79,6 +82,7 @@ VEC_FN vec vec_relu(vec a) { return (vec)((vec_int)a & ~(vec_int)(vec_zero() > a
 VEC_FN vec_splat vec_splat_load(const float *p) { return *p; }
 VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vec_set1(a) * b + c; }
+VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
 
 typedef vec_int vec_mask;
 typedef uint32_t vec_uint __attribute__((vector_size(16)));

@@ -10,6 +10,7 @@
 #define CINCEL_ISA_NAME neon
 #define CINCEL_ISA_STRING "neon"
 #define VEC_LEN 4
+#define VEC_STEPS 1
 #define VEC_FN static inline __attribute__((always_inline, unused))
 
 typedef float32x4_t vec;
@@ -61,6 +62,7 @@ VEC_FN vec_splat vec_splat_load(const float *p)
 }
 VEC_FN void vec_fence(void) { __asm__ volatile("" ::: "memory"); }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vfmaq_n_f32(c, b, a); }
+VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
 
 typedef int32x4_t vec_int;
 typedef uint32x4_t vec_mask;
