@@ -114,6 +114,49 @@ struct cincel_fewchan_row {
     void (*run)(const struct cincel_fewchan_args *args);
 };
 
+/* ------------------------------------------------------------------------- grouped convolution -- */
+
+enum { CINCEL_GROUPED_PX = 16 }; /* floats from pixel to pixel of a strip */
+
+/*
+ * A row of output pixels of one group, whose source lies in a strip of pixels CINCEL_GROUPED_PX apart:
+ *   C[i][j] = Σ_t Σ_k a[i·PX + offset[t] + k] · b[(t·k_count + k)·nr + j]      i < m, j < n, then + bias and
+ * activation t outer, k inner, one FMA chain an element. Where m < mr, the sources of mr pixels are read all
+ * the same. Rows in `quads` take nr / 4 groups of 4 channels at once: column j reads channel 4·⌊j/4⌋ + k,
+ * k_count = 4, and nr channels of a pixel are read whatever n is.
+ */
+struct cincel_grouped_args {
+    const float *a;
+    const ptrdiff_t *offset; /* [taps], floats */
+    const float *b;          /* [taps][k][nr], 64-byte aligned, unused columns zero */
+    float *c;
+    size_t taps, k, ldc, m;
+    int n; /* 1 … nr */
+    int act;
+    const float *bias; /* [n], or NULL */
+};
+
+/*
+ * Weight gradients of one row of taps, over some rows of pixels:
+ *   W[j·w_tap + i·nr + o] += Σ_r Σ_p x[r·x_row + p·PX + offset[j] + i] · dy[r·dy_row + p·PX + o]
+ * j < taps, i < channels, o < nr; r outer, one FMA chain an element, which starts from W. dy is read in nr
+ * columns. In quads: i < 4, and column o reads channel 4·⌊o/4⌋ + i, of nr.
+ */
+struct cincel_grouped_weights_args {
+    const float *x, *dy;
+    const ptrdiff_t *offset; /* [taps], floats */
+    float *w;                /* 64-byte aligned */
+    ptrdiff_t x_row, dy_row;
+    size_t rows, pixels, taps, channels, w_tap;
+};
+
+struct cincel_grouped_row {
+    const char *name; /* "grouped_14x8_avx2" */
+    int mr, nr, quads;
+    void (*run)(const struct cincel_grouped_args *args);
+    void (*weights)(const struct cincel_grouped_weights_args *args); /* NULL for rows that have none */
+};
+
 /* ----------------------------------------------------------- outer-product tile (backward weights) */
 
 /*
@@ -564,6 +607,8 @@ struct cincel_isa {
     int winograd_count;
     const struct cincel_fewchan_row *fewchan;
     int fewchan_count;
+    const struct cincel_grouped_row *grouped;
+    int grouped_count;
     const struct cincel_depthwise_row *depthwise;
     const struct cincel_gemv_row *gemv;
     const struct cincel_pack_row *pack;

@@ -14,6 +14,7 @@ const struct cincel_algo *const cincel_algos[] = {
     &cincel_algo_conv_fewchan_forward,
     &cincel_algo_conv_grouped_forward,
     &cincel_algo_conv_grouped_backward_data,
+    &cincel_algo_conv_grouped_backward_weights,
     &cincel_algo_conv_depthwise_forward,
     &cincel_algo_conv_depthwise_backward_data,
     &cincel_algo_conv_depthwise_backward_weights,

@@ -27,6 +27,7 @@ extern const struct cincel_algo cincel_algo_conv_fewchan_forward;
 
 extern const struct cincel_algo cincel_algo_conv_grouped_forward;
 extern const struct cincel_algo cincel_algo_conv_grouped_backward_data;
+extern const struct cincel_algo cincel_algo_conv_grouped_backward_weights;
 
 extern const struct cincel_algo cincel_algo_linear_gemv_forward;
 extern const struct cincel_algo cincel_algo_linear_gemv_backward_data;

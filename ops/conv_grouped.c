@@ -1,85 +1,93 @@
-/*
- * Grouped convolution, forward and backward-data of stride 1: every group is a small convolution for the
- * kernels of few channels (kernels/body/fewchan.inc), whose taps are found through a table of offsets.
- *
- * A cut is a band of output rows of one image. Its source rows are copied, padded, into a strip of blocks of
- * about 16 channels, [block][row][column][channel]: within the tensor neighbouring pixels of a group lie
- * hundreds of bytes apart, on few sets of L1 and one line each; here a group's whole band is a few KB. The
- * copy is 1 to 5 % of the work at 4 to 32 channels a group. Backward-data is the same convolution from dy to
- * dx with rotated weights, each group's matrices transposed.
- *
- * Weights are packed first, by all, and with an activation dz = dy · act'(y) is made.
- */
+/* Grouped convolution, forward and backward-data. The scheme is told in conv_grouped.h. */
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "core/memory.h"
 #include "core/status.h"
 #include "ops/conv.h"
-#include "ops/epilogue.h"
+#include "ops/conv_geometry.h"
+#include "ops/conv_grouped.h"
 
-/* Of a group: beyond it the panels of weights no longer share L1 with the band, and direct is as good. */
-enum { K_MAX = 800, LINE = CINCEL_ALIGN / sizeof(float), DZ = 16384 };
+enum { PX = CINCEL_GROUPED_PX, PHASES = 4 };
 
-/* Cuts of some 20 µs, and strips that stay in L2. */
-static const double cut_flops = 1.5e6, strip_bytes = 128e3;
+/* Cuts of some 40 µs, and strips that stay in L2. */
+static const double cut_flops = 3e6, strip_bytes = 192e3;
 
 struct cincel_prepared {
     const struct cincel_isa *isa;
-    const struct cincel_fewchan_row *row;
+    const struct cincel_grouped_row *row;
     struct cincel_epilogue epilogue;
     bool forward, gradient;
     int threads;
-    size_t images, groups, src_h, src_w, out_h, out_w;
-    size_t kh, kw, step_h, step_w, dilation_h, dilation_w;
-    ptrdiff_t top, left;             /* zero rows and columns before the first */
-    size_t k_group, n_group, k;      /* source and output channels of a group; floats behind an output */
-    size_t panels, panel_floats;     /* of a group */
-    size_t block, per_block, blocks; /* channels of a block; groups in it */
-    size_t strip_w, strip_rows, block_floats, strip_floats;
-    size_t band_rows, bands, cuts, dz_cuts;
+    struct cincel_conv_geometry g;
+    struct cincel_conv_axis rows[PHASES], cols[PHASES];
+    struct cincel_grouped_strip strip;
+    size_t images, groups, k, n;  /* source and output channels of a group */
+    size_t unit, units, panels;   /* groups of a kernel call; panels of a unit's weights */
+    size_t k_tap, panel_floats;   /* weights of a tap and output channel, with the lines' zeros */
+    size_t start[PHASES][PHASES]; /* the first tap of a phase */
+    size_t band_rows, bands, cuts, dz_cuts, strip_rows;
     size_t weight_bytes, dz_floats, private_bytes;
-    ptrdiff_t offset[K_MAX]; /* of a tap's channel from a pixel's first */
+    ptrdiff_t offset[2 * CINCEL_GROUPED_K]; /* of a tap's line from a pixel's first, of all phases */
 };
 
 /* -------------------------------------------------------------------------------- what is chosen -- */
 
-static const struct cincel_fewchan_row *find_row(const struct cincel_isa *isa, const char *name)
-{
-    for (int i = 0; i < isa->fewchan_count; i++)
-        if (strcmp(isa->fewchan[i].name, name) == 0) return &isa->fewchan[i];
-    return NULL;
-}
-
 static const char *row_name(const struct cincel_isa *isa, int i)
 {
-    return i < isa->fewchan_count ? isa->fewchan[i].name : NULL;
+    return i < isa->grouped_count ? isa->grouped[i].name : NULL;
 }
 
-/* The convolution that is really computed: the problem's, or the one from dy to dx. */
-static void derive_shape(const struct cincel_problem *problem, struct cincel_prepared *p)
+static ptrdiff_t max_of(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+static ptrdiff_t min_of(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+/* Columns of the strip: from the first that any phase reads to the last. */
+static void derive_columns(struct cincel_prepared *p)
 {
-    const cincel_conv_desc *d = &problem->conv.d;
-    const size_t oh = (size_t)problem->conv.oh, ow = (size_t)problem->conv.ow;
-    const size_t ic = (size_t)(d->ic / d->groups), oc = (size_t)(d->oc / d->groups);
-    p->images = (size_t)d->n;
-    p->groups = (size_t)d->groups;
-    p->kh = (size_t)d->kh;
-    p->kw = (size_t)d->kw;
-    p->dilation_h = (size_t)d->dilation_h;
-    p->dilation_w = (size_t)d->dilation_w;
-    p->step_h = (size_t)d->stride_h;
-    p->step_w = (size_t)d->stride_w;
-    p->src_h = p->forward ? (size_t)d->ih : oh;
-    p->src_w = p->forward ? (size_t)d->iw : ow;
-    p->out_h = p->forward ? oh : (size_t)d->ih;
-    p->out_w = p->forward ? ow : (size_t)d->iw;
-    p->k_group = p->forward ? ic : oc;
-    p->n_group = p->forward ? oc : ic;
-    p->top = p->forward ? d->pad_top : (ptrdiff_t)((p->kh - 1) * p->dilation_h) - d->pad_top;
-    p->left = p->forward ? d->pad_left : (ptrdiff_t)((p->kw - 1) * p->dilation_w) - d->pad_left;
-    p->k = p->kh * p->kw * p->k_group;
+    ptrdiff_t first = 0, last = 0;
+    for (int w = 0; w < p->g.phases_w; w++) {
+        const struct cincel_conv_axis *a = &p->cols[w];
+        if (a->taps == 0) continue;
+        const ptrdiff_t taps = (ptrdiff_t)(a->taps - 1) * a->offset_step;
+        first = min_of(first, a->offset);
+        last = max_of(last, (ptrdiff_t)(a->count - 1) * a->src_step + a->offset + taps);
+    }
+    p->strip = (struct cincel_grouped_strip){.channels = p->g.src_channels,
+                                             .group = p->k,
+                                             .width = (size_t)p->g.src_w,
+                                             .height = (size_t)p->g.src_h,
+                                             .left = (size_t)-first,
+                                             .split = (size_t)p->cols[0].src_step};
+    cincel_grouped_strip_plan(&p->strip, 0, (size_t)(last - first + 1), (size_t)p->row->mr);
+}
+
+/* Rows of a band, and of its strip. */
+static void derive_bands(const struct cincel_problem *problem, struct cincel_prepared *p)
+{
+    const size_t out_h = (size_t)p->g.out_h, out_step = (size_t)p->rows[0].out_step;
+    const size_t src_step = (size_t)p->rows[0].src_step;
+    ptrdiff_t low = PTRDIFF_MAX, high = 0; /* what the taps of all phases span */
+    for (int h = 0; h < p->g.phases_h; h++) {
+        const struct cincel_conv_axis *a = &p->rows[h];
+        if (a->taps == 0) continue;
+        low = min_of(low, a->offset);
+        high = max_of(high, a->offset + (ptrdiff_t)(a->taps - 1) * a->offset_step);
+    }
+    const size_t span = low <= high ? (size_t)(high - low) + 1 : 1;
+    const size_t lines = cincel_div_up(p->groups * p->strip.pieces, p->strip.per_line);
+    const double row_bytes = (double)(p->strip.row_floats * lines) * sizeof(float);
+    const double by_flops = cut_flops * (double)(p->images * out_h) / cincel_problem_flops(problem);
+    const double by_strip = (strip_bytes / row_bytes - (double)span) * (double)out_step / (double)src_step;
+    const double rows = by_flops < by_strip ? by_flops : by_strip;
+    p->band_rows = rows < 1.0 ? 1 : rows > (double)out_h ? out_h : (size_t)rows;
+    p->band_rows = cincel_min(cincel_round_up(p->band_rows, out_step), out_h);
+    p->bands = cincel_div_up(out_h, p->band_rows);
+    p->band_rows = cincel_div_up(out_h, p->bands);
+    p->bands = cincel_div_up(out_h, p->band_rows);
+    p->cuts = p->images * p->bands;
+    p->strip_rows = cincel_div_up(p->band_rows, out_step) * src_step + span;
+    cincel_grouped_strip_plan(&p->strip, p->strip_rows, p->strip.columns, (size_t)p->row->mr);
+    p->private_bytes =
+        cincel_round_up(cincel_grouped_strip_floats(&p->strip, p->groups) * sizeof(float), CINCEL_ALIGN);
 }
 
 static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -88,75 +96,46 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     const cincel_conv_desc *d = &problem->conv.d;
     *p = (struct cincel_prepared){
         .isa = cincel_isa_find(t, c->isa), .forward = problem->pass == CINCEL_FORWARD, .threads = c->threads};
-    p->row = find_row(p->isa, c->row);
+    p->row = cincel_grouped_row_find(p->isa, c->row);
     p->epilogue = cincel_epilogue_of(p->isa, d);
     p->gradient = !p->forward && d->activation != CINCEL_ACT_NONE;
-    derive_shape(problem, p);
+    cincel_conv_geometry(problem, &p->g);
+    for (int h = 0; h < p->g.phases_h; h++) cincel_conv_rows(problem, h, &p->rows[h]);
+    for (int w = 0; w < p->g.phases_w; w++) cincel_conv_cols(problem, w, &p->cols[w]);
+    p->images = (size_t)p->g.images;
+    p->groups = (size_t)p->g.groups;
+    p->k = (size_t)p->g.k;
+    p->n = (size_t)p->g.n;
     const size_t nr = (size_t)p->row->nr;
-    p->panels = cincel_div_up(p->n_group, nr);
-    p->panel_floats = cincel_round_up(p->k * nr, LINE);
-    p->weight_bytes = p->groups * p->panels * p->panel_floats * sizeof(float);
-
-    p->per_block = cincel_min(cincel_max(LINE / p->k_group, 1), p->groups);
-    p->block = p->per_block * p->k_group;
-    p->blocks = cincel_div_up(p->groups, p->per_block);
-    p->strip_w = (p->out_w - 1) * p->step_w + (p->kw - 1) * p->dilation_w + 1;
-    const size_t row_floats = p->strip_w * p->blocks * p->block, reach = (p->kh - 1) * p->dilation_h + 1;
-    const double by_flops =
-        cut_flops / (2.0 * (double)p->out_w * (double)p->k * (double)(p->n_group * p->groups));
-    const double held = strip_bytes / ((double)row_floats * sizeof(float)) - (double)reach;
-    const double by_strip = 1.0 + held / (double)p->step_h;
-    const double rows = by_flops < by_strip ? by_flops : by_strip;
-    p->band_rows = rows < 1.0 ? 1 : rows > (double)p->out_h ? p->out_h : (size_t)rows;
-    p->bands = cincel_div_up(p->out_h, p->band_rows);
-    p->band_rows = cincel_div_up(p->out_h, p->bands);
-    p->bands = cincel_div_up(p->out_h, p->band_rows);
-    p->cuts = p->images * p->bands;
-    p->strip_rows = (p->band_rows - 1) * p->step_h + reach;
-    p->block_floats = p->strip_rows * p->strip_w * p->block;
-    p->strip_floats = p->blocks * p->block_floats;
-    p->private_bytes = cincel_round_up(p->strip_floats * sizeof(float), CINCEL_ALIGN);
+    p->unit = p->row->quads ? nr / 4 : 1;
+    p->units = cincel_div_up(p->groups, p->unit);
+    p->panels = p->row->quads ? 1 : cincel_div_up(p->n, nr);
+    derive_columns(p);
+    derive_bands(problem, p);
+    p->k_tap = p->strip.pieces * p->strip.piece;
+    size_t taps = 0;
+    for (int h = 0; h < p->g.phases_h; h++)
+        for (int w = 0; w < p->g.phases_w; w++) {
+            p->start[h][w] = taps;
+            taps += (size_t)p->rows[h].taps * (size_t)p->cols[w].taps;
+        }
+    p->panel_floats = taps * p->k_tap * nr;
+    p->weight_bytes = p->units * p->panels * p->panel_floats * sizeof(float);
     if (p->gradient) {
-        p->dz_floats = p->images * p->src_h * p->src_w * p->groups * p->k_group;
-        p->dz_cuts = cincel_div_up(p->dz_floats, DZ);
+        p->dz_floats = p->images * (size_t)p->g.src_h * (size_t)p->g.src_w * p->g.src_channels;
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_GROUPED_DZ);
     }
-}
-
-static bool refuse(char why[CINCEL_WHY], const char *phrase)
-{
-    snprintf(why, CINCEL_WHY, "grouped: %s", phrase);
-    return false;
-}
-
-/* No product of derive() overflows: strips are no larger than a padded image. */
-static bool fits(const struct cincel_problem *problem, int threads)
-{
-    const cincel_conv_desc *d = &problem->conv.d;
-    const size_t channels = (size_t)(d->ic > d->oc ? d->ic : d->oc);
-    size_t strip, weights, total;
-    if (!cincel_mul((size_t)d->ih + 2 * (size_t)d->kh * d->dilation_h, channels + LINE, &strip)) return false;
-    if (!cincel_mul(strip, (size_t)d->iw + 2 * (size_t)d->kw * d->dilation_w, &strip)) return false;
-    if (!cincel_mul(channels + (size_t)d->groups * 128, K_MAX + LINE, &weights)) return false;
-    if (__builtin_add_overflow(strip, weights, &total)) return false;
-    return cincel_mul(total, ((size_t)threads + (size_t)d->n + 1) * sizeof(float), &total) &&
-           total < PTRDIFF_MAX / 2;
 }
 
 static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
                   const struct cincel_choice *c, char why[CINCEL_WHY])
 {
-    (void)t;
     const cincel_conv_desc *d = &problem->conv.d;
-    const bool forward = problem->pass == CINCEL_FORWARD;
-    const size_t k_group = (size_t)((forward ? d->ic : d->oc) / d->groups);
-    size_t k;
-    if (d->groups < 2) return refuse(why, "needs groups > 1");
-    if (!cincel_mul((size_t)d->kh * (size_t)d->kw, k_group, &k) || k > K_MAX)
-        return refuse(why, "too many taps");
-    if (!fits(problem, c->threads)) return refuse(why, "sizes overflow");
-    if (forward) return true;
-    if (d->stride_h != 1 || d->stride_w != 1) return refuse(why, "backward-data of stride 1 only");
-    if (d->accumulate) return refuse(why, "adds to nothing");
+    if (!cincel_grouped_serves(t, problem, c, why)) return false;
+    if (problem->pass == CINCEL_FORWARD) return true;
+    if (d->stride_h > PHASES || d->stride_w > PHASES)
+        return cincel_grouped_refuse(why, "backward-data of strides up to 4 only");
+    if (d->accumulate) return cincel_grouped_refuse(why, "adds to nothing");
     return true;
 }
 
@@ -185,23 +164,44 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
 {
     struct cincel_prepared p;
     derive(t, problem, c, &p);
-    const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr, k = (double)p.k;
+    const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr;
+    const double k = (double)(p.panel_floats / (size_t)p.row->nr) / (p.g.phases_h * p.g.phases_w);
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
-    const double calls = (double)p.cuts * (double)(p.groups * p.panels);
-    const double tiles = calls * (double)cincel_div_up(p.band_rows * p.out_w, (size_t)p.row->mr);
     const double even = (double)(cincel_div_up(p.cuts, (size_t)p.threads) * (size_t)p.threads);
-    *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * k};
-    /* a tile is cleared, stored and placed; the pointers of a tile of one vector outnumber the registers, and
-       half of its time is finding pixels (measured on Zen 3: 50 GFLOP/s of 104 in groups of 8) */
-    out->efficiency = (nv < 2.0 ? 0.65 : 0.9) * loads * latency * k / (k + 2.0);
+    double pixels = 0.0, phases = p.g.phases_h * p.g.phases_w; /* whole tiles of a row of each phase */
+    for (int w = 0; w < p.g.phases_w; w++)
+        pixels += mr * (double)cincel_div_up((size_t)p.cols[w].count, (size_t)p.row->mr);
+    const double calls = (double)(p.images * (size_t)p.g.out_h * p.units * p.panels);
+    *out = (struct cincel_cost){.flops = 2.0 * calls * pixels / p.g.phases_w * p.row->nr * k * p.g.phases_w};
+    /* a tile is cleared, stored and placed; a spread for every FMA leaves half (grouped_quads.inc) */
+    out->efficiency = (p.row->quads ? 0.45 : 0.8 * loads) * latency * k / (k + 2.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * sizeof(float) * (double)p.dz_floats;
     out->balance = even / (double)p.cuts;
-    out->calls = calls;
+    out->calls = calls * phases / p.g.phases_h;
     out->cuts = (double)p.cuts;
     out->phases = 2.0;
     out->copied = (double)p.cuts * (double)p.private_bytes + (double)p.weight_bytes +
                   sizeof(float) * (double)p.dz_floats;
+}
+
+/* Offsets of each phase's taps and lines, in the order of its weights. */
+static void fill_offsets(struct cincel_prepared *p)
+{
+    for (int h = 0; h < p->g.phases_h; h++)
+        for (int w = 0; w < p->g.phases_w; w++) {
+            const struct cincel_conv_axis *rows = &p->rows[h], *cols = &p->cols[w];
+            ptrdiff_t *to = p->offset + p->start[h][w] * p->strip.pieces;
+            for (int i = 0; i < rows->taps; i++)
+                for (int j = 0; j < cols->taps; j++) {
+                    const ptrdiff_t q =
+                        (ptrdiff_t)p->strip.left + cols->offset + (ptrdiff_t)j * cols->offset_step;
+                    const ptrdiff_t row = (ptrdiff_t)i * rows->offset_step * (ptrdiff_t)p->strip.row_floats;
+                    for (size_t piece = 0; piece < p->strip.pieces; piece++)
+                        *to++ = row + cincel_grouped_strip_column(&p->strip, (size_t)q) +
+                                (ptrdiff_t)(piece * p->strip.line_floats);
+                }
+        }
 }
 
 static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -210,11 +210,7 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
     struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
     if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
     derive(t, problem, c, p);
-    for (size_t k = 0; k < p->k; k++) {
-        const size_t tap = k / p->k_group, row = tap / p->kw * p->dilation_h;
-        p->offset[k] =
-            (ptrdiff_t)((row * p->strip_w + tap % p->kw * p->dilation_w) * p->block + k % p->k_group);
-    }
+    fill_offsets(p);
     *out = p;
     return CINCEL_OK;
 }
@@ -231,81 +227,132 @@ struct job {
     char *private; /* private_bytes a worker */
 };
 
-/* The panels of one group: [panel][k][nr], unused columns zero. */
-static void pack(const struct job *job, size_t group)
+/* The weights from source channel k to output channel n of a group, in kernel cell `cell`. */
+static float weight(const struct job *job, size_t group, size_t cell, size_t k, size_t n)
 {
     const struct cincel_prepared *p = job->p;
-    const size_t nr = (size_t)p->row->nr, n_group = p->n_group;
-    for (size_t panel = 0; panel < p->panels; panel++) {
-        float *to = job->weights + (group * p->panels + panel) * p->panel_floats;
-        const size_t first = panel * nr, n = cincel_min(nr, n_group - first);
-        if (p->forward) {
-            p->isa->pack->transpose(job->t->w + (group * n_group + first) * p->k, p->k, p->k, (int)n, (int)nr,
-                                    to);
-            continue;
-        }
-        const size_t taps = p->kh * p->kw; /* rotated: the last first */
-        for (size_t k = 0; k < p->k; k++, to += nr) {
-            const size_t tap = taps - 1 - k / p->k_group, channel = group * p->k_group + k % p->k_group;
-            memcpy(to, job->t->w + (channel * taps + tap) * n_group + first, n * sizeof(float));
-            memset(to + n, 0, (nr - n) * sizeof(float));
-        }
-    }
+    const size_t taps = (size_t)p->g.kh * (size_t)p->g.kw;
+    return p->forward ? job->t->w[((group * p->n + n) * taps + cell) * p->k + k]
+                      : job->t->w[((group * p->k + k) * taps + cell) * p->n + n];
 }
 
-/* One row of the strip: `from` is the image's row, NULL where it has none. */
-static void fill_row(const struct cincel_prepared *p, const float *from, float *row)
+/* One tap of a panel: [k][nr]; what is no weight is zero. */
+static void pack_tap(const struct job *job, size_t unit, size_t panel, size_t cell, float *to)
 {
-    const size_t channels = p->groups * p->k_group;
-    for (size_t b = 0; b < p->blocks; b++) {
-        float *to = row + b * p->block_floats;
-        const size_t n = cincel_min(p->block, channels - b * p->block);
-        for (size_t col = 0; col < p->strip_w; col++, to += p->block) {
-            const ptrdiff_t at = (ptrdiff_t)col - p->left;
-            if (!from || at < 0 || (size_t)at >= p->src_w)
-                memset(to, 0, n * sizeof(float));
-            else if (n == LINE)
-                memcpy(to, from + (size_t)at * channels + b * p->block, LINE * sizeof(float));
-            else
-                memcpy(to, from + (size_t)at * channels + b * p->block, n * sizeof(float));
+    const struct cincel_prepared *p = job->p;
+    const size_t nr = (size_t)p->row->nr;
+    for (size_t k = 0; k < p->k_tap; k++, to += nr)
+        for (size_t j = 0; j < nr; j++) {
+            const size_t group = unit * p->unit + (p->row->quads ? j / 4 : 0);
+            const size_t n = p->row->quads ? j % 4 : panel * nr + j;
+            to[j] = group < p->groups && n < p->n && k < p->k ? weight(job, group, cell, k, n) : 0.0f;
         }
+}
+
+/* The panels of one unit: [panel][phase][tap][k][nr]. */
+static void pack(const struct job *job, size_t unit)
+{
+    const struct cincel_prepared *p = job->p;
+    float *to = job->weights + unit * p->panels * p->panel_floats;
+    for (size_t panel = 0; panel < p->panels; panel++)
+        for (int h = 0; h < p->g.phases_h; h++)
+            for (int w = 0; w < p->g.phases_w; w++) {
+                const struct cincel_conv_axis *rows = &p->rows[h], *cols = &p->cols[w];
+                for (int i = 0; i < rows->taps; i++)
+                    for (int j = 0; j < cols->taps; j++, to += p->k_tap * (size_t)p->row->nr)
+                        pack_tap(job, unit, panel,
+                                 (size_t)(rows->kernel + i * rows->kernel_step) * (size_t)p->g.kw +
+                                     (size_t)(cols->kernel + j * cols->kernel_step),
+                                 to);
+            }
+}
+
+/* A band of output rows of one image, and its strip, whose first row is source row `low`. */
+struct band {
+    size_t image, begin, end;
+    ptrdiff_t low;
+    float *strip;
+};
+
+/* The positions of a phase within a band: *begin … return value − 1. */
+static int positions(const struct cincel_conv_axis *a, const struct band *band, int *begin)
+{
+    const ptrdiff_t step = a->out_step, first = (ptrdiff_t)band->begin - a->out_start;
+    const ptrdiff_t last = (ptrdiff_t)band->end - a->out_start;
+    *begin = first <= 0 ? 0 : (int)((first + step - 1) / step);
+    return last <= 0 ? 0 : (int)min_of((last + step - 1) / step, a->count);
+}
+
+/* Fills the strip with the rows that some phase of the band reads. */
+static void fill(const struct job *job, struct band *band)
+{
+    const struct cincel_prepared *p = job->p;
+    ptrdiff_t low = PTRDIFF_MAX, high = PTRDIFF_MIN;
+    for (int h = 0; h < p->g.phases_h; h++) {
+        const struct cincel_conv_axis *a = &p->rows[h];
+        int begin;
+        const int end = positions(a, band, &begin);
+        if (begin >= end || a->taps == 0) continue;
+        low = min_of(low, (ptrdiff_t)begin * a->src_step + a->offset);
+        high = max_of(high, (ptrdiff_t)(end - 1) * a->src_step + a->offset +
+                                (ptrdiff_t)(a->taps - 1) * a->offset_step);
+    }
+    band->low = low;
+    if (low > high) return; /* no phase has taps */
+    assert(high - low < (ptrdiff_t)p->strip_rows);
+    cincel_grouped_strip_fill(
+        &p->strip, job->source + band->image * p->strip.height * p->strip.width * p->strip.channels, low,
+        (size_t)(high - low) + 1, p->groups, band->strip);
+}
+
+/* The band's rows of one phase, one unit and panel. */
+static void rows_of(const struct job *job, const struct band *band, int h, int w, size_t unit, size_t panel)
+{
+    const struct cincel_prepared *p = job->p;
+    const struct cincel_conv_axis *rows = &p->rows[h], *cols = &p->cols[w];
+    const size_t nr = (size_t)p->row->nr, group = unit * p->unit;
+    const size_t channel = group * p->n + panel * nr, taps = (size_t)rows->taps * (size_t)cols->taps;
+    const size_t left = p->row->quads ? (p->groups - group) * 4 : p->n - panel * nr;
+    const float *const strip = band->strip + cincel_grouped_strip_group(&p->strip, group);
+    struct cincel_grouped_args args = {
+        .offset = p->offset + p->start[h][w] * p->strip.pieces,
+        .b = job->weights + (unit * p->panels + panel) * p->panel_floats + p->start[h][w] * p->k_tap * nr,
+        .taps = taps * p->strip.pieces,
+        .k = p->strip.piece,
+        .ldc = (size_t)cols->out_step * p->g.out_channels,
+        .m = (size_t)cols->count,
+        .n = (int)cincel_min(nr, left),
+        .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
+        .bias = p->forward && job->t->bias ? job->t->bias + channel : NULL};
+    int begin;
+    const int end = positions(rows, band, &begin);
+    for (int i = begin; i < end; i++) {
+        const ptrdiff_t row = taps > 0 ? (ptrdiff_t)i * rows->src_step + rows->offset - band->low : 0;
+        const size_t out_row = (size_t)rows->out_start + (size_t)i * (size_t)rows->out_step;
+        args.a = strip + row * (ptrdiff_t)p->strip.row_floats;
+        args.c =
+            job->out + channel +
+            ((band->image * (size_t)p->g.out_h + out_row) * (size_t)p->g.out_w + (size_t)cols->out_start) *
+                p->g.out_channels;
+        p->row->run(&args);
     }
 }
 
 static void compute(const struct job *job, size_t cut, float *strip)
 {
     const struct cincel_prepared *p = job->p;
-    const size_t image = cut / p->bands, first = cut % p->bands * p->band_rows;
-    const size_t rows = cincel_min(p->band_rows, p->out_h - first), channels = p->groups * p->n_group;
-    const size_t strip_rows = (rows - 1) * p->step_h + (p->kh - 1) * p->dilation_h + 1;
-    for (size_t r = 0; r < strip_rows; r++) {
-        const ptrdiff_t at = (ptrdiff_t)(first * p->step_h + r) - p->top;
-        const bool there = at >= 0 && (size_t)at < p->src_h;
-        const float *from =
-            job->source + (image * p->src_h + (there ? (size_t)at : 0)) * p->src_w * p->groups * p->k_group;
-        fill_row(p, there ? from : NULL, strip + r * p->strip_w * p->block);
-    }
-    const size_t nr = (size_t)p->row->nr, step = p->step_w * p->block;
-    float *out = job->out + (image * p->out_h + first) * p->out_w * channels;
-    for (size_t group = 0; group < p->groups; group++)
-        for (size_t panel = 0; panel < p->panels; panel++) {
-            const size_t channel = group * p->n_group + panel * nr;
-            p->row->run(&(struct cincel_fewchan_args){
-                .a = strip + group / p->per_block * p->block_floats + group % p->per_block * p->k_group,
-                .offset = p->offset,
-                .step = step,
-                .width = p->out_w,
-                .turn = (ptrdiff_t)(p->step_h * p->strip_w * p->block) - (ptrdiff_t)(p->out_w * step),
-                .b = job->weights + (group * p->panels + panel) * p->panel_floats,
-                .c = out + channel,
-                .ldc = channels,
-                .m = rows * p->out_w,
-                .k = p->k,
-                .n = (int)cincel_min(nr, p->n_group - panel * nr),
-                .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
-                .bias = p->forward && job->t->bias ? job->t->bias + channel : NULL});
-        }
-    if (p->forward) cincel_epilogue_row(&p->epilogue, out, rows * p->out_w * channels);
+    struct band band = {.image = cut / p->bands, .begin = cut % p->bands * p->band_rows, .strip = strip};
+    band.end = cincel_min(band.begin + p->band_rows, (size_t)p->g.out_h);
+    fill(job, &band);
+    for (size_t unit = 0; unit < p->units; unit++)
+        for (size_t panel = 0; panel < p->panels; panel++)
+            for (int h = 0; h < p->g.phases_h; h++)
+                for (int w = 0; w < p->g.phases_w; w++) rows_of(job, &band, h, w, unit, panel);
+    const size_t row_floats = (size_t)p->g.out_w * p->g.out_channels;
+    if (p->forward)
+        cincel_epilogue_row(&p->epilogue,
+                            job->out + (band.image * (size_t)p->g.out_h + band.begin) * row_floats,
+                            (band.end - band.begin) * row_floats);
 }
 
 static void body(void *data, struct cincel_worker *worker, size_t phase)
@@ -318,15 +365,11 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
         while ((cut = cincel_claim(worker)) < p->cuts) compute(job, cut, strip);
         return;
     }
-    while ((cut = cincel_claim(worker)) < p->groups + p->dz_cuts) {
-        if (cut < p->groups) {
+    while ((cut = cincel_claim(worker)) < p->units + p->dz_cuts)
+        if (cut < p->units)
             pack(job, cut);
-            continue;
-        }
-        const size_t begin = (cut - p->groups) * DZ;
-        cincel_epilogue_gradient(&p->epilogue, job->t->y_in + begin, job->t->dy + begin, job->dz + begin,
-                                 cincel_min(DZ, p->dz_floats - begin));
-    }
+        else
+            cincel_grouped_dz(&p->epilogue, job->t, job->dz, p->dz_floats, cut - p->units);
 }
 
 static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)

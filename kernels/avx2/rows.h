@@ -4,11 +4,18 @@
 
 #include "kernels/kernel.h"
 
-enum { CINCEL_GEMM_COUNT = 18, CINCEL_OUTER_COUNT = 17, CINCEL_WINOGRAD_COUNT = 7, CINCEL_FEWCHAN_COUNT = 3 };
+enum {
+    CINCEL_GEMM_COUNT = 18,
+    CINCEL_OUTER_COUNT = 17,
+    CINCEL_WINOGRAD_COUNT = 7,
+    CINCEL_FEWCHAN_COUNT = 3,
+    CINCEL_GROUPED_COUNT = 4
+};
 
 extern const struct cincel_gemm_row cincel_gemm_avx2[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_avx2[CINCEL_OUTER_COUNT];
 extern const struct cincel_fewchan_row cincel_fewchan_avx2[CINCEL_FEWCHAN_COUNT];
+extern const struct cincel_grouped_row cincel_grouped_avx2[CINCEL_GROUPED_COUNT];
 extern const struct cincel_depthwise_row cincel_depthwise_avx2;
 extern const struct cincel_gemv_row cincel_gemv_avx2;
 extern const struct cincel_pack_row cincel_pack_avx2;

@@ -43,6 +43,10 @@ VEC_FN vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return _mm256_div_ps(a, b); }
 VEC_FN vec vec_sqrt(vec a) { return _mm256_sqrt_ps(a); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+VEC_FN vec vec_spread_0(vec a) { return _mm256_permute_ps(a, 0x0); }
+VEC_FN vec vec_spread_1(vec a) { return _mm256_permute_ps(a, 0x55); }
+VEC_FN vec vec_spread_2(vec a) { return _mm256_permute_ps(a, 0xaa); }
+VEC_FN vec vec_spread_3(vec a) { return _mm256_permute_ps(a, 0xff); }
 VEC_FN float vec_sum(vec a)
 {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

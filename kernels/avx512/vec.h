@@ -29,6 +29,10 @@ VEC_FN vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return _mm512_div_ps(a, b); }
 VEC_FN vec vec_sqrt(vec a) { return _mm512_sqrt_ps(a); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+VEC_FN vec vec_spread_0(vec a) { return _mm512_shuffle_ps(a, a, 0x0); }
+VEC_FN vec vec_spread_1(vec a) { return _mm512_shuffle_ps(a, a, 0x55); }
+VEC_FN vec vec_spread_2(vec a) { return _mm512_shuffle_ps(a, a, 0xaa); }
+VEC_FN vec vec_spread_3(vec a) { return _mm512_shuffle_ps(a, a, 0xff); }
 VEC_FN float vec_sum(vec a)
 {
     const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));

@@ -4,11 +4,18 @@
 
 #include "kernels/kernel.h"
 
-enum { CINCEL_GEMM_COUNT = 3, CINCEL_OUTER_COUNT = 3, CINCEL_WINOGRAD_COUNT = 7, CINCEL_FEWCHAN_COUNT = 1 };
+enum {
+    CINCEL_GEMM_COUNT = 3,
+    CINCEL_OUTER_COUNT = 3,
+    CINCEL_WINOGRAD_COUNT = 7,
+    CINCEL_FEWCHAN_COUNT = 1,
+    CINCEL_GROUPED_COUNT = 3
+};
 
 extern const struct cincel_gemm_row cincel_gemm_generic[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_generic[CINCEL_OUTER_COUNT];
 extern const struct cincel_fewchan_row cincel_fewchan_generic[CINCEL_FEWCHAN_COUNT];
+extern const struct cincel_grouped_row cincel_grouped_generic[CINCEL_GROUPED_COUNT];
 extern const struct cincel_depthwise_row cincel_depthwise_generic;
 extern const struct cincel_gemv_row cincel_gemv_generic;
 extern const struct cincel_pack_row cincel_pack_generic;

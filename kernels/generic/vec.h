@@ -18,6 +18,7 @@
  *   vec_min / vec_max(a, b)   a < b ? a : b and a > b ? a : b: exactly that, so b where either is NaN
  *                             and where the zeros differ in sign
  *   vec_sum(a)                all lanes by the tree l + (l + VEC_LEN/2), then half as many, …
+ *   vec_spread_0 … _3(a)      of each four lanes the first (… fourth) in all four
  *   vec_gt, vec_is_nan, vec_int_eq   lane masks; vec_gt is false where either is NaN
  *   vec_select(m, a, b)       m ? a : b, lane by lane; vec_keep(m, a) is m ? a : 0
  *   vec_bits / vec_from_bits  the same bits as 32-bit integer lanes and back
@@ -76,6 +77,10 @@ VEC_FN vec vec_mul(vec a, vec b) { return a * b; }
 VEC_FN vec vec_div(vec a, vec b) { return a / b; }
 VEC_FN vec vec_sqrt(vec a) { return (vec){sqrtf(a[0]), sqrtf(a[1]), sqrtf(a[2]), sqrtf(a[3])}; }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
+VEC_FN vec vec_spread_0(vec a) { return vec_set1(a[0]); }
+VEC_FN vec vec_spread_1(vec a) { return vec_set1(a[1]); }
+VEC_FN vec vec_spread_2(vec a) { return vec_set1(a[2]); }
+VEC_FN vec vec_spread_3(vec a) { return vec_set1(a[3]); }
 VEC_FN float vec_sum(vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 /* 0 > NaN is false: NaN passes */
 VEC_FN vec vec_relu(vec a) { return (vec)((vec_int)a & ~(vec_int)(vec_zero() > a)); }

@@ -48,6 +48,10 @@ VEC_FN vec vec_mul(vec a, vec b) { return vmulq_f32(a, b); }
 VEC_FN vec vec_div(vec a, vec b) { return vdivq_f32(a, b); }
 VEC_FN vec vec_sqrt(vec a) { return vsqrtq_f32(a); }
 VEC_FN vec vec_fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
+VEC_FN vec vec_spread_0(vec a) { return vdupq_laneq_f32(a, 0); }
+VEC_FN vec vec_spread_1(vec a) { return vdupq_laneq_f32(a, 1); }
+VEC_FN vec vec_spread_2(vec a) { return vdupq_laneq_f32(a, 2); }
+VEC_FN vec vec_spread_3(vec a) { return vdupq_laneq_f32(a, 3); }
 VEC_FN float vec_sum(vec a)
 {
     const float32x2_t s = vadd_f32(vget_low_f32(a), vget_high_f32(a));

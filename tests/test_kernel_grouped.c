@@ -1,0 +1,151 @@
+/* Tiles of grouped convolution and of its weight gradients, on every usable ISA: bit for bit against the sums
+   their contract states (kernels/kernel.h), every operand ending at an unreadable page. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "tests/support/cases.h"
+#include "tests/support/conv_cases.h"
+#include "tests/support/exact.h"
+#include "tests/support/guard.h"
+
+enum { PX = CINCEL_GROUPED_PX };
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* The channel of a pixel that column j of tap channel k reads. */
+static size_t channel_of(const struct cincel_grouped_row *row, size_t j, size_t k)
+{
+    return row->quads ? j / 4 * 4 + k : k;
+}
+
+/* `count` offsets; *last is the largest. Sometimes one pixel after the other. */
+static ptrdiff_t *draw_offsets(struct test_random *r, size_t count, size_t *last)
+{
+    ptrdiff_t *offset = test_guarded((count + !count) * sizeof *offset);
+    const bool even = test_draw(r, 0, 1) != 0;
+    *last = 0;
+    for (size_t t = 0; t < count; t++) {
+        offset[t] =
+            even && t > 0 ? offset[t - 1] + PX : (ptrdiff_t)test_draw(r, 0, 5) * PX + test_draw(r, 0, 3);
+        *last = larger(*last, (size_t)offset[t]);
+    }
+    return offset;
+}
+
+static void check_run(const struct cincel_isa *isa, const struct cincel_grouped_row *row, unsigned long seed)
+{
+    struct test_random r = {.source = {.seed = seed, .purpose = 18, .epoch = 0}, .next = 0};
+    struct cincel_grouped_args g = {.taps = (size_t)test_draw(&r, 0, 9),
+                                    .k = row->quads ? 4 : (size_t)test_draw(&r, 1, PX),
+                                    .m = (size_t)test_draw(&r, 1, 3 * row->mr + 1),
+                                    .n = test_draw(&r, 0, 1) ? row->nr : test_draw(&r, 1, row->nr),
+                                    .act = test_draw(&r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE};
+    const size_t nr = (size_t)row->nr, n = (size_t)g.n, read = row->quads ? nr : g.k;
+    size_t last;
+    ptrdiff_t *const offset = draw_offsets(&r, g.taps, &last);
+    g.ldc = n + (size_t)test_draw(&r, 0, 9);
+    const size_t a_count = last + (larger(g.m, (size_t)row->mr) - 1) * PX + read;
+    const size_t b_count = g.taps * g.k * nr, c_count = (g.m - 1) * g.ldc + n;
+    float *a = test_random_floats(&r, a_count), *b = test_random_floats(&r, b_count);
+    float *c = test_random_floats(&r, c_count), *bias = test_random_floats(&r, n);
+    float *wanted = test_copy_of(c, c_count);
+    g.a = a;
+    g.offset = offset;
+    g.b = b;
+    g.c = c;
+    g.bias = test_draw(&r, 0, 1) ? bias : NULL;
+    for (size_t i = 0; i < g.m; i++)
+        for (size_t j = 0; j < n; j++) {
+            float sum = 0.0f;
+            for (size_t t = 0; t < g.taps; t++)
+                for (size_t k = 0; k < g.k; k++)
+                    sum = test_multiply_add(isa, a[i * PX + (size_t)offset[t] + channel_of(row, j, k)],
+                                            b[(t * g.k + k) * nr + j], sum);
+            if (g.bias) sum += bias[j];
+            wanted[i * g.ldc + j] = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
+        }
+    row->run(&g);
+    test_same_floats(c, wanted, c_count, row->name, seed);
+    free(wanted);
+    test_guarded_free(offset, (g.taps + !g.taps) * sizeof *offset);
+    test_free_floats(a, a_count);
+    test_free_floats(b, b_count);
+    test_free_floats(c, c_count);
+    test_free_floats(bias, n);
+}
+
+static void check_weights(const struct cincel_isa *isa, const struct cincel_grouped_row *row,
+                          unsigned long seed)
+{
+    struct test_random r = {.source = {.seed = seed, .purpose = 19, .epoch = 0}, .next = 0};
+    const size_t nr = (size_t)isa->vector_floats;
+    struct cincel_grouped_weights_args g = {.rows = (size_t)test_draw(&r, 1, 3),
+                                            .pixels = (size_t)test_draw(&r, 1, 9),
+                                            .taps = (size_t)test_draw(&r, 1, 7),
+                                            .channels = row->quads ? 4 : (size_t)test_draw(&r, 1, PX)};
+    size_t last;
+    ptrdiff_t *const offset = draw_offsets(&r, g.taps, &last);
+    const size_t read = row->quads ? nr : g.channels;
+    g.x_row = (ptrdiff_t)(g.pixels * PX) + test_draw(&r, 0, 3) * PX;
+    g.dy_row = (ptrdiff_t)(g.pixels * PX) + test_draw(&r, 0, 3) * PX;
+    g.w_tap = g.channels * nr + (size_t)test_draw(&r, 0, 2) * nr;
+    const size_t pixels = (g.pixels - 1) * PX, w_count = (g.taps - 1) * g.w_tap + g.channels * nr;
+    const size_t x_count = (g.rows - 1) * (size_t)g.x_row + pixels + last + read;
+    const size_t dy_count = (g.rows - 1) * (size_t)g.dy_row + pixels + nr;
+    float *x = test_random_floats(&r, x_count), *dy = test_random_floats(&r, dy_count);
+    float *w = test_random_floats(&r, w_count), *wanted = test_copy_of(w, w_count);
+    g.x = x;
+    g.dy = dy;
+    g.w = w;
+    g.offset = offset;
+    for (size_t j = 0; j < g.taps; j++)
+        for (size_t i = 0; i < g.channels; i++)
+            for (size_t o = 0; o < nr; o++)
+                for (size_t p = 0; p < g.rows * g.pixels; p++) {
+                    const size_t in_row = p / g.pixels, at = p % g.pixels * PX;
+                    float *sum = &wanted[j * g.w_tap + i * nr + o];
+                    *sum = test_multiply_add(
+                        isa, x[in_row * (size_t)g.x_row + at + (size_t)offset[j] + channel_of(row, o, i)],
+                        dy[in_row * (size_t)g.dy_row + at + o], *sum);
+                }
+    row->weights(&g);
+    test_same_floats(w, wanted, w_count, row->name, seed);
+    free(wanted);
+    test_guarded_free(offset, g.taps * sizeof *offset);
+    test_free_floats(x, x_count);
+    test_free_floats(dy, dy_count);
+    test_free_floats(w, w_count);
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    struct test_target target;
+    test_target_create(1, &target);
+    test_target_emulate(&target);
+    const long cases = test_cases(200);
+    for (int i = 0; target.isas[i]; i++) {
+        int with_weights[2] = {0, 0};
+        for (int j = 0; j < target.isas[i]->grouped_count; j++) {
+            const struct cincel_grouped_row *row = &target.isas[i]->grouped[j];
+            with_weights[row->quads] += row->weights != NULL;
+            for (long seed = 0; seed < cases; seed++) {
+                check_run(target.isas[i], row, (unsigned long)seed);
+                if (row->weights) check_weights(target.isas[i], row, (unsigned long)seed);
+            }
+        }
+        assert_int_equal(with_weights[0], 1); /* of each kind one: dw has one panel width an ISA */
+        assert_int_equal(with_weights[1], 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
