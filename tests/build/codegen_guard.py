@@ -3,7 +3,7 @@
 
 Usage: codegen_guard.py --objdump OBJDUMP --isa NAME OBJECT...
 
-Each function gemm_, strip_ or outer_<mr>x<nr> must have an innermost loop with exactly mr * nr / lanes
+Each function gemm_, strip_, outer_ or grouped_<mr>x<nr> must have an innermost loop with exactly mr * nr / lanes
 FMAs a step and no vector register going to or from the stack. Compilers fail at both after innocent changes of a
 body: it costs up to 20x and breaks no test of results.
 """
@@ -14,7 +14,7 @@ import sys
 
 LANES = {"avx2": 8, "avx512": 16, "neon": 4}
 FMA = {"avx2": re.compile(r"^vfn?madd\d+ps"), "avx512": re.compile(r"^vfn?madd\d+ps"), "neon": re.compile(r"^fmla$")}
-TILE = re.compile(r"^(gemm|strip|outer)_(\d+)x(\d+)$")
+TILE = re.compile(r"^(gemm|strip|outer|grouped)_(\d+)x(\d+)$")
 FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 JUMP = {True: re.compile(r"^(b|b\.\w+|cbn?z|tbn?z)$"), False: re.compile(r"^j\w+$")}
