@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Disassembles kernel objects and checks what the compiler made of the tiles.
 
-Usage: codegen_guard.py --objdump OBJDUMP --isa NAME OBJECT...
+Usage: codegen_guard.py --objdump OBJDUMP --isa NAME [--mca LLVM_MCA] OBJECT...
 
 Each function gemm_, strip_, outer_ or grouped_<mr>x<nr> must have an innermost loop with exactly mr * nr / lanes
 FMAs a step and no vector register going to or from the stack. Compilers fail at both after innocent changes of a
 body: it costs up to 20x and breaks no test of results.
+
+With llvm-mca (which knows ports and latencies, not caches), the loop of each gemm tile with enough
+accumulators must also come to 90 % of the speed of its FMAs alone.
 """
 import argparse
 import re
@@ -14,6 +17,11 @@ import sys
 
 LANES = {"avx2": 8, "avx512": 16, "neon": 4}
 FMA = {"avx2": re.compile(r"^vfn?madd\d+ps"), "avx512": re.compile(r"^vfn?madd\d+ps"), "neon": re.compile(r"^fmla$")}
+# For 512 bits skylake-avx512, with its two FMA units, is the hardest of LLVM 19's models: icelake-server and
+# sapphirerapids have one (100 % of it), and znver4's gives every broadcast an FMA pipe (67-80 %).
+CPUS = {"avx2": ("skylake", "znver3"), "avx512": ("skylake-avx512",), "neon": ("cortex-a72", "neoverse-n1")}
+ACCUMULATORS_MIN = {"avx2": 12, "avx512": 20, "neon": 20}
+SHARE_MIN = 0.9
 TILE = re.compile(r"^(gemm|strip|outer|grouped)_(\d+)x(\d+)$")
 FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
@@ -76,22 +84,58 @@ def check_tile(name, code, isa):
     return errors
 
 
+def cycles(mca, cpu, arm, code):
+    """Of one run of `code` among many, jumps left out."""
+    runs = 1000
+    comment = r"//.*" if arm else r"(//|#).*"
+    source = "\n".join(f"\t{m} {re.sub(comment, '', o)}" for _, m, o in code if not JUMP[arm].match(m))
+    command = [mca, f"-mcpu={cpu}", f"-mtriple={'aarch64' if arm else 'x86_64'}", f"-iterations={runs}", "-"]
+    text = subprocess.run(command, input=source, check=True, capture_output=True, text=True).stdout
+    return int(re.search(r"Total Cycles:\s+(\d+)", text).group(1)) / runs
+
+
+def check_speed(name, code, isa, mca):
+    """Lines of a report and errors, of a gemm tile that is not bound by its loads."""
+    family, mr, nr = TILE.match(name).groups()
+    mr, nv = int(mr), int(nr) // LANES[isa]
+    report, errors = [], []
+    if family != "gemm" or mr * nv < ACCUMULATORS_MIN[isa] or mr + nv > mr * nv:
+        return report, errors
+    for loop in innermost_loops(code, isa == "neon"):
+        fmas = [i for i in loop if FMA[isa].match(i[1])]
+        for cpu in CPUS[isa] if fmas else ():
+            share = cycles(mca, cpu, isa == "neon", fmas) / cycles(mca, cpu, isa == "neon", loop)
+            report.append(f"{name} on {cpu}: {100 * share:.0f} % of the FMAs' bound")
+            if share < SHARE_MIN:
+                errors.append(report[-1])
+    return report, errors
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--objdump", default="objdump")
     parser.add_argument("--isa", required=True, choices=LANES)
+    parser.add_argument("--mca", help="llvm-mca, version 19 or so; without it speed is not looked at")
     parser.add_argument("objects", nargs="+")
     args = parser.parse_args()
 
-    errors, tiles = [], 0
+    errors, speeds, tiles = [], [], 0
     for path in args.objects:
         for name, code in functions(args.objdump, path).items():
             if TILE.match(name):
                 tiles += 1
                 errors += check_tile(name, code, args.isa)
+                if args.mca:
+                    report, slow = check_speed(name, code, args.isa, args.mca)
+                    speeds += report
+                    errors += slow
     if tiles == 0:
         errors.append(f"no tile found among {len(args.objects)} objects")
+    if args.mca and not speeds:
+        errors.append("no tile whose speed could be computed")
     print(f"{args.isa}: {len(args.objects)} objects, {tiles} tiles, {len(errors)} errors")
+    for line in speeds:
+        print("  " + line)
     for error in errors:
         print("  " + error)
     return 1 if errors else 0
