@@ -299,6 +299,10 @@ struct cincel_layout_row {
      */
     void (*transpose)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst, size_t dst_ld,
                       size_t ahead);
+    /* The same, dst past the caches in whole lines: dst, dst_ld and rows are multiples of 16 floats, and cols
+       ≥ 16. A fence (struct cincel_vector_row) before others read it. NULL: the ISA has no such stores. */
+    void (*transpose_past)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst,
+                           size_t dst_ld, size_t ahead);
 };
 
 /* ------------------------------------------------------------------------------------ Winograd -- */
@@ -448,6 +452,8 @@ struct cincel_vector_row {
     /* act_forward with y, on a multiple of a register, stored so by the kernel itself; x is asked for early
      */
     void (*act_stream)(int act, float alpha, const float *x, float *y, size_t count);
+    void (*act_backward_stream)(int act, float alpha, const float *at, const float *dy, float *dx,
+                                size_t count);
     void (*fence)(void);
     /* see cincel_sgd_step; v NULL: no momentum */
     void (*sgd)(float *w, const float *dw, float *v, size_t count, float lr, float momentum,
@@ -565,6 +571,25 @@ struct cincel_norm_row_args {
     int stream;
 };
 
+/*
+ * Layer norm of `rows` ≥ 1 rows of 1 … CINCEL_NORM_SHORT elements, without gaps; include/cincel/norm.h has
+ * the formulas. gamma and beta NULL: 1 and 0. Forward: out = y, and the statistics of each row in mean and
+ * inv_std (NULL: not wanted). Backward, from those: out = dx; dgamma[j] and dbeta[j] += what the rows
+ * contribute, in their order. out may be x or dy.
+ */
+enum { CINCEL_NORM_SHORT = 256 };
+struct cincel_norm_short_args {
+    const float *x, *dy;
+    float *out;
+    size_t rows, cols;
+    const float *gamma, *beta;
+    float eps;
+    float *mean, *inv_std;
+    const float *mean_in, *inv_std_in;
+    float *dgamma, *dbeta;
+    int stream; /* 1: out goes past the caches, where its addresses and the ISA allow */
+};
+
 struct cincel_norm_row {
     const char *name; /* "norm_avx2" */
     void (*moments)(const struct cincel_norm_columns_args *args);
@@ -576,6 +601,8 @@ struct cincel_norm_row {
     void (*row_scale)(const struct cincel_norm_row_args *args);
     void (*row_gradient_sums)(const struct cincel_norm_row_args *args, double sums[3]);
     void (*row_gradient)(const struct cincel_norm_row_args *args);
+    void (*short_forward)(const struct cincel_norm_short_args *args);
+    void (*short_backward)(const struct cincel_norm_short_args *args);
     void (*fence)(void); /* ends what `stream` began: before other threads may look */
 };
 

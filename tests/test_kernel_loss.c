@@ -142,7 +142,7 @@ static void test_same_bits_on_every_isa(void **state)
                 const double sum = target->isas[i]->loss->run(kind, 1.5f, 0.3f, x, t, dx, count, 0);
                 hash = hash_in(hash_in(hash, &sum, sizeof sum), dx, count * sizeof *dx);
             }
-        assert_int_equal(hash, UINT64_C(0x2e83fb0dda1ee437));
+        assert_int_equal(hash, UINT64_C(0xf74f7a00462962eb));
     }
 }
 

@@ -47,6 +47,7 @@ VEC_FN vec vec_spread_0(vec a) { return _mm256_permute_ps(a, 0x0); }
 VEC_FN vec vec_spread_1(vec a) { return _mm256_permute_ps(a, 0x55); }
 VEC_FN vec vec_spread_2(vec a) { return _mm256_permute_ps(a, 0xaa); }
 VEC_FN vec vec_spread_3(vec a) { return _mm256_permute_ps(a, 0xff); }
+VEC_FN vec vec_fnma(vec a, vec b, vec c) { return _mm256_fnmadd_ps(a, b, c); }
 VEC_FN float vec_sum(vec a)
 {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));

@@ -22,6 +22,7 @@ const struct cincel_vector_row cincel_vector_avx2 = {
     .copy_rows = vector_copy_rows,
     .stream = vector_stream,
     .act_stream = vector_act_stream,
+    .act_backward_stream = vector_act_backward_stream,
     .fence = vector_fence,
     .sgd = vector_sgd,
     .adam = vector_adam,

@@ -33,6 +33,7 @@ VEC_FN vec vec_spread_0(vec a) { return _mm512_shuffle_ps(a, a, 0x0); }
 VEC_FN vec vec_spread_1(vec a) { return _mm512_shuffle_ps(a, a, 0x55); }
 VEC_FN vec vec_spread_2(vec a) { return _mm512_shuffle_ps(a, a, 0xaa); }
 VEC_FN vec vec_spread_3(vec a) { return _mm512_shuffle_ps(a, a, 0xff); }
+VEC_FN vec vec_fnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }
 VEC_FN float vec_sum(vec a)
 {
     const __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));

@@ -7,7 +7,7 @@
  *   vec_load_n / vec_store_n  the first n (0 … VEC_LEN) only; the other lanes load as 0, memory past
  *                             them is not touched
  *   vec_fma(a, b, c)          a·b + c: one rounding, except here in generic (never fmaf: a library
- *                             call where the hardware has none)
+ *                             call where the hardware has none); vec_fnma(a, b, c): c − a·b alike
  *   vec_splat                 one scalar as the multiplier of a row of a tile: a full register on x86,
  *                             a scalar on NEON, whose FMA takes a lane
  *   vec_fma_to(&c, a, b)      c = a·b + c of a splat a, in c's own register however far the loop around it is
@@ -81,6 +81,7 @@ VEC_FN vec vec_spread_0(vec a) { return vec_set1(a[0]); }
 VEC_FN vec vec_spread_1(vec a) { return vec_set1(a[1]); }
 VEC_FN vec vec_spread_2(vec a) { return vec_set1(a[2]); }
 VEC_FN vec vec_spread_3(vec a) { return vec_set1(a[3]); }
+VEC_FN vec vec_fnma(vec a, vec b, vec c) { return c - a * b; }
 VEC_FN float vec_sum(vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 /* 0 > NaN is false: NaN passes */
 VEC_FN vec vec_relu(vec a) { return (vec)((vec_int)a & ~(vec_int)(vec_zero() > a)); }

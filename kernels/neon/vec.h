@@ -52,6 +52,7 @@ VEC_FN vec vec_spread_0(vec a) { return vdupq_laneq_f32(a, 0); }
 VEC_FN vec vec_spread_1(vec a) { return vdupq_laneq_f32(a, 1); }
 VEC_FN vec vec_spread_2(vec a) { return vdupq_laneq_f32(a, 2); }
 VEC_FN vec vec_spread_3(vec a) { return vdupq_laneq_f32(a, 3); }
+VEC_FN vec vec_fnma(vec a, vec b, vec c) { return vfmsq_f32(c, a, b); }
 VEC_FN float vec_sum(vec a)
 {
     const float32x2_t s = vadd_f32(vget_low_f32(a), vget_high_f32(a));
