@@ -59,14 +59,37 @@ static void forward_rows(const struct norm *n, size_t r, size_t count, size_t gr
     }
 }
 
+/* Rows short enough for the kernel that takes several at a time. */
+static bool is_short(const struct norm *n) { return n->d->cols <= CINCEL_NORM_SHORT; }
+
+static void forward_short(const struct norm *n, size_t first, size_t end)
+{
+    const struct cincel_norm_tensors *t = n->t;
+    const size_t cols = n->d->cols;
+    if (first == end) return;
+    n->kernel->short_forward(&(struct cincel_norm_short_args){.x = t->x + first * cols,
+                                                              .out = t->y + first * cols,
+                                                              .rows = end - first,
+                                                              .cols = cols,
+                                                              .gamma = t->gamma,
+                                                              .beta = t->beta,
+                                                              .eps = n->d->eps,
+                                                              .mean = t->mean ? t->mean + first : NULL,
+                                                              .inv_std = t->mean ? t->inv_std + first : NULL,
+                                                              .stream = t->stream});
+}
+
 static void forward_body(void *data, struct cincel_worker *worker, size_t phase)
 {
     (void)phase;
     const struct norm *n = data;
     const size_t group = group_rows(n->d);
     size_t end;
-    for (size_t r = cincel_share(worker, n->d->rows, 1, &end); r < end; r += group)
-        forward_rows(n, r, cincel_min(group, end - r), group, end);
+    size_t r = cincel_share(worker, n->d->rows, 1, &end);
+    if (is_short(n))
+        forward_short(n, r, end);
+    else
+        for (; r < end; r += group) forward_rows(n, r, cincel_min(group, end - r), group, end);
     n->kernel->fence();
 }
 
@@ -137,6 +160,23 @@ static void backward_rows(const struct norm *n, size_t r, size_t count, size_t e
     for (size_t i = 0; i < count; i++) n->kernel->row_gradient(args + i);
 }
 
+static void backward_short(const struct norm *n, size_t r, size_t rows, float *dgamma, float *dbeta)
+{
+    const struct cincel_norm_tensors *t = n->t;
+    const size_t cols = n->d->cols;
+    n->kernel->short_backward(&(struct cincel_norm_short_args){.x = t->x + r * cols,
+                                                               .dy = t->dy + r * cols,
+                                                               .out = t->dx + r * cols,
+                                                               .rows = rows,
+                                                               .cols = cols,
+                                                               .gamma = t->gamma,
+                                                               .mean_in = t->mean_in + r,
+                                                               .inv_std_in = t->inv_std_in + r,
+                                                               .dgamma = dgamma,
+                                                               .dbeta = dbeta,
+                                                               .stream = t->stream});
+}
+
 static void backward_slice(const struct norm *n, size_t s)
 {
     const size_t cols = n->d->cols, end = cincel_min((s + 1) * n->slice_rows, n->d->rows);
@@ -148,8 +188,11 @@ static void backward_slice(const struct norm *n, size_t s)
         const size_t stop = cincel_min(r + CINCEL_NORM_CHUNK, end);
         for (int i = 0; i < 2; i++) memset(chunk[i], 0, cols * sizeof **chunk);
         for (size_t count; r < stop; r += count) {
-            count = cincel_min(group, stop - r);
-            backward_rows(n, r, count, end, chunk[0], chunk[1]);
+            count = is_short(n) ? stop - r : cincel_min(group, stop - r);
+            if (is_short(n))
+                backward_short(n, r, count, chunk[0], chunk[1]);
+            else
+                backward_rows(n, r, count, end, chunk[0], chunk[1]);
         }
         for (int i = 0; i < 2; i++)
             for (size_t j = 0; j < cols; j++) sum[i][j] += (double)chunk[i][j];

@@ -148,7 +148,8 @@ cincel_status cincel_batch_norm_backward(cincel_context *ctx, const cincel_batch
     if (st == CINCEL_OK) st = check_backward("batch_norm", ctx, &t);
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    t.stream = cincel_crew_streams(&crew, own.rows * own.channels);
+    /* three tensors pass through the caches, not two */
+    t.stream = cincel_crew_streams(&crew, 3 * own.rows * own.channels / 2);
     cincel_batch_norm_run_backward(&crew, &own, &t);
     return CINCEL_OK;
 }
@@ -237,7 +238,8 @@ cincel_status cincel_layer_norm_backward(cincel_context *ctx, const cincel_layer
     if (st == CINCEL_OK) st = check_backward("layer_norm", ctx, &t);
     if (st != CINCEL_OK) return st;
     const struct cincel_crew crew = cincel_context_crew(ctx);
-    t.stream = cincel_crew_streams(&crew, own.rows * own.cols);
+    /* three tensors pass through the caches, not two */
+    t.stream = cincel_crew_streams(&crew, 3 * own.rows * own.cols / 2);
     cincel_layer_norm_run_backward(&crew, &own, &t);
     return CINCEL_OK;
 }

@@ -14,7 +14,7 @@
 #include "tests/support/guard.h"
 
 /* The buffers of a case: two matrices in, one out, and parameters and sums of columns, each at its guard. */
-enum { MATRICES = 3, VECTORS = 7 };
+enum { MATRICES = 3, VECTORS = 7, SHORT_ROWS = 37 };
 struct buffers {
     size_t elements, cols;
     float *matrix[MATRICES]; /* x, dy, out */
@@ -240,6 +240,128 @@ static void test_hard_rows(void **state)
             }
 }
 
+/* A row in double precision, with Σ g x̂ / cols and Σ g / cols of its gradients g = dy · gamma. */
+struct exact_row {
+    double mean, inv_std, projection, average;
+};
+
+static struct exact_row exact_moments(const float *x, size_t cols)
+{
+    struct exact_row e = {0};
+    double m2 = 0.0;
+    for (size_t j = 0; j < cols; j++) e.mean += (double)x[j] / (double)cols;
+    for (size_t j = 0; j < cols; j++) m2 += ((double)x[j] - e.mean) * ((double)x[j] - e.mean);
+    e.inv_std = 1.0 / sqrt(m2 / (double)cols + 1e-5);
+    return e;
+}
+
+static double weight_of(const struct buffers *b, int affine, size_t j)
+{
+    return affine ? (double)b->vector[1][j] : 1.0;
+}
+
+/* The statistics are those of forward, in single precision, as backward has them too. */
+static void check_short_gradients(const char *isa, struct buffers *b, size_t rows, int affine,
+                                  const float *mean, const float *inv_std)
+{
+    const size_t cols = b->cols;
+    const float *x = b->matrix[0], *dy = b->matrix[1];
+    for (size_t j = 0; j < cols; j++) {
+        double dgamma = b->before[4][j], dbeta = b->before[5][j];
+        for (size_t r = 0; r < rows; r++) {
+            const struct exact_row e = exact_moments(x + r * cols, cols);
+            dgamma += (double)dy[r * cols + j] * ((double)x[r * cols + j] - e.mean) * e.inv_std;
+            dbeta += dy[r * cols + j];
+        }
+        near(isa, "dgamma", j, b->vector[4][j], dgamma, 1e-5 * (1.0 + (double)rows));
+        near(isa, "dbeta", j, b->vector[5][j], dbeta, 1e-6 * (1.0 + (double)rows));
+    }
+    for (size_t r = 0; r < rows; r++) {
+        const float *xr = x + r * cols, *dyr = dy + r * cols;
+        struct exact_row e = exact_moments(xr, cols);
+        near(isa, "mean", r, mean[r], e.mean, 2e-7 * (fabs(e.mean) + 1.0 / e.inv_std));
+        near(isa, "inv_std", r, inv_std[r], e.inv_std, 2e-6 * e.inv_std);
+        for (size_t j = 0; j < cols; j++) {
+            const double g = (double)dyr[j] * weight_of(b, affine, j);
+            e.average += g / (double)cols;
+            e.projection += g * ((double)xr[j] - e.mean) * e.inv_std / (double)cols;
+        }
+        for (size_t j = 0; j < cols; j++) {
+            const double normal = ((double)xr[j] - e.mean) * e.inv_std;
+            const double g = (double)dyr[j] * weight_of(b, affine, j);
+            near(isa, "dx", r * cols + j, b->matrix[2][r * cols + j],
+                 e.inv_std * (g - e.average - normal * e.projection), 1e-5 * (1.0 + e.inv_std));
+        }
+    }
+}
+
+/* `step` rows a call, which no bit may depend on. */
+static uint64_t check_short(const struct cincel_isa *isa, struct buffers *b, size_t rows, size_t step,
+                            int affine, int stream)
+{
+    const size_t cols = b->cols;
+    float mean[SHORT_ROWS], inv_std[SHORT_ROWS];
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    restore(b);
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t r = 0; r < rows; r += step) {
+            const struct cincel_norm_short_args args = {.x = b->matrix[0] + r * cols,
+                                                        .dy = b->matrix[1] + r * cols,
+                                                        .out = b->matrix[2] + r * cols,
+                                                        .rows = rows - r < step ? rows - r : step,
+                                                        .cols = cols,
+                                                        .gamma = affine ? b->vector[1] : NULL,
+                                                        .beta = affine ? b->vector[2] : NULL,
+                                                        .eps = 1e-5f,
+                                                        .mean = mean + r,
+                                                        .inv_std = inv_std + r,
+                                                        .mean_in = mean + r,
+                                                        .inv_std_in = inv_std + r,
+                                                        .dgamma = b->vector[4],
+                                                        .dbeta = b->vector[5],
+                                                        .stream = stream};
+            (pass == 0 ? isa->norm->short_forward : isa->norm->short_backward)(&args);
+        }
+        isa->norm->fence();
+        hash = hash_floats(hash, b->matrix[2], rows * cols);
+        for (size_t r = 0; pass == 0 && r < rows; r++) {
+            const struct exact_row e = exact_moments(b->matrix[0] + r * cols, cols);
+            for (size_t j = 0; j < cols; j++) {
+                const double normal = ((double)b->matrix[0][r * cols + j] - e.mean) * e.inv_std;
+                const double offset = affine ? (double)b->vector[2][j] : 0.0;
+                near(isa->name, "y", r * cols + j, b->matrix[2][r * cols + j],
+                     normal * weight_of(b, affine, j) + offset, 1e-5);
+            }
+        }
+    }
+    check_short_gradients(isa->name, b, rows, affine, mean, inv_std);
+    for (int i = 4; i < 6; i++) hash = hash_floats(hash, b->vector[i], cols);
+    return hash_floats(hash_floats(hash, mean, rows), inv_std, rows);
+}
+
+static void test_short_rows(void **state)
+{
+    struct test_target *target = *state;
+    const long cases = test_cases(200);
+    for (long seed = 0; seed < cases; seed++) {
+        struct test_random r = {{(uint64_t)seed, 3, 0}, 0};
+        const size_t cols = seed < 80 ? (size_t)seed + 1 : (size_t)test_draw(&r, 1, CINCEL_NORM_SHORT);
+        const size_t rows = (size_t)test_draw(&r, 1, SHORT_ROWS);
+        struct buffers b;
+        create(&r, rows * cols, cols, &b);
+        for (size_t j = 0; seed % 5 == 0 && j < rows * cols; j++) b.matrix[0][j] += 1e2f; /* far from zero */
+        uint64_t first = 0;
+        for (int i = 0; target->isas[i]; i++) {
+            const uint64_t hash = check_short(target->isas[i], &b, rows, rows, seed % 2, 0);
+            assert_int_equal(check_short(target->isas[i], &b, rows, 5, seed % 2, 1), hash);
+            if (!target->isas[i]->has_fma) continue;
+            if (first == 0) first = hash;
+            assert_int_equal(hash, first);
+        }
+        destroy(&b);
+    }
+}
+
 int main(void)
 {
     static struct test_target target;
@@ -249,6 +371,7 @@ int main(void)
         cmocka_unit_test_prestate(test_columns, &target),
         cmocka_unit_test_prestate(test_rows, &target),
         cmocka_unit_test_prestate(test_hard_rows, &target),
+        cmocka_unit_test_prestate(test_short_rows, &target),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

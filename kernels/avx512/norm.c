@@ -1,8 +1,11 @@
-/* Normalisation: kernels/body/norm.inc on this ISA's registers. */
+/* Normalisation: kernels/body/norm.inc and norm_short.inc on this ISA's registers. */
+#include <string.h>
+
 #include "kernels/avx512/rows.h"
-#include "kernels/avx512/vec.h"
+#include "kernels/avx512/transpose.h"
 
 #include "kernels/body/norm.inc"
+#include "kernels/body/norm_short.inc"
 
 const struct cincel_norm_row cincel_norm_avx512 = {
     .name = "norm_" CINCEL_ISA_STRING,
@@ -15,4 +18,6 @@ const struct cincel_norm_row cincel_norm_avx512 = {
     .row_scale = norm_row_scale,
     .row_gradient_sums = norm_row_gradient_sums,
     .row_gradient = norm_row_gradient,
+    .short_forward = norm_short_forward,
+    .short_backward = norm_short_backward,
 };
