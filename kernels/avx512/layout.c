@@ -4,4 +4,5 @@
 
 #include "kernels/body/layout.inc"
 
-const struct cincel_layout_row cincel_layout_avx512 = {"layout_avx512", layout_transpose};
+const struct cincel_layout_row cincel_layout_avx512 = {"layout_avx512", layout_transpose,
+                                                       layout_transpose_past};

@@ -4,4 +4,4 @@
 
 #include "kernels/body/layout.inc"
 
-const struct cincel_layout_row cincel_layout_neon = {"layout_neon", layout_transpose};
+const struct cincel_layout_row cincel_layout_neon = {"layout_neon", layout_transpose, NULL};
