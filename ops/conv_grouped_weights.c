@@ -143,7 +143,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
                                          channels * nr};
     /* chains: 12 in tiles of 4 channels under 3 taps, 8 of them keep the multipliers busy */
     const double chains = (channels >= 4.0 ? 4.0 : 1.0) * (p.taps_w >= 3 ? 3.0 : channels >= 8.0 ? 2.0 : 1.0);
-    out->efficiency = 0.8 * (chains < 8.0 ? chains / 8.0 : 1.0);
+    out->efficiency = 0.85 * (chains < 8.0 ? chains / 8.0 : 1.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * sizeof(float) * (double)p.dz_floats;
     out->balance = even / (double)p.cuts;
     out->calls = calls;
