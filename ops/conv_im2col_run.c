@@ -212,6 +212,9 @@ static void swapped_cut(const struct call *call, size_t cut, const struct scratc
         g.k_begin = k;
         g.k_end = cincel_min(k + p->part, p->k);
         for (size_t panel = begin; panel < end; panel++) {
+            /* each panel asks for another of a tile's rows in the next part of k */
+            const size_t ask = panel - begin;
+            g.ahead = g.k_end < p->k && ask < (size_t)p->row->mr ? g.a + (g.k_end - k) + ask * g.lda : NULL;
             g.b = p->fused ? scratch->panels : call->weights + panel * p->panel_floats + k * nr;
             if (p->fused) pack_pixels(call, panel, k, g.k_end, scratch->panels);
             g.c = scratch->columns + (panel - begin) * nr;
