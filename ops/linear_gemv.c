@@ -219,8 +219,9 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
         dy = mine;
     }
     const size_t count = p->pass == CINCEL_BACKWARD_DATA ? p->in : p->out;
-    size_t cut;
-    while ((cut = cincel_claim(worker)) < p->cuts) {
+    /* not claimed: a core meets the same part of the weights, or of dw, at each call, and has some of it */
+    size_t last;
+    for (size_t cut = cincel_share(worker, p->cuts, 1, &last); cut < last; cut++) {
         const size_t begin = cut * p->step, end = cincel_min(begin + p->step, count);
         if (p->pass == CINCEL_FORWARD)
             forward_cut(job, begin, end);
