@@ -23,6 +23,7 @@
 #include "cincel/cincel.h"
 #include "core/cpu.h"
 #include "kernels/kernel_cell.h"
+#include "kernels/kernel_conv.h"
 
 /* ---------------------------------------------------------------------------------- gemm tile -- */
 
@@ -82,79 +83,6 @@ struct cincel_gemm_row {
     int mr, nr;
     void (*run)(const struct cincel_gemm_args *args);
     void (*strip)(const struct cincel_strip_args *args); /* NULL for rows that serve tails only */
-};
-
-/* --------------------------------------------------------------- convolution with few channels -- */
-
-/*
- * C[i][j] = Σ_k at(i)[offset[k]] · b[k·nr + j]      i < m (any number), j < n, then + bias and activation
- *
- * at(0) = a, and at(i + 1) = at(i) + step, + turn where that ends a row: pixel i lies in column (col + i) mod
- * width, and a row ends behind column width − 1. k ascending, one FMA chain an element. For short k, where
- * gathering columns or pointers would cost as much as the FMAs.
- */
-struct cincel_fewchan_args {
-    const float *a;
-    const ptrdiff_t *offset; /* [k], floats */
-    size_t step;             /* floats from pixel to pixel */
-    size_t col, width;       /* col < width */
-    ptrdiff_t turn;
-    const float *b; /* [k][nr], 64-byte aligned, unused columns zero */
-    float *c;
-    size_t ldc, m, k;
-    int n; /* 1 … nr */
-    int act;
-    const float *bias; /* [n], or NULL */
-    int stream;        /* 1: C goes past the caches, where n = nr, its addresses and the ISA allow */
-};
-
-struct cincel_fewchan_row {
-    const char *name; /* "fewchan_6x16_avx2" */
-    int mr, nr;
-    void (*run)(const struct cincel_fewchan_args *args);
-};
-
-/* ------------------------------------------------------------------------- grouped convolution -- */
-
-enum { CINCEL_GROUPED_PX = 16 }; /* floats from pixel to pixel of a strip */
-
-/*
- * A row of output pixels of one group, whose source lies in a strip of pixels CINCEL_GROUPED_PX apart:
- *   C[i][j] = Σ_t Σ_k a[i·PX + offset[t] + k] · b[(t·k_count + k)·nr + j]      i < m, j < n, then + bias and
- * activation t outer, k inner, one FMA chain an element. Where m < mr, the sources of mr pixels are read all
- * the same. Rows in `quads` take nr / 4 groups of 4 channels at once: column j reads channel 4·⌊j/4⌋ + k,
- * k_count = 4, and nr channels of a pixel are read whatever n is.
- */
-struct cincel_grouped_args {
-    const float *a;
-    const ptrdiff_t *offset; /* [taps], floats */
-    const float *b;          /* [taps][k][nr], 64-byte aligned, unused columns zero */
-    float *c;
-    size_t taps, k, ldc, m;
-    int n; /* 1 … nr */
-    int act;
-    const float *bias; /* [n], or NULL */
-};
-
-/*
- * Weight gradients of one row of taps, over some rows of pixels:
- *   W[j·w_tap + i·nr + o] += Σ_r Σ_p x[r·x_row + p·PX + offset[j] + i] · dy[r·dy_row + p·PX + o]
- * j < taps, i < channels, o < nr; r outer, one FMA chain an element, which starts from W. dy is read in nr
- * columns. In quads: i < 4, and column o reads channel 4·⌊o/4⌋ + i, of nr.
- */
-struct cincel_grouped_weights_args {
-    const float *x, *dy;
-    const ptrdiff_t *offset; /* [taps], floats */
-    float *w;                /* 64-byte aligned */
-    ptrdiff_t x_row, dy_row;
-    size_t rows, pixels, taps, channels, w_tap;
-};
-
-struct cincel_grouped_row {
-    const char *name; /* "grouped_14x8_avx2" */
-    int mr, nr, quads;
-    void (*run)(const struct cincel_grouped_args *args);
-    void (*weights)(const struct cincel_grouped_weights_args *args); /* NULL for rows that have none */
 };
 
 /* ----------------------------------------------------------- outer-product tile (backward weights) */
@@ -232,61 +160,6 @@ struct cincel_pack_row {
     void (*split)(const struct cincel_split_args *args);
 };
 
-/* ----------------------------------------------------------------------- depthwise convolution -- */
-
-/*
- * Source columns lie x_ld floats apart; pixel p and tap j meet in column col + p·px_step + j·tap_step, and
- * are left out where that is not in 0 … width−1. Steps of columns are ≥ 1. `x` is where column `col` is, or
- * would be. Meanwhile what comes next is fetched: of `ahead_rows` rows, `ahead_row` floats apart and the
- * first `ahead` floats behind x, the columns the pixels share with no others. Any address does no harm.
- */
-struct cincel_depthwise_columns {
-    const float *x;
-    ptrdiff_t x_ld, col, width;
-    int px_step, tap_step;
-    int ahead_rows;
-    ptrdiff_t ahead, ahead_row;
-};
-
-/*
- * A run of pixels of one row, each channel by itself:
- *   y[p·y_px + c] (+)= Σ_i Σ_j x[i·x_row + (p·px_step + j·tap_step)·x_ld + c] · w[i·w_row + j·w_col + c]
- * i < taps_h, j < taps_w, c < channels; one FMA chain an element, then + bias and activation. No taps: an
- * empty sum.
- */
-struct cincel_depthwise_args {
-    struct cincel_depthwise_columns from;
-    const float *w;
-    float *y;
-    ptrdiff_t x_row, w_row, w_col, y_px;
-    size_t taps_h, taps_w, pixels, channels;
-    const float *bias; /* [channels], or NULL */
-    int load_y;        /* 1: the chain starts from y; 0: from 0 */
-    int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU */
-    int stream; /* 1: whole cache lines of y go past the caches, where its addresses and the ISA allow */
-};
-
-/*
- * Weight gradients, over pixels of some rows:
- *   w[i·w_row + j·w_col + c] +=
- *       Σ_r Σ_p x[r·x_row + i·x_tap + (p·px_step + j·tap_step)·x_ld + c] · dy[r·dy_row + p·dy_px + c]
- * r < rows, p < pixels, i < taps_h, j < taps_w, c < channels; one FMA chain an element, which starts from w.
- */
-struct cincel_depthwise_weights_args {
-    struct cincel_depthwise_columns from;
-    const float *dy;
-    float *w;
-    ptrdiff_t x_row, x_tap, dy_row, dy_px, w_row, w_col;
-    ptrdiff_t dy_ahead; /* so far behind dy, its next pixels are fetched; 0: none */
-    size_t rows, pixels, taps_h, taps_w, channels;
-};
-
-struct cincel_depthwise_row {
-    const char *name; /* "depthwise_avx2" */
-    void (*gather)(const struct cincel_depthwise_args *args);
-    void (*weights)(const struct cincel_depthwise_weights_args *args);
-};
-
 /* ------------------------------------------------------------------------------------- layouts -- */
 
 struct cincel_layout_row {
@@ -303,49 +176,6 @@ struct cincel_layout_row {
        ≥ 16. A fence (struct cincel_vector_row) before others read it. NULL: the ISA has no such stores. */
     void (*transpose_past)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst,
                            size_t dst_ld, size_t ahead);
-};
-
-/* ------------------------------------------------------------------------------------ Winograd -- */
-
-/*
- * One scheme F(m x m, r x r) on a = m + r − 1 points: an output tile of m x m pixels is
- *   A^T [ Σ_channels (G g G^T) ⊙ (B^T d B) ] A          d: a x a source pixels, g: r x r weights
- * and the gradient of its weights G^T [ Σ_tiles (B^T d B) ⊙ (A dy A^T) ] G. Each transform works on vectors
- * of channels; transformed elements (i, j) are *planes* i·a + j that begin `plane` floats apart.
- * Rows that are not `square` are F(1 x m, 1 x r): one row of m, r and a elements, transformed from one side.
- */
-struct cincel_winograd_gather_args {
-    /* The elements that exist, rows row_begin … row_end−1 and columns alike; the others are 0. `src` is the
-       first that exists (and anything where none does). */
-    const float *src;
-    size_t src_row, src_col; /* in floats */
-    int row_begin, row_end, col_begin, col_end;
-    float *dst; /* of plane 0 */
-    size_t plane;
-    size_t count; /* channels, read exactly; written up to a multiple of vector_floats, with zeros */
-};
-
-struct cincel_winograd_output_args {
-    const float *src; /* of plane 0; read up to a multiple of vector_floats */
-    size_t plane;
-    float *dst; /* the first pixel of the tile */
-    size_t dst_row, dst_col;
-    int rows, cols;    /* of the tile that exist, 0 … m */
-    size_t count;      /* channels written */
-    const float *bias; /* [count], or NULL */
-    int load_dst;      /* 1: adds to what dst holds */
-    int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU, last */
-};
-
-struct cincel_winograd_row {
-    const char *name; /* "winograd_4x4_3x3_avx2" */
-    int m, r;
-    int square;                                                               /* 0: of one row */
-    void (*input)(const struct cincel_winograd_gather_args *args);            /* a x a to a x a: B^T d B */
-    void (*output)(const struct cincel_winograd_output_args *args);           /* a x a to m x m: A^T M A */
-    void (*weights)(const struct cincel_winograd_gather_args *args);          /* r x r to a x a: G g G^T */
-    void (*gradient)(const struct cincel_winograd_gather_args *args);         /* m x m to a x a: A dy A^T */
-    void (*weights_gradient)(const struct cincel_winograd_gather_args *args); /* a x a to r x r: G^T M G */
 };
 
 /* ------------------------------------------------------------------------------------- pooling -- */

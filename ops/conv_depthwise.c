@@ -121,7 +121,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->pack_cuts = cincel_div_up(p->channels, CINCEL_DEPTHWISE_BLOCK);
     if (p->gradient) {
         p->dz_floats = images * (size_t)p->g.src_h * (size_t)p->g.src_w * p->channels;
-        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_DEPTHWISE_DZ);
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
 }
 
@@ -335,7 +335,7 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
     }
     while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
         if (cut >= p->pack_cuts) {
-            cincel_depthwise_dz(&p->epilogue, call->t, call->dz, p->dz_floats, cut - p->pack_cuts);
+            cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut - p->pack_cuts);
             continue;
         }
         const size_t channel = cut * CINCEL_DEPTHWISE_BLOCK;

@@ -22,8 +22,6 @@
 
 /* Channels of a cut of packing and of adding slices up. */
 enum { CINCEL_DEPTHWISE_BLOCK = 64 };
-/* Elements of a cut of the activation's gradient: 64 KB. */
-enum { CINCEL_DEPTHWISE_DZ = 16384 };
 
 const char *cincel_depthwise_row_name(const struct cincel_isa *isa, int i);
 
@@ -54,15 +52,6 @@ static inline bool cincel_depthwise_useful(const int *values, int value, int siz
     int below = 0;
     for (int i = 0; values[i] < value; i++) below = values[i];
     return below < size;
-}
-
-/* dz = dy · act'(y), cut `cut` of the tensor's div_up(count, CINCEL_DEPTHWISE_DZ). */
-static inline void cincel_depthwise_dz(const struct cincel_epilogue *e, const struct cincel_tensors *t,
-                                       float *dz, size_t count, size_t cut)
-{
-    const size_t begin = cut * CINCEL_DEPTHWISE_DZ, left = count - begin;
-    cincel_epilogue_gradient(e, t->y_in + begin, t->dy + begin, dz + begin,
-                             cincel_min(left, CINCEL_DEPTHWISE_DZ));
 }
 
 #endif

@@ -77,7 +77,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->slice_floats = (p->taps + 1) * p->pitch;
     if (p->gradient) {
         p->dz_floats = p->images * p->oh * p->ow * p->channels;
-        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_DEPTHWISE_DZ);
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
 }
 
@@ -272,7 +272,7 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
     size_t cut;
     if (step == 0)
         while ((cut = cincel_claim(worker)) < p->dz_cuts)
-            cincel_depthwise_dz(&p->epilogue, call->t, call->dz, p->dz_floats, cut);
+            cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut);
     else if (step == 1)
         while ((cut = cincel_claim(worker)) < p->cuts) compute(call, cut);
     else

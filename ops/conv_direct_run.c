@@ -358,7 +358,7 @@ static void multiply(const struct job *job, const struct tile *tile, const struc
         .load_c = job->part > 0 || s->accumulate,
         .act = s->forward && last ? cincel_epilogue_in_tile(&s->epilogue) : CINCEL_ACT_NONE,
     };
-    if (next && args.taps > 0 && size <= AHEAD_MAX) {
+    if (next && args.taps > 0) {
         args.ahead = next->fresh;
         args.ahead_count = next->fresh_count;
         args.ahead_each = cincel_div_up(next->fresh_count, args.taps);
@@ -383,6 +383,7 @@ static void multiply(const struct job *job, const struct tile *tile, const struc
 static void run_job(const struct job *job, const struct scratch *scratch)
 {
     const struct direct_shape *s = &job->call->prepared->s;
+    const bool ahead = !s->padded && s->part <= AHEAD_MAX;
     struct tile tile[2] = {scratch->tile[0], scratch->tile[1]};
     struct walk w = walk_from(job, job->cut->pixel_begin);
     size_t left = job->cut->pixel_end - job->cut->pixel_begin;
@@ -392,7 +393,7 @@ static void run_job(const struct job *job, const struct scratch *scratch)
     for (int now = 0; left > 0; now ^= 1) {
         left -= m;
         m = cincel_min((size_t)s->row->mr, left);
-        const struct tile *next = left > 0 && !s->padded ? &tile[now ^ 1] : NULL;
+        const struct tile *next = left > 0 && ahead ? &tile[now ^ 1] : NULL;
         if (left > 0) gather(job, &w, (int)m, &tile[now ^ 1]);
         if (next) list_fresh(job->cut->phase, &tile[now ^ 1]);
         multiply(job, &tile[now], next);

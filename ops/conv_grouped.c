@@ -123,7 +123,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->weight_bytes = p->units * p->panels * p->panel_floats * sizeof(float);
     if (p->gradient) {
         p->dz_floats = p->images * (size_t)p->g.src_h * (size_t)p->g.src_w * p->g.src_channels;
-        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_GROUPED_DZ);
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
 }
 
@@ -139,24 +139,30 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     return true;
 }
 
-static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
-                     struct cincel_choice *c)
+struct job {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+    const float *source;
+    float *out, *weights, *dz;
+    char *private; /* private_bytes a worker */
+};
+
+static size_t carve(const struct cincel_prepared *p, void *base, struct job *job)
 {
-    (void)t;
-    (void)problem;
-    memset(c->knob, 0, sizeof c->knob);
+    struct cincel_carver space = {base, 0};
+    job->weights = cincel_carve(&space, p->weight_bytes);
+    job->dz = cincel_carve(&space, p->dz_floats * sizeof(float));
+    job->private = cincel_carve(&space, p->private_bytes * (size_t)p->threads);
+    return space.used;
 }
 
 static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
                         const struct cincel_choice *c)
 {
     struct cincel_prepared p;
+    struct job unused;
     derive(t, problem, c, &p);
-    struct cincel_carver carver = {NULL, 0};
-    cincel_carve(&carver, p.weight_bytes);
-    cincel_carve(&carver, p.dz_floats * sizeof(float));
-    cincel_carve(&carver, p.private_bytes * (size_t)p.threads);
-    return carver.used;
+    return carve(&p, NULL, &unused);
 }
 
 static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -173,7 +179,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     for (int w = 0; w < p.g.phases_w; w++)
         pixels += mr * (double)cincel_div_up((size_t)p.cols[w].count, (size_t)p.row->mr);
     const double calls = (double)(p.images * (size_t)p.g.out_h * p.units * p.panels);
-    *out = (struct cincel_cost){.flops = 2.0 * calls * pixels / p.g.phases_w * p.row->nr * k * p.g.phases_w};
+    *out = (struct cincel_cost){.flops = 2.0 * calls * pixels * p.row->nr * k};
     /* a tile is cleared, stored and placed; a spread for every FMA leaves half (grouped_quads.inc) */
     out->efficiency = (p.row->quads ? 0.45 : 0.8 * loads) * latency * k / (k + 2.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * sizeof(float) * (double)p.dz_floats;
@@ -218,14 +224,6 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
 static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
 
 /* ------------------------------------------------------------------------------------- the work -- */
-
-struct job {
-    const struct cincel_prepared *p;
-    const struct cincel_tensors *t;
-    const float *source;
-    float *out, *weights, *dz;
-    char *private; /* private_bytes a worker */
-};
 
 /* The weights from source channel k to output channel n of a group, in kernel cell `cell`. */
 static float weight(const struct job *job, size_t group, size_t cell, size_t k, size_t n)
@@ -369,16 +367,13 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
         if (cut < p->units)
             pack(job, cut);
         else
-            cincel_grouped_dz(&p->epilogue, job->t, job->dz, p->dz_floats, cut - p->units);
+            cincel_epilogue_gradient_cut(&p->epilogue, job->t, job->dz, p->dz_floats, cut - p->units);
 }
 
 static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)
 {
-    struct cincel_carver space = {t->workspace, 0};
     struct job job = {.p = p, .t = t};
-    job.weights = cincel_carve(&space, p->weight_bytes);
-    job.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
-    job.private = cincel_carve(&space, p->private_bytes * (size_t)p->threads);
+    carve(p, t->workspace, &job);
     job.source = p->forward ? t->x : p->gradient ? job.dz : t->dy;
     job.out = p->forward ? t->y : t->dx;
     assert(job.source && job.out && t->w);
@@ -386,11 +381,11 @@ static void run(const struct cincel_prepared *p, const struct cincel_tensors *t,
 }
 
 /* Direct's constant: the same chains. */
-#define GROUPED_ROW(pass_)                                                                       \
-    {                                                                                            \
-        .name = "grouped", .op = CINCEL_OP_CONV, .pass = pass_, .row = row_name, .check = check, \
-        .defaults = defaults, .cost = cost, .workspace = workspace, .error = 2.5e-7,             \
-        .standard = cincel_algo_never_standard, .build = build, .discard = discard, .run = run,  \
+#define GROUPED_ROW(pass_)                                                                          \
+    {                                                                                               \
+        .name = "grouped", .op = CINCEL_OP_CONV, .pass = pass_, .row = row_name, .check = check,    \
+        .defaults = cincel_grouped_defaults, .cost = cost, .workspace = workspace, .error = 2.5e-7, \
+        .standard = cincel_algo_never_standard, .build = build, .discard = discard, .run = run,     \
     }
 
 const struct cincel_algo cincel_algo_conv_grouped_forward = GROUPED_ROW(CINCEL_FORWARD);

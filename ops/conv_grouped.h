@@ -19,8 +19,8 @@
 #include "ops/epilogue.h"
 
 /* Taps times channels of a group: beyond it panels of weights no longer share L1 with the band, and direct is
-   as good. Elements of a cut of the activation's gradient. */
-enum { CINCEL_GROUPED_K = 800, CINCEL_GROUPED_DZ = 16384 };
+   as good. */
+enum { CINCEL_GROUPED_K = 800 };
 
 struct cincel_grouped_strip {
     size_t channels;      /* of a pixel of the tensor */
@@ -28,9 +28,9 @@ struct cincel_grouped_strip {
     size_t per_line;      /* groups of a line; 1 where a group has several lines */
     size_t pieces, piece; /* lines of a group, channels of each */
     size_t width, height; /* of the image */
-    size_t left, columns,
-        split; /* zero columns before the image; all; column q is place (q % split)·phase + q / split */
-    size_t phase, row_floats, line_floats;
+    size_t left, columns; /* zero columns before the image; all */
+    size_t split, phase;  /* column q is place (q % split)·phase + q / split */
+    size_t row_floats, line_floats;
 };
 
 /* A strip of up to `rows` rows and `columns` columns; behind each remainder's last column `spare` more are
@@ -59,19 +59,14 @@ static inline size_t cincel_grouped_strip_group(const struct cincel_grouped_stri
 
 const struct cincel_grouped_row *cincel_grouped_row_find(const struct cincel_isa *isa, const char *name);
 
+/* There are no knobs. */
+void cincel_grouped_defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                             struct cincel_choice *c);
+
 /* What both halves refuse: `phrase` says more. */
 bool cincel_grouped_refuse(char why[CINCEL_WHY], const char *phrase);
 /* Groups, few enough taps, sizes that no product overflows, and groups of 4 for rows in quads. */
 bool cincel_grouped_serves(const struct cincel_target *t, const struct cincel_problem *problem,
                            const struct cincel_choice *c, char why[CINCEL_WHY]);
-
-/* dz = dy · act'(y), cut `cut` of `count` elements. */
-static inline void cincel_grouped_dz(const struct cincel_epilogue *e, const struct cincel_tensors *t,
-                                     float *dz, size_t count, size_t cut)
-{
-    const size_t begin = cut * CINCEL_GROUPED_DZ;
-    cincel_epilogue_gradient(e, t->y_in + begin, t->dy + begin, dz + begin,
-                             cincel_min(CINCEL_GROUPED_DZ, count - begin));
-}
 
 #endif

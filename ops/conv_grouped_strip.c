@@ -72,6 +72,14 @@ const struct cincel_grouped_row *cincel_grouped_row_find(const struct cincel_isa
     return NULL;
 }
 
+void cincel_grouped_defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+                             struct cincel_choice *c)
+{
+    (void)t;
+    (void)problem;
+    memset(c->knob, 0, sizeof c->knob);
+}
+
 bool cincel_grouped_refuse(char why[CINCEL_WHY], const char *phrase)
 {
     snprintf(why, CINCEL_WHY, "grouped: %s", phrase);

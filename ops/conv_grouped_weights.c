@@ -26,8 +26,8 @@ struct cincel_prepared {
     size_t k_tap, panel_floats; /* sums of a tap and output channel, with the lines' zeros; of a panel */
     size_t range, ranges;       /* units of a cut */
     size_t cuts, dz_cuts;
-    size_t slice_floats, dz_floats, strip_bytes,
-        private_bytes; /* a slice: panels of all units, and one of db */
+    size_t slice_floats; /* panels of all units, and one of db */
+    size_t dz_floats, strip_bytes, private_bytes;
     ptrdiff_t offset[CINCEL_GROUPED_K];
 };
 
@@ -106,28 +106,34 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
         cincel_round_up(cincel_grouped_strip_floats(&p->dy, groups) * sizeof(float), CINCEL_ALIGN);
     if (p->gradient) {
         p->dz_floats = p->images * p->oh * p->ow * (size_t)d->oc;
-        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_GROUPED_DZ);
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
 }
 
-static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
-                     struct cincel_choice *c)
+struct job {
+    const struct cincel_prepared *p;
+    const struct cincel_tensors *t;
+    const float *source; /* dy or dz */
+    float *slices, *dz;
+    char *private; /* private_bytes a worker */
+};
+
+static size_t carve(const struct cincel_prepared *p, void *base, struct job *job)
 {
-    (void)t;
-    (void)problem;
-    memset(c->knob, 0, sizeof c->knob);
+    struct cincel_carver space = {base, 0};
+    job->slices = cincel_carve(&space, p->slices * p->slice_floats * sizeof(float));
+    job->dz = cincel_carve(&space, p->dz_floats * sizeof(float));
+    job->private = cincel_carve(&space, p->private_bytes * (size_t)p->threads);
+    return space.used;
 }
 
 static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
                         const struct cincel_choice *c)
 {
     struct cincel_prepared p;
+    struct job unused;
     derive(t, problem, c, &p);
-    struct cincel_carver carver = {NULL, 0};
-    cincel_carve(&carver, p.slices * p.slice_floats * sizeof(float));
-    cincel_carve(&carver, p.dz_floats * sizeof(float));
-    cincel_carve(&carver, p.private_bytes * (size_t)p.threads);
-    return carver.used;
+    return carve(&p, NULL, &unused);
 }
 
 static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -168,14 +174,6 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
 static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
 
 /* ------------------------------------------------------------------------------------- the work -- */
-
-struct job {
-    const struct cincel_prepared *p;
-    const struct cincel_tensors *t;
-    const float *source; /* dy or dz */
-    float *slices, *dz;
-    char *private; /* private_bytes a worker */
-};
 
 /* Units `first` … end−1 of one cut, and its strips of the band at hand. */
 struct piece {
@@ -297,7 +295,7 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
     size_t cut;
     if (step == 0)
         while ((cut = cincel_claim(worker)) < p->dz_cuts)
-            cincel_grouped_dz(&p->epilogue, job->t, job->dz, p->dz_floats, cut);
+            cincel_epilogue_gradient_cut(&p->epilogue, job->t, job->dz, p->dz_floats, cut);
     else if (step == 1)
         while ((cut = cincel_claim(worker)) < p->cuts)
             compute(job, cut, job->private + (size_t)worker->id * p->private_bytes);
@@ -307,11 +305,8 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
 
 static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)
 {
-    struct cincel_carver space = {t->workspace, 0};
     struct job job = {.p = p, .t = t};
-    job.slices = cincel_carve(&space, p->slices * p->slice_floats * sizeof(float));
-    job.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
-    job.private = cincel_carve(&space, p->private_bytes * (size_t)p->threads);
+    carve(p, t->workspace, &job);
     job.source = p->gradient ? job.dz : t->dy;
     assert(t->x && job.source && t->dw);
     cincel_team_run(team, p->threads, p->gradient ? 3 : 2, body, &job);
@@ -324,7 +319,7 @@ const struct cincel_algo cincel_algo_conv_grouped_backward_weights = {
     .pass = CINCEL_BACKWARD_WEIGHTS,
     .row = row_name,
     .check = cincel_grouped_serves,
-    .defaults = defaults,
+    .defaults = cincel_grouped_defaults,
     .cost = cost,
     .workspace = workspace,
     .error = 2e-7,

@@ -28,6 +28,7 @@ static void part_past_caches(const struct stream *s, size_t begin, size_t end)
         here.in0 = s->in0 + i;
         here.in1 = s->in1 ? s->in1 + i : NULL;
         here.out0 = block;
+        here.past = false; /* the block stays */
         here.part(&here, 0, count);
         s->row->stream(block, s->out0 + i, count);
     }

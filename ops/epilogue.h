@@ -12,7 +12,8 @@
 #ifndef CINCEL_OPS_EPILOGUE_H
 #define CINCEL_OPS_EPILOGUE_H
 
-#include "kernels/kernel.h"
+#include "core/memory.h"
+#include "ops/algo.h"
 
 struct cincel_epilogue {
     const struct cincel_vector_row *vector;
@@ -44,6 +45,18 @@ static inline void cincel_epilogue_gradient(const struct cincel_epilogue *e, con
                                             float *dz, size_t count)
 {
     e->vector->act_backward((int)e->act, e->alpha, y, dy, dz, count);
+}
+
+enum { CINCEL_EPILOGUE_CUT = 16384 }; /* elements: some µs */
+
+/* The same for cut `cut` of the div_up(count, CINCEL_EPILOGUE_CUT) of whole tensors t->y_in and t->dy. */
+static inline void cincel_epilogue_gradient_cut(const struct cincel_epilogue *e,
+                                                const struct cincel_tensors *t, float *dz, size_t count,
+                                                size_t cut)
+{
+    const size_t begin = cut * CINCEL_EPILOGUE_CUT;
+    cincel_epilogue_gradient(e, t->y_in + begin, t->dy + begin, dz + begin,
+                             cincel_min(CINCEL_EPILOGUE_CUT, count - begin));
 }
 
 #endif
