@@ -195,10 +195,11 @@ void cincel_dataset_destroy(cincel_dataset *data)
     if (!data) return;
     free(data->bytes);
     free(data->numbers);
+    free(data->begin);
     free(data->tokens);
     free(data->labels);
     free(data->targets);
-    const size_t columns = data->column ? data->sample + (size_t)data->target_count : 0;
+    const size_t columns = data->column ? cincel_dataset_inputs(data) + (size_t)data->target_count : 0;
     for (size_t i = 0; i < columns; i++) free(data->column[i]);
     free(data->column);
     free(data);
@@ -217,11 +218,16 @@ cincel_status cincel_dataset_describe(const cincel_dataset *data, cincel_dataset
     info.classes = data->classes;
     info.targets = data->target_count;
     info.positions = data->positions;
+    info.ragged = data->begin != NULL;
     return cincel_struct_out("dataset", &info, sizeof info, sizeof info, out);
 }
 
 static void copy_sample(const cincel_dataset *data, size_t i, float *x)
 {
+    if (data->begin) {
+        cincel_ragged_gather_x(data, i, x);
+        return;
+    }
     if (data->numbers) {
         memcpy(x, data->numbers + i * data->sample, data->sample * sizeof *x);
         return;
@@ -233,6 +239,17 @@ static void copy_sample(const cincel_dataset *data, size_t i, float *x)
     }
     const uint8_t *bytes = data->bytes + i * data->sample;
     for (size_t p = 0; p < data->sample; p++) x[p] = data->value[bytes[p]];
+}
+
+static void copy_labels(const cincel_dataset *data, size_t i, int32_t *labels)
+{
+    if (data->begin) {
+        cincel_ragged_gather_labels(data, i, labels);
+        return;
+    }
+    const size_t positions = (size_t)data->positions;
+    const int32_t *from = data->tokens ? data->tokens + i * data->sample + 1 : data->labels + i * positions;
+    memcpy(labels, from, positions * sizeof *labels);
 }
 
 static cincel_status check_index(const cincel_dataset *data, const size_t *index, size_t n)
@@ -259,10 +276,7 @@ cincel_status cincel_dataset_gather(const cincel_dataset *data, const size_t *in
     const size_t positions = (size_t)data->positions;
     for (size_t i = 0; i < n; i++) {
         if (x) copy_sample(data, index[i], x + i * data->sample);
-        if (!labels) continue;
-        const int32_t *from =
-            data->tokens ? data->tokens + index[i] * data->sample + 1 : data->labels + index[i] * positions;
-        memcpy(labels + i * positions, from, positions * sizeof *labels);
+        if (labels) copy_labels(data, index[i], labels + i * positions);
     }
     return CINCEL_OK;
 }
@@ -285,6 +299,7 @@ cincel_status cincel_dataset_gather_targets(const cincel_dataset *data, const si
 
 const char *cincel_dataset_column(const cincel_dataset *data, size_t index)
 {
-    if (!data || !data->column || index >= data->sample + (size_t)data->target_count) return NULL;
+    if (!data || !data->column || index >= cincel_dataset_inputs(data) + (size_t)data->target_count)
+        return NULL;
     return data->column[index];
 }

@@ -23,8 +23,9 @@ cincel_status cincel_batch_create(const cincel_model *model, int batch, struct b
     void *x;
     const cincel_status status = cincel_workspace_create(bytes, &x);
     if (status != CINCEL_OK) return status;
-    *out = (struct batch_buffer){x, calloc(n * positions, sizeof(int32_t)), malloc(target_bytes)};
-    if (out->labels && out->targets) return CINCEL_OK;
+    *out = (struct batch_buffer){x, calloc(n * positions, sizeof(int32_t)), malloc(target_bytes),
+                                 calloc(n, sizeof(int))};
+    if (out->labels && out->targets && out->lengths) return CINCEL_OK;
     cincel_batch_destroy(out);
     return cincel_fail(CINCEL_OUT_OF_MEMORY, "train: no memory");
 }
@@ -34,19 +35,25 @@ void cincel_batch_destroy(struct batch_buffer *b)
     cincel_workspace_destroy(b->x);
     free(b->labels);
     free(b->targets);
-    *b = (struct batch_buffer){NULL, NULL, NULL};
+    free(b->lengths);
+    *b = (struct batch_buffer){NULL, NULL, NULL, NULL};
 }
 
 cincel_status cincel_batch_gather(struct batch_buffer *b, const cincel_dataset *data,
-                                  const cincel_objective *objective, const size_t *index, size_t n)
+                                  const cincel_objective *objective, const size_t *index, size_t n,
+                                  cincel_session *session)
 {
-    return cincel_objective_has_labels(objective)
-               ? cincel_dataset_gather(data, index, n, b->x, b->labels)
-               : cincel_dataset_gather_targets(data, index, n, b->x, b->targets);
+    cincel_status status = cincel_objective_has_labels(objective)
+                               ? cincel_dataset_gather(data, index, n, b->x, b->labels)
+                               : cincel_dataset_gather_targets(data, index, n, b->x, b->targets);
+    if (status == CINCEL_OK) status = cincel_dataset_lengths(data, index, n, b->lengths);
+    if (status != CINCEL_OK) return status;
+    return cincel_session_lengths(session, data->begin ? b->lengths : NULL, (int)n);
 }
 
 cincel_status cincel_data_check(const char *what, const cincel_model *model,
-                                const cincel_objective *objective, const cincel_dataset_info *info)
+                                const cincel_objective *objective, const cincel_dataset_info *info,
+                                bool stateful)
 {
     const struct layer_shape in = model->in;
     const size_t outputs = layer_shape_count(cincel_model_out(model));
@@ -54,6 +61,10 @@ cincel_status cincel_data_check(const char *what, const cincel_model *model,
     if (info->height != in.h || info->width != in.w || info->channels != in.c) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: samples are %dx%dx%d, the model takes %dx%dx%d",
                            what, info->height, info->width, info->channels, in.h, in.w, in.c);
+    }
+    if (stateful && info->ragged) {
+        return cincel_fail(CINCEL_INVALID_ARGUMENT,
+                           "%s: stateful, but samples of a ragged set do not continue each other", what);
     }
     if (!cincel_objective_has_labels(objective)) {
         if ((size_t)info->targets == outputs) return CINCEL_OK;
@@ -121,7 +132,7 @@ static cincel_status evaluate_batch(const struct evaluation *e, const size_t *in
     const float *outputs = NULL;
     double loss = 0.0;
     size_t hits = 0;
-    cincel_status status = cincel_batch_gather(e->buffer, e->data, e->objective, index, n);
+    cincel_status status = cincel_batch_gather(e->buffer, e->data, e->objective, index, n, e->session);
     if (status == CINCEL_OK) status = cincel_session_forward(e->session, e->buffer->x, (int)n, &outputs);
     if (status == CINCEL_OK) {
         status =
@@ -208,14 +219,15 @@ cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const ci
     cincel_status status = cincel_struct_check("evaluate", out, sizeof *out);
     if (status == CINCEL_OK) status = take_options(o, model, &mine, &objective);
     if (status == CINCEL_OK) status = cincel_dataset_describe(data, &info);
-    if (status == CINCEL_OK) status = cincel_data_check("evaluate", model, &objective, &info);
+    if (status == CINCEL_OK)
+        status = cincel_data_check("evaluate", model, &objective, &info, mine.stateful != 0);
     if (status != CINCEL_OK) return status;
 
     cincel_session_options so = CINCEL_SESSION_OPTIONS_INIT;
     so.batch = (int)cincel_min((size_t)mine.batch, info.count);
     so.stateful = mine.stateful != 0;
     cincel_session *session = NULL;
-    struct batch_buffer buffer = {NULL, NULL, NULL};
+    struct batch_buffer buffer = {NULL, NULL, NULL, NULL};
     size_t *index = NULL;
     cincel_evaluation found;
     status = cincel_session_create(ctx, model, &so, &session);
@@ -226,6 +238,7 @@ cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const ci
     }
     if (status == CINCEL_OK) {
         for (size_t i = 0; i < info.count; i++) index[i] = i;
+        if (info.ragged) cincel_ragged_sort(data, index, info.count);
         const struct evaluation e = {ctx,     model, session,  data,         &objective,
                                      &buffer, NULL,  so.batch, mine.stateful};
         status = cincel_evaluate_samples(&e, index, info.count, &found);
@@ -242,11 +255,23 @@ cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *model, const ci
 cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const cincel_objective *objective,
                              const float *x, int n, float *predictions)
 {
+    return cincel_predict_sequences(ctx, model, objective, x, NULL, n, predictions);
+}
+
+cincel_status cincel_predict_sequences(cincel_context *ctx, cincel_model *model,
+                                       const cincel_objective *objective, const float *x, const int *lengths,
+                                       int n, float *predictions)
+{
     cincel_objective mine;
     if (!model) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: model is NULL");
     if (!x) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: x is NULL");
     if (!predictions) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: predictions is NULL");
     if (n <= 0) return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: n is %d, must be > 0", n);
+    for (int i = 0; lengths && i < n; i++) {
+        if (lengths[i] >= 1 && lengths[i] <= model->in.h) continue;
+        return cincel_fail(CINCEL_INVALID_ARGUMENT, "predict: lengths[%d] is %d, must be in 1 … %d", i,
+                           lengths[i], model->in.h);
+    }
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     o.batch = n < PREDICT_BATCH ? n : PREDICT_BATCH;
     cincel_session *session = NULL;
@@ -260,7 +285,9 @@ cincel_status cincel_predict(cincel_context *ctx, cincel_model *model, const cin
     for (int done = 0; done < n && status == CINCEL_OK;) {
         const int now = n - done < o.batch ? n - done : o.batch;
         const float *raw;
-        status = cincel_session_forward(session, x + (size_t)done * sample, now, &raw);
+        status = cincel_session_lengths(session, lengths ? lengths + done : NULL, now);
+        if (status == CINCEL_OK)
+            status = cincel_session_forward(session, x + (size_t)done * sample, now, &raw);
         if (status == CINCEL_OK) {
             status = cincel_objective_predict(ctx, &mine, raw, (size_t)now * positions, outputs / positions,
                                               predictions + (size_t)done * outputs);

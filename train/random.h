@@ -13,6 +13,7 @@ enum random_purpose {
     RANDOM_STREAM = 4,           /* epoch: epoch; where the streams of an epoch begin */
     RANDOM_SYNTHETIC = 0x100,    /* + what: the synthetic data sets */
     RANDOM_GENERATE = 5,         /* index: character; text that is generated */
+    RANDOM_BATCHES = 6,          /* epoch: epoch; index: batch; the order of batches made by length */
     RANDOM_SERIES = 0x180,       /* index: row; the synthetic time series */
     RANDOM_INIT = 0x10000,       /* + number of the parameter tensor; index: element */
     RANDOM_DROPOUT = 0x20000000, /* + number of the layer; epoch: step; index: element (cincel_dropout) */

@@ -16,19 +16,25 @@ static const char csv_name[] = "CSV";
 
 /* ----------------------------------------------------------------------------------------- CSV files -- */
 
+bool cincel_class_of(float value, int32_t *label)
+{
+    static const int MOST = 1 << 24; /* whole numbers beyond it have no exact float */
+    if (!(value >= 0.0f && value < (float)MOST) || value != floorf(value)) return false;
+    *label = (int32_t)value;
+    return true;
+}
+
 /* The target column as classes; *classes: one more than the largest. */
 static cincel_status take_labels(const char *path, const struct cincel_csv *csv, size_t target,
                                  int32_t *labels, int *classes)
 {
-    static const int MOST = 1 << 24; /* whole numbers beyond it have no exact float */
     *classes = 0;
     for (size_t row = 0; row < csv->rows; row++) {
         const float value = csv->value[row * csv->columns + target];
-        if (!(value >= 0.0f && value < (float)MOST) || value != floorf(value)) {
+        if (!cincel_class_of(value, &labels[row])) {
             return cincel_fail(CINCEL_FORMAT_ERROR, "%s: row %zu, column %zu: %g is no class, 0, 1, …", path,
                                row + 1, target + 1, (double)value);
         }
-        labels[row] = (int32_t)value;
         if (labels[row] >= *classes) *classes = labels[row] + 1;
     }
     return CINCEL_OK;
@@ -79,6 +85,26 @@ static cincel_status fill(const char *path, struct cincel_csv *csv, size_t targe
     return status;
 }
 
+/* Each row a sample. */
+static cincel_status table_samples(const char *path, const cincel_csv_options *o, struct cincel_csv *csv,
+                                   cincel_dataset **out)
+{
+    size_t target = csv->columns - 1;
+    if (csv->columns < 2)
+        return cincel_fail(CINCEL_FORMAT_ERROR, "%s: has one column: no inputs beside the target", path);
+    cincel_status status = o->target ? cincel_csv_column(path, csv, o->target, &target) : CINCEL_OK;
+    if (status != CINCEL_OK) return status;
+    cincel_dataset *data =
+        cincel_dataset_new(csv_name, csv->rows, 1, 1, (int)(csv->columns - 1), 0, o->labels ? 0 : 1);
+    status = data ? fill(path, csv, target, o->labels != 0, data)
+                  : cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory", path);
+    if (status == CINCEL_OK)
+        *out = data;
+    else
+        cincel_dataset_destroy(data);
+    return status;
+}
+
 cincel_status cincel_dataset_csv(const char *path, const cincel_csv_options *o, cincel_dataset **out)
 {
     cincel_csv_options mine = CINCEL_CSV_OPTIONS_INIT;
@@ -93,50 +119,29 @@ cincel_status cincel_dataset_csv(const char *path, const cincel_csv_options *o, 
     struct cincel_csv csv;
     status = cincel_csv_read(path, mine.header, &csv);
     if (status != CINCEL_OK) return status;
-    cincel_dataset *data = NULL;
-    size_t target = csv.columns - 1;
-    if (csv.columns < 2) {
-        status = cincel_fail(CINCEL_FORMAT_ERROR, "%s: has one column: no inputs beside the target", path);
-    }
-    if (status == CINCEL_OK && mine.target) status = cincel_csv_column(path, &csv, mine.target, &target);
-    if (status == CINCEL_OK) {
-        data = cincel_dataset_new(csv_name, csv.rows, 1, 1, (int)(csv.columns - 1), 0, mine.labels ? 0 : 1);
-        status = data ? fill(path, &csv, target, mine.labels != 0, data)
-                      : cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory", path);
-    }
+    status =
+        mine.sequence ? cincel_csv_sequences(path, &mine, &csv, out) : table_samples(path, &mine, &csv, out);
     cincel_csv_free(&csv);
-    if (status == CINCEL_OK)
-        *out = data;
-    else
-        cincel_dataset_destroy(data);
     return status;
 }
 
 /* --------------------------------------------------------------------------------- cutting in two -- */
 
-/* Samples index[0 … n−1] as a data set of their own. */
-static cincel_dataset *copy_samples(const cincel_dataset *data, const size_t *index, size_t n)
+/* Samples index[0 … n−1] of a set that is not ragged, names apart. */
+static cincel_dataset *copy_even(const cincel_dataset *data, const size_t *index, size_t n)
 {
     cincel_dataset *copy = cincel_dataset_new(data->name, n, data->height, data->width, data->channels,
                                               data->classes, data->target_count);
     if (!copy) return NULL;
     const size_t sample = data->sample, targets = (size_t)data->target_count;
-    const size_t columns = data->column ? sample + targets : 0;
+    const size_t positions = (size_t)data->positions;
+    copy->positions = data->positions;
     if (data->bytes) copy->bytes = malloc(n * sample);
     if (data->numbers) copy->numbers = malloc(n * sample * sizeof *copy->numbers);
-    copy->positions = data->positions;
-    const size_t positions = (size_t)data->positions;
     if (data->labels) copy->labels = malloc(n * positions * sizeof *copy->labels);
     if (data->targets) copy->targets = malloc(n * targets * sizeof *copy->targets);
-    if (columns) copy->column = calloc(columns, sizeof *copy->column);
-    bool complete = (!data->bytes || copy->bytes) && (!data->numbers || copy->numbers) &&
-                    (!data->labels || copy->labels) && (!data->targets || copy->targets) &&
-                    (!columns || copy->column);
-    for (size_t i = 0; i < columns && complete; i++) {
-        copy->column[i] = strdup(data->column[i]);
-        complete = copy->column[i] != NULL;
-    }
-    if (!complete) {
+    if ((data->bytes && !copy->bytes) || (data->numbers && !copy->numbers) ||
+        (data->labels && !copy->labels) || (data->targets && !copy->targets)) {
         cincel_dataset_destroy(copy);
         return NULL;
     }
@@ -152,6 +157,21 @@ static cincel_dataset *copy_samples(const cincel_dataset *data, const size_t *in
             memcpy(copy->targets + i * targets, data->targets + from * targets, targets * sizeof(float));
     }
     return copy;
+}
+
+/* Samples index[0 … n−1] as a data set of their own; NULL: no memory. */
+static cincel_dataset *copy_samples(const cincel_dataset *data, const size_t *index, size_t n)
+{
+    cincel_dataset *copy = data->begin ? cincel_ragged_copy(data, index, n) : copy_even(data, index, n);
+    if (!copy || !data->column) return copy;
+    const size_t columns = cincel_dataset_inputs(data) + (size_t)data->target_count;
+    copy->column = calloc(columns, sizeof *copy->column);
+    bool complete = copy->column != NULL;
+    for (size_t i = 0; i < columns && complete; i++)
+        complete = (copy->column[i] = strdup(data->column[i])) != NULL;
+    if (complete) return copy;
+    cincel_dataset_destroy(copy);
+    return NULL;
 }
 
 cincel_status cincel_dataset_split(const cincel_dataset *data, double fraction, uint64_t seed,
@@ -192,6 +212,29 @@ cincel_status cincel_dataset_split(const cincel_dataset *data, double fraction, 
 
 /* ---------------------------------------------------------------------------------- standardising -- */
 
+/* Of channel c of all steps of sequences index[0 … n−1]; in two passes, as below. */
+static void channel_moments(const cincel_dataset *data, size_t c, const size_t *index, size_t n, float *mean,
+                            float *deviation)
+{
+    const size_t channels = (size_t)data->channels;
+    double sum = 0.0, square = 0.0;
+    size_t steps = 0;
+    for (size_t i = 0; i < n; i++) {
+        steps += cincel_ragged_length(data, index[i]);
+        for (size_t s = data->begin[index[i]]; s < data->begin[index[i] + 1]; s++)
+            sum += data->numbers[s * channels + c];
+    }
+    const double average = sum / (double)steps;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t s = data->begin[index[i]]; s < data->begin[index[i] + 1]; s++) {
+            const double distance = data->numbers[s * channels + c] - average;
+            square += distance * distance;
+        }
+    }
+    *mean = (float)average;
+    *deviation = (float)sqrt(square / (double)steps);
+}
+
 /* Of the column-th number of rows index[0 … n−1] of a table [][columns]; two passes, so that a large mean
    takes no digits from the deviation. */
 static void moments(const float *table, size_t columns, size_t column, const size_t *index, size_t n,
@@ -220,13 +263,15 @@ cincel_status cincel_dataset_moments(const cincel_dataset *data, const size_t *i
     if (!data->numbers) {
         return cincel_fail(CINCEL_UNSUPPORTED, "dataset: %s holds pictures as bytes, or tokens", data->name);
     }
-    const size_t targets = (size_t)data->target_count;
-    for (size_t c = 0; c < data->sample; c++) {
-        moments(data->numbers, data->sample, c, index, n, &mean[c], &deviation[c]);
+    const size_t targets = (size_t)data->target_count, inputs = cincel_dataset_inputs(data);
+    for (size_t c = 0; c < inputs; c++) {
+        if (data->begin)
+            channel_moments(data, c, index, n, &mean[c], &deviation[c]);
+        else
+            moments(data->numbers, inputs, c, index, n, &mean[c], &deviation[c]);
     }
-    for (size_t c = 0; c < targets; c++) {
-        moments(data->targets, targets, c, index, n, &mean[data->sample + c], &deviation[data->sample + c]);
-    }
+    for (size_t c = 0; c < targets; c++)
+        moments(data->targets, targets, c, index, n, &mean[inputs + c], &deviation[inputs + c]);
     return CINCEL_OK;
 }
 
@@ -263,13 +308,11 @@ cincel_status cincel_dataset_standardise(cincel_dataset *data, const float *mean
     if (!data->numbers) {
         return cincel_fail(CINCEL_UNSUPPORTED, "dataset: %s holds pictures as bytes, or tokens", data->name);
     }
-    const size_t targets = (size_t)data->target_count;
-    const cincel_status status = check_scale(mean, deviation, data->sample + targets);
+    const size_t targets = (size_t)data->target_count, inputs = cincel_dataset_inputs(data);
+    const size_t rows = data->begin ? data->begin[data->count] : data->count;
+    const cincel_status status = check_scale(mean, deviation, inputs + targets);
     if (status != CINCEL_OK) return status;
-    cincel_standardise(data->numbers, data->count, data->sample, mean, deviation);
-    if (targets) {
-        cincel_standardise(data->targets, data->count, targets, mean + data->sample,
-                           deviation + data->sample);
-    }
+    cincel_standardise(data->numbers, rows, inputs, mean, deviation);
+    if (targets) cincel_standardise(data->targets, data->count, targets, mean + inputs, deviation + inputs);
     return CINCEL_OK;
 }

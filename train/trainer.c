@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "core/philox.h"
 #include "core/status.h"
+#include "train/dataset.h"
 #include "train/optimizer.h"
 #include "train/random.h"
 
@@ -113,6 +114,9 @@ static void order_samples(struct trainer *t, int epoch)
     if (!t->o.stateful) {
         memcpy(t->order, t->split, t->train_count * sizeof *t->order);
         cincel_shuffle(t->order, t->train_count, t->o.seed, RANDOM_SHUFFLE, (uint32_t)epoch);
+        if (t->data->begin)
+            cincel_ragged_batches(t->data, t->order, t->train_count, (size_t)t->batch, t->o.seed,
+                                  (uint32_t)epoch);
         return;
     }
     /* all streams are of one length, what remains waits for another epoch */
@@ -156,7 +160,8 @@ static cincel_status take_validation(struct trainer *t)
     if (!t->o.validation) return CINCEL_OK;
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
     cincel_status status = cincel_dataset_describe(t->o.validation, &info);
-    if (status == CINCEL_OK) status = cincel_data_check("train: validation", t->model, &t->objective, &info);
+    if (status == CINCEL_OK)
+        status = cincel_data_check("train: validation", t->model, &t->objective, &info, t->o.stateful != 0);
     t->validation_data = t->o.validation;
     t->validation_count = info.count;
     return status;
@@ -166,10 +171,13 @@ static cincel_status trainer_set_up(struct trainer *t)
 {
     cincel_dataset_info info = CINCEL_DATASET_INFO_INIT;
     cincel_status status = cincel_dataset_describe(t->data, &info);
-    if (status == CINCEL_OK) status = cincel_data_check("train", t->model, &t->objective, &info);
+    if (status == CINCEL_OK)
+        status = cincel_data_check("train", t->model, &t->objective, &info, t->o.stateful != 0);
     if (status == CINCEL_OK) status = take_validation(t);
     if (status == CINCEL_OK) status = split_samples(t, info.count);
     if (status != CINCEL_OK) return status;
+    if (t->validation_count > 0 && t->validation_data->begin)
+        cincel_ragged_sort(t->validation_data, t->split + t->train_count, t->validation_count);
 
     cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
     t->batch = o.batch = (int)cincel_min((size_t)t->o.batch, t->train_count);
@@ -242,7 +250,8 @@ static cincel_status train_step(struct trainer *t, size_t first, size_t n, float
     double loss = 0.0;
     size_t hits = 0;
     const double begin = now();
-    cincel_status status = cincel_batch_gather(&t->buffer, t->data, &t->objective, t->order + first, n);
+    cincel_status status =
+        cincel_batch_gather(&t->buffer, t->data, &t->objective, t->order + first, n, t->session);
     if (status == CINCEL_OK && cincel_objective_has_labels(&t->objective)) {
         status = cincel_session_gradients(t->session, t->buffer.x, t->buffer.labels, (int)n, &loss, &hits);
     } else if (status == CINCEL_OK) {

@@ -10,13 +10,16 @@ struct batch_buffer {
     float *x;
     int32_t *labels; /* or */
     float *targets;
+    int *lengths; /* of the sequences; where the data set is not ragged, of no meaning */
 };
 cincel_status cincel_batch_create(const cincel_model *model, int batch, struct batch_buffer *out);
 void cincel_batch_destroy(struct batch_buffer *b);
 
-/* Samples index[0 … n−1] with their labels or targets, whichever the objective takes. */
+/* Samples index[0 … n−1] with their labels or targets, whichever the objective takes; the session learns how
+   long they are. */
 cincel_status cincel_batch_gather(struct batch_buffer *b, const cincel_dataset *data,
-                                  const cincel_objective *objective, const size_t *index, size_t n);
+                                  const cincel_objective *objective, const size_t *index, size_t n,
+                                  cincel_session *session);
 
 /* Makes the plans for n ≤ batch samples now, so that no later call has to: forward ones, and with `backward`
    all. */
@@ -47,10 +50,11 @@ static inline size_t cincel_streams_at(const struct streams *s, size_t step)
    figure is to be the same wherever the run is evaluated. */
 enum { EVALUATION_STREAMS = 16 };
 
-/* Do the samples fit the model's input, and the labels or targets its outputs and the objective? `what`
-   begins the message. */
+/* Do the samples fit the model's input, and the labels or targets its outputs and the objective? Can they
+   continue each other, where that is wanted? `what` begins the message. */
 cincel_status cincel_data_check(const char *what, const cincel_model *model,
-                                const cincel_objective *objective, const cincel_dataset_info *info);
+                                const cincel_objective *objective, const cincel_dataset_info *info,
+                                bool stateful);
 
 /*
  * Figures of samples index[0 … count−1], count > 0, in batches of at most `batch` (the session's). A raised

@@ -19,10 +19,11 @@ typedef struct cincel_dataset_info {
     int classes;   /* labels are 0 … classes − 1; 0: the samples have targets */
     int targets;   /* numbers to predict, a sample; 0: the samples have labels */
     int positions; /* labels a sample: 1, or one a step of a sequence; 0: none */
+    int ragged;    /* 1: samples are sequences that end at lengths of their own (cincel_dataset_lengths) */
 } cincel_dataset_info;
-#define CINCEL_DATASET_INFO_INIT                               \
-    {                                                          \
-        sizeof(cincel_dataset_info), NULL, 0, 0, 0, 0, 0, 0, 0 \
+#define CINCEL_DATASET_INFO_INIT                                  \
+    {                                                             \
+        sizeof(cincel_dataset_info), NULL, 0, 0, 0, 0, 0, 0, 0, 0 \
     }
 
 /* IDX image and label files (MNIST family), plain or .gz; pixels are scaled to 0 … 1. Counts must
@@ -63,6 +64,38 @@ CINCEL_API cincel_status cincel_dataset_sequences(const float *x, const int32_t 
 CINCEL_API cincel_status cincel_dataset_tokens(const int32_t *tokens, size_t count, int steps, int classes,
                                                cincel_dataset **out);
 
+/* Sequences of different lengths, one behind the other in memory; sequence i has lengths[i] steps. */
+typedef struct cincel_ragged {
+    size_t size;
+    size_t count;          /* sequences */
+    int steps;             /* of a sample: the longest's, or more; 0: the longest's */
+    int channels;          /* numbers a step */
+    const int *lengths;    /* [count], each ≥ 1 */
+    const float *x;        /* [Σ lengths][channels] */
+    const int32_t *labels; /* one of these two, the other is NULL: labels 0 … classes − 1, */
+    const float *targets;  /* or numbers to predict, finite, [count][target_count] */
+    int step_labels;       /* 1: labels [Σ lengths], one a step, CINCEL_LABEL_IGNORED where it counts for
+                              nothing; 0: [count], one a sequence */
+    int classes, target_count;
+} cincel_ragged;
+#define CINCEL_RAGGED_INIT                                              \
+    {                                                                   \
+        sizeof(cincel_ragged), 0, 0, 1, NULL, NULL, NULL, NULL, 0, 0, 0 \
+    }
+
+/*
+ * They as samples [steps][1][channels], all copied; only their own steps are kept. What is gathered is filled
+ * up with zeros and CINCEL_LABEL_IGNORED behind a sequence's end, and cincel_dataset_lengths tells where that
+ * is. Training and evaluation hand the lengths to the session (cincel_session_lengths) and make batches of
+ * sequences that are about as long as each other.
+ */
+CINCEL_API cincel_status cincel_dataset_ragged(const cincel_ragged *r, cincel_dataset **out);
+
+/* Steps of samples index[0 … n−1] to lengths [n]; of other sets than ragged ones all have `height`.
+   Thread-safe. */
+CINCEL_API cincel_status cincel_dataset_lengths(const cincel_dataset *data, const size_t *index, size_t n,
+                                                int *lengths);
+
 /* Does a CSV file begin with the names of its columns? */
 typedef enum cincel_csv_header {
     CINCEL_CSV_HEADER_AUTO = 0, /* the first record is one if a field of it is no number */
@@ -76,22 +109,27 @@ typedef struct cincel_csv_options {
     const char *target; /* a column's name in the header or, if there is none such, its number from 1; NULL:
                            the last column */
     cincel_csv_header header;
-    int labels; /* 1: the target is a class, 0, 1, …; 0: a number to predict */
+    int labels;           /* 1: the target is a class, 0, 1, …; 0: a number to predict */
+    const char *sequence; /* NULL, or a column as `target`: rows that follow each other with the same number
+                             there are the steps of one sequence */
+    int step_labels; /* of sequences with labels: 1: each row's own, a label a step; 0: that of the last row
+                        is the sequence's, as a number to predict always is */
 } cincel_csv_options;
-#define CINCEL_CSV_OPTIONS_INIT                                     \
-    {                                                               \
-        sizeof(cincel_csv_options), NULL, CINCEL_CSV_HEADER_AUTO, 0 \
+#define CINCEL_CSV_OPTIONS_INIT                                              \
+    {                                                                        \
+        sizeof(cincel_csv_options), NULL, CINCEL_CSV_HEADER_AUTO, 0, NULL, 0 \
     }
 
 /*
  * A table of numbers in a CSV file (RFC 4180, plain or .gz): samples 1 x 1 x (columns − 1), in the order of
- * the columns without the target. `o` may be NULL. A damaged file is an error that names line and column.
+ * the columns without the target; or, with `sequence`, as cincel_dataset_ragged has them, samples
+ * [longest][1][columns − 2]. `o` may be NULL. A damaged file is an error that names line and column.
  */
 CINCEL_API cincel_status cincel_dataset_csv(const char *path, const cincel_csv_options *o,
                                             cincel_dataset **out);
 
-/* What input number `index` is called, and after the inputs the targets; NULL where the source has no names.
-   Valid as long as the data set. */
+/* What input number `index` is called (of ragged sets: what channel), and after the inputs the targets; NULL
+   where the source has no names. Valid as long as the data set. */
 CINCEL_API const char *cincel_dataset_column(const cincel_dataset *data, size_t index);
 
 /*
@@ -103,7 +141,8 @@ CINCEL_API cincel_status cincel_dataset_split(const cincel_dataset *data, double
 
 /*
  * Mean and standard deviation (of n, not n − 1) over samples index[0 … n−1], n > 0, of each number of a
- * sample and then of each target: mean and deviation [height·width·channels + targets].
+ * sample and then of each target: mean and deviation [height·width·channels + targets]. Of ragged sets: of
+ * each channel over all steps of these sequences, [channels + targets].
  */
 CINCEL_API cincel_status cincel_dataset_moments(const cincel_dataset *data, const size_t *index, size_t n,
                                                 float *mean, float *deviation);

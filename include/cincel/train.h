@@ -437,7 +437,8 @@ typedef struct cincel_train_options {
                      shuffled: `batch` streams through the set are worked through side by side, recurrent
                      layers go on with the states the step before left them, gradients end where the
                      sample begins (truncated backpropagation through time: Williams & Peng, 1990). Streams
-                     begin anew, and elsewhere, with every epoch. Validation: the last part of the set */
+                     begin anew, and elsewhere, with every epoch. Validation: the last part of the set. Not
+                     for ragged sets, whose samples end */
 } cincel_train_options;
 #define CINCEL_TRAIN_OPTIONS_INIT                                                                   \
     {                                                                                               \
@@ -467,6 +468,11 @@ typedef struct cincel_train_report {
  * Trains from the model's present parameters and leaves those of the best epoch in the model
  * (the last ones where no epoch was completed). A cancelled run is CINCEL_OK with report->cancelled. A
  * loss that is not finite ends the run with CINCEL_INVALID_ARGUMENT, naming step and learning rate.
+ *
+ * Of a ragged set (cincel_dataset_ragged) batches are made by length: the epoch's shuffled samples are sorted
+ * within pools of 50 batches, and the batches shuffled. Loss and accuracy are means over what is not ignored:
+ * the steps of all sequences, or the sequences. Recurrent layers do no work behind a sequence's end; other
+ * layers do it on zeros.
  */
 CINCEL_API cincel_status cincel_train(cincel_context *ctx, cincel_model *model, const cincel_dataset *data,
                                       const cincel_train_options *o, cincel_train_report *report);
@@ -506,6 +512,12 @@ CINCEL_API cincel_status cincel_evaluate(cincel_context *ctx, cincel_model *mode
 CINCEL_API cincel_status cincel_predict(cincel_context *ctx, cincel_model *model,
                                         const cincel_objective *objective, const float *x, int n,
                                         float *predictions);
+
+/* The same for sequences that end: lengths [n], 1 … steps each (NULL: all have all steps). What is predicted
+   for steps behind a sequence's end means nothing. */
+CINCEL_API cincel_status cincel_predict_sequences(cincel_context *ctx, cincel_model *model,
+                                                  const cincel_objective *objective, const float *x,
+                                                  const int *lengths, int n, float *predictions);
 
 #ifdef __cplusplus
 }
