@@ -13,6 +13,10 @@
 
 const char *const tuning_pass_names[] = {"fwd", "bwd_data", "bwd_weights", "bwd"};
 
+/* The part of the budget that is kept for confirming what the search found, and the most of it that one
+   problem takes: seconds. */
+static const double second_visit = 0.15, longest_visit = 1.0;
+
 static double now(void)
 {
     struct timespec t;
@@ -94,10 +98,10 @@ void tuning_speed_text(const struct tuning *t, const struct tuning_task *task, d
 }
 
 /* The line that a terminal shows while a problem is measured. */
-static void show_progress(const struct tuning *t, const struct tuning_task *task, const char *last)
+static void show_progress(const struct tuning *t, const struct tuning_task *task, const char *note)
 {
     fprintf(stderr, "\r%zu/%zu  %s %s t%d%s%s  %.0f s left\033[K", t->finished, t->tasks, task->what->name,
-            tuning_pass_names[task->what->problem.pass], task->threads, *last ? "  last: " : "", last,
+            tuning_pass_names[task->what->problem.pass], task->threads, *note ? "  " : "", note,
             t->seconds_left > 0.0 ? t->seconds_left : 0.0);
     fflush(stderr);
 }
@@ -180,39 +184,75 @@ static cincel_status share_budget(struct tuning *t)
     return CINCEL_OK;
 }
 
-static cincel_status run_task(struct tuning *t, struct tuning_task *task, double budget)
+static cincel_status run_task(struct tuning *t, struct tuning_task *task, cincel_effort effort, double budget)
 {
+    const double begin = now();
     cincel_plan *plan;
     /* even where the budget is spent the untuned choice is timed, and so a finished entry made */
-    cincel_status status = plan_task(t, task, CINCEL_MEASURE, budget > 1e-3 ? budget : 1e-3, &plan);
+    cincel_status status = plan_task(t, task, effort, budget > 1e-3 ? budget : 1e-3, &plan);
+    t->seconds_left -= now() - begin;
     if (status != CINCEL_OK) return status;
-    if (!*t->cancel) status = cincel_profile_append(plan, t->path); /* what was cut short is no result */
-    task->timing = plan->timing;
-    task->disturbed = plan->disturbed;
-    snprintf(task->choice, sizeof task->choice, "%s", plan->choice_text);
-    task->done = !*t->cancel && status == CINCEL_OK;
-    t->finished += task->done;
+    if (!*t->cancel) {
+        status = cincel_profile_append(plan, t->path);
+        task->timing = plan->timing;
+        task->disturbed = plan->disturbed;
+        snprintf(task->choice, sizeof task->choice, "%s", plan->choice_text);
+        t->finished += !task->done && status == CINCEL_OK;
+        task->done = status == CINCEL_OK;
+    } /* what was cut short is no result */
     cincel_plan_destroy(plan);
+    return status;
+}
+
+/* The search: each problem's share of all but `reserve` seconds. */
+static cincel_status search_all(struct tuning *t, double reserve, bool terminal)
+{
+    char last[80] = "";
+    double weight = 1.0;
+    cincel_status status = CINCEL_OK;
+    for (size_t i = 0; i < t->tasks && status == CINCEL_OK && !*t->cancel; i++) {
+        struct tuning_task *task = &t->task[i];
+        if (task->skipped) continue;
+        if (terminal) show_progress(t, task, last);
+        const double share = weight > 0.0 ? task->weight / weight : 1.0;
+        status = run_task(t, task, CINCEL_MEASURE, (t->seconds_left - reserve) * (share < 1.0 ? share : 1.0));
+        weight -= task->weight;
+        if (!task->done) continue;
+        memcpy(last, "last: ", 7);
+        tuning_speed_text(t, task, task->timing.seconds, last + 6, sizeof last - 6);
+    }
+    return status;
+}
+
+/* Found better than the untuned choice just now, or by visitors of our cores. */
+static bool to_be_confirmed(const struct tuning_task *task)
+{
+    return task->done && !task->skipped && task->timing.default_seconds > task->timing.seconds;
+}
+
+/* The second visit, when the first has become a while ago; what is left of the budget, in equal parts. */
+static cincel_status confirm_all(struct tuning *t, bool terminal)
+{
+    size_t left = 0;
+    cincel_status status = CINCEL_OK;
+    for (size_t i = 0; i < t->tasks; i++) left += to_be_confirmed(&t->task[i]);
+    for (size_t i = 0; i < t->tasks && status == CINCEL_OK && !*t->cancel && t->seconds_left > 0.0; i++) {
+        struct tuning_task *task = &t->task[i];
+        if (!to_be_confirmed(task)) continue;
+        if (terminal) show_progress(t, task, "confirming");
+        const double share = t->seconds_left / (double)left--;
+        status = run_task(t, task, CINCEL_CONFIRM, share < longest_visit ? share : longest_visit);
+    }
     return status;
 }
 
 cincel_status tuning_run(struct tuning *t, double budget)
 {
     const bool terminal = progress_on(stderr).terminal;
-    char last[64] = "";
-    double weight = 1.0;
     cincel_status status = share_budget(t);
     t->seconds_left = budget > 0.0 ? budget : 2.0 * (double)(t->tasks - t->finished);
-    for (size_t i = 0; i < t->tasks && status == CINCEL_OK && !*t->cancel; i++) {
-        struct tuning_task *task = &t->task[i];
-        if (task->skipped) continue;
-        if (terminal) show_progress(t, task, last);
-        const double begin = now(), share = weight > 0.0 ? task->weight / weight : 1.0;
-        status = run_task(t, task, t->seconds_left * (share < 1.0 ? share : 1.0));
-        if (task->timing.seconds > 0.0) tuning_speed_text(t, task, task->timing.seconds, last, sizeof last);
-        weight -= task->weight;
-        t->seconds_left -= now() - begin;
-    }
+    if (status == CINCEL_OK) status = search_all(t, second_visit * t->seconds_left, terminal);
+    if (status == CINCEL_OK) status = confirm_all(t, terminal);
     if (terminal) fputs("\r\033[K", stderr);
     return status;
 }

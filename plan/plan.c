@@ -23,7 +23,7 @@ static cincel_status read_options(const cincel_options *given, const char *name,
     snprintf(prefix, sizeof prefix, "%s: options", name);
     const cincel_status st = cincel_struct_in(prefix, given, sizeof *out, sizeof *out, out);
     if (st != CINCEL_OK) return st;
-    if (out->effort != CINCEL_PROFILE && out->effort != CINCEL_ESTIMATE && out->effort != CINCEL_MEASURE)
+    if ((int)out->effort < CINCEL_PROFILE || out->effort > CINCEL_CONFIRM)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: options.effort is %d, no such value", name,
                            (int)out->effort);
     if (out->threads < 0)

@@ -166,6 +166,42 @@ static void measuring_is_remembered_and_saved(void **state)
     cincel_context_destroy(ctx);
 }
 
+/* Two visits count together: a first one that was far luckier for either side decides. */
+static void a_second_visit_confirms_or_corrects(void **state)
+{
+    (void)state;
+    char other[CINCEL_CHOICE_TEXT];
+    other_choice(4, 2, other);
+    for (int lucky = 0; lucky < 2; lucky++) {
+        cincel_context *ctx = context_of(CINCEL_PROFILES_NONE, 0);
+        cincel_plan *untuned = plan_of(ctx, 4, CINCEL_ESTIMATE, 2);
+        struct cincel_profile_entry e = {.seconds = lucky ? 1e-12 : 1.0,
+                                         .default_seconds = lucky ? 1.0 : 1e-12,
+                                         .spread = 1.0,
+                                         .measured = true};
+        cincel_profile_identify(&e, &untuned->problem, 2);
+        memcpy(e.choice, other, sizeof e.choice);
+        assert_true(cincel_profile_put(ctx->profile, &e, CINCEL_PROFILE_NEWER, NULL));
+        cincel_plan *plan = plan_of(ctx, 4, CINCEL_CONFIRM, 2);
+        const cincel_plan_timing t = timing_of(plan);
+        assert_int_equal(t.source, CINCEL_SOURCE_MEASURED);
+        assert_string_equal(cincel_plan_choice(plan), lucky ? other : cincel_plan_choice(untuned));
+        assert_true(t.seconds == 1e-12);
+        assert_true(lucky ? t.default_seconds > 1e-9 && t.default_seconds < 1.0 : t.default_seconds == 1e-12);
+        cincel_plan_destroy(plan);
+        plan = plan_of(ctx, 4, CINCEL_PROFILE, 2);
+        assert_int_equal(timing_of(plan).source, CINCEL_SOURCE_EXACT);
+        assert_string_equal(cincel_plan_choice(plan), lucky ? other : cincel_plan_choice(untuned));
+        cincel_plan_destroy(plan);
+        plan = plan_of(ctx, 8, CINCEL_CONFIRM, 2); /* nothing to confirm: measured */
+        assert_true(timing_of(plan).seconds > 1e-9);
+        assert_int_equal(cincel_profile_entries(ctx), 2);
+        cincel_plan_destroy(plan);
+        cincel_plan_destroy(untuned);
+        cincel_context_destroy(ctx);
+    }
+}
+
 static void a_limit_of_one_plan_is_not_remembered(void **state)
 {
     (void)state;
@@ -428,6 +464,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(measuring_is_remembered_and_saved),
+        cmocka_unit_test(a_second_visit_confirms_or_corrects),
         cmocka_unit_test(a_limit_of_one_plan_is_not_remembered),
         cmocka_unit_test(layers_have_precedence),
         cmocka_unit_test(invalid_entries_are_passed_over),

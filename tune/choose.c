@@ -1,5 +1,6 @@
 #include "tune/choose.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,12 +142,43 @@ static cincel_status keep(const struct cincel_chooser *with, const struct cincel
     return cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory for the profile", name);
 }
 
+/* Reduces a list, which the untuned choice leads, to it and the one that the profile has for this very
+   problem; what this context measured of both counts as a first visit. False, and all stay, where the profile
+   has none. */
+static bool keep_rivals(const struct cincel_chooser *with, const cincel_options *o, int threads,
+                        size_t reserved, struct cincel_candidates *list)
+{
+    struct cincel_profile_entry e;
+    struct cincel_choice c;
+    char key[CINCEL_PROBLEM_KEY], why[CINCEL_WHY], untuned[CINCEL_CHOICE_TEXT];
+    cincel_problem_key(list->p, key, sizeof key);
+    if (!with->profile || with->target->reproducible ||
+        !cincel_profile_find(with->profile, key, threads, &e) || e.refused ||
+        !adopt(with, list->p, &e, threads, &c, why) || !fits(with, list->p, o, reserved, &c))
+        return false;
+    cincel_choice_print(list->p, &list->item[0].choice, untuned);
+    const bool same = strcmp(untuned, e.choice) == 0;
+    if (!same && list->count < 2) return false;
+    list->item[0].earlier = e.measured ? e.default_seconds : 0.0;
+    if (!same)
+        list->item[1] = (struct cincel_candidate){.algo = cincel_algo_find(list->p, c.algo),
+                                                  .choice = c,
+                                                  .predicted = list->item[0].predicted,
+                                                  .measured = HUGE_VAL,
+                                                  .earlier = e.measured ? e.seconds : 0.0};
+    list->count = same ? 1 : 2;
+    return true;
+}
+
 static cincel_status choose_measured(const struct cincel_chooser *with, const cincel_options *o, int threads,
-                                     struct cincel_candidates *list, const char *name,
+                                     size_t reserved, struct cincel_candidates *list, const char *name,
                                      struct cincel_decision *out)
 {
-    const double budget = o->budget_seconds > 0.0 ? o->budget_seconds : default_budget;
-    const struct cincel_measure_limits limits = {.budget = budget, .cancel = o->cancel};
+    const bool duel = o->effort == CINCEL_CONFIRM && keep_rivals(with, o, threads, reserved, list);
+    const struct cincel_measure_limits limits = {
+        .budget = o->budget_seconds > 0.0 ? o->budget_seconds : default_budget,
+        .exhaustive = duel, /* both must be timed, however little the budget */
+        .cancel = o->cancel};
     struct cincel_measure_report report;
     const cincel_status st =
         cincel_measure(with->target, with->team, list->p, &limits, list->item, list->count, &report);
@@ -171,7 +203,7 @@ cincel_status cincel_choose(const struct cincel_chooser *with, const struct cinc
     struct cincel_decision d = {.note = ""};
     const int team_size = with->target->machine->threads;
     const int threads = o->threads > 0 && o->threads < team_size ? o->threads : team_size;
-    const bool measure = o->effort == CINCEL_MEASURE;
+    const bool measure = o->effort == CINCEL_MEASURE || o->effort == CINCEL_CONFIRM;
     cincel_status st = CINCEL_OK;
     if (o->choice) {
         st = choose_given(with, p, o, reserved, name, &d);
@@ -192,7 +224,7 @@ cincel_status cincel_choose(const struct cincel_chooser *with, const struct cinc
                                      .leanest = SIZE_MAX};
     st = cincel_candidates_fill(&list, measure, threads, with->error_budget, name);
     if (st == CINCEL_OK && measure) {
-        st = choose_measured(with, o, threads, &list, name, &d);
+        st = choose_measured(with, o, threads, reserved, &list, name, &d);
     } else if (st == CINCEL_OK) {
         d.algo = list.item[0].algo;
         d.choice = list.item[0].choice;

@@ -34,8 +34,9 @@ struct cincel_chooser {
 /*
  * `options` is complete (not NULL). `reserved` bytes of a plan's workspace belong to the plan itself: they
  * count against options.max_workspace_bytes. `name` is the operator in messages. MEASURE puts what it finds
- * into the profile; PROFILE looks there for the problem, then for its nearest neighbours, then asks
- * the cost model; ESTIMATE asks the cost model alone.
+ * into the profile; CONFIRM times what is there for the problem against the untuned choice; PROFILE looks
+ * there for the problem, then for its nearest neighbours, then asks the cost model; ESTIMATE asks the cost
+ * model alone.
  */
 cincel_status cincel_choose(const struct cincel_chooser *with, const struct cincel_problem *p,
                             const cincel_options *options, size_t reserved, const char *name,

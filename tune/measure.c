@@ -265,6 +265,7 @@ static void conclude(const struct session *s, struct cincel_candidate *candidate
     for (size_t i = 0; i < count; i++) {
         struct cincel_candidate *c = &candidates[i];
         if (isfinite(c->measured)) c->measured = fmax(c->measured - off, 1e-9);
+        if (c->earlier > 0.0 && !c->wrong) c->measured = fmin(c->measured, c->earlier);
         for (int r = 0; r < c->rounds; r++) c->round[r] = (float)fmax((double)c->round[r] - off, 1e-9);
     }
     qsort(candidates, count, sizeof *candidates, by_measured);

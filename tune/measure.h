@@ -13,6 +13,7 @@ struct cincel_candidate {
     struct cincel_choice choice;
     double predicted;                   /* seconds, by the cost model */
     double measured;                    /* minimum so far, seconds; HUGE_VAL: never run */
+    double earlier;                     /* minimum of an earlier visit, which counts too; 0: there was none */
     bool standard;                      /* the untuned choice: timed in every round, however slow */
     bool checked, wrong;                /* its results were compared; and are not right */
     float round[CINCEL_MEASURE_ROUNDS]; /* minimum of each round, seconds */

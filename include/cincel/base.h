@@ -167,7 +167,11 @@ typedef enum cincel_pass {
 typedef enum cincel_effort {
     CINCEL_PROFILE = 0, /* profile, else nearest tuned shape, else the cost model (the default) */
     CINCEL_ESTIMATE,    /* the cost model alone: microseconds */
-    CINCEL_MEASURE      /* time the candidates now, within the budget */
+    CINCEL_MEASURE,     /* time the candidates now, within the budget */
+    CINCEL_CONFIRM      /* time the profile's choice for this very problem against the untuned one alone, and
+                           keep the better, by this visit and by MEASURE's in the same context together: other
+                           programs can mislead one visit, hardly two at different times. As MEASURE where
+                           the profile has none */
 } cincel_effort;
 
 /* How a plan is made; NULL in its place means CINCEL_OPTIONS_INIT. */
@@ -176,9 +180,9 @@ typedef struct cincel_options {
     cincel_effort effort;
     int threads;                /* at most this many of the context's team; 0: all */
     size_t max_workspace_bytes; /* hard limit; 0: none */
-    double budget_seconds;      /* of MEASURE; 0: the default, 2 s a plan */
+    double budget_seconds;      /* of MEASURE and CONFIRM; 0: the default, 2 s a plan */
     const volatile int *cancel; /* NULL, or raised to non-zero, by a signal handler or another thread, to
-                                   end MEASURE at once: the best so far is taken */
+                                   end measuring at once: the best so far is taken */
     const char *choice;         /* NULL, or a choice line (cincel_plan_choice): exactly this, or an error.
                                    effort and threads are then ignored, max_workspace_bytes holds */
 } cincel_options;
