@@ -46,7 +46,7 @@ cincel_status cincel_bench_plan_profile(cincel_context *ctx, const char *path, i
     }
     if (status == CINCEL_OK) {
         cincel_profile_facts_here(&ctx->machine, ctx->isas[0]->name, &facts);
-        status = cincel_profile_rewrite(path, &facts, profile, false, NULL);
+        status = cincel_profile_rewrite(path, &facts, profile, CINCEL_PROFILE_NEWER, false, NULL);
     }
     cincel_profile_destroy(profile);
     return status;

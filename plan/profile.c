@@ -190,7 +190,7 @@ cincel_status cincel_profile_save(cincel_context *ctx, const char *path)
     for (size_t i = 0; whole && cincel_profile_at(ctx->profile, i, &e); i++)
         if (e.measured) whole = cincel_profile_put(measured, &e, CINCEL_PROFILE_NEWER, NULL);
     const struct cincel_profile_facts facts = facts_of(ctx);
-    st = whole ? cincel_profile_rewrite(target, &facts, measured, false, NULL)
+    st = whole ? cincel_profile_rewrite(target, &facts, measured, CINCEL_PROFILE_NEWER, false, NULL)
                : cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory", target);
     cincel_profile_destroy(measured);
     return st;
@@ -228,7 +228,8 @@ cincel_status cincel_profile_merge(const char *to, const char *from, unsigned fl
     if (!source.there)
         st = cincel_fail(CINCEL_IO_ERROR, "%s: no such file, or empty", from);
     else
-        st = cincel_profile_rewrite(to, &source.facts, source.profile, flags & CINCEL_PROFILE_FORCE, &merged);
+        st = cincel_profile_rewrite(to, &source.facts, source.profile, CINCEL_PROFILE_FASTER,
+                                    flags & CINCEL_PROFILE_FORCE, &merged);
     s.entries = cincel_profile_size(source.profile);
     s.added = merged.added;
     s.replaced = merged.replaced;

@@ -398,7 +398,8 @@ static void neighbours_that_gained_little_vouch(void **state)
         assert_true(cincel_profile_put(one, &e, CINCEL_PROFILE_NEWER, NULL));
         cincel_profile_facts_here(&ctx->machine, ctx->isas[0]->name, &facts);
         unlink(path);
-        assert_int_equal(cincel_profile_rewrite(path, &facts, one, false, NULL), CINCEL_OK);
+        assert_int_equal(cincel_profile_rewrite(path, &facts, one, CINCEL_PROFILE_NEWER, false, NULL),
+                         CINCEL_OK);
         assert_int_equal(cincel_profile_load(ctx, path, 0, NULL), CINCEL_OK);
         cincel_plan *own = plan_of(ctx, 4, CINCEL_PROFILE, 2), *near = plan_of(ctx, 5, CINCEL_PROFILE, 2);
         cincel_plan *untuned = plan_of(ctx, 5, CINCEL_ESTIMATE, 2);
@@ -434,7 +435,8 @@ static void a_large_profile_is_searched(void **state)
         assert_true(cincel_profile_put(many, &e, CINCEL_PROFILE_NEWER, NULL));
     }
     snprintf(path, sizeof path, "%s", scratch_path(&scratch, "many"));
-    assert_int_equal(cincel_profile_rewrite(path, &facts, many, false, NULL), CINCEL_OK);
+    assert_int_equal(cincel_profile_rewrite(path, &facts, many, CINCEL_PROFILE_NEWER, false, NULL),
+                     CINCEL_OK);
     cincel_profile_destroy(many);
     for (int i = 0; i < 3; i++) assert_int_equal(cincel_profile_load(ctx, path, 0, NULL), CINCEL_OK);
     assert_int_equal(cincel_profile_entries(ctx), ENTRIES);

@@ -199,7 +199,7 @@ static cincel_status rewrite(const char *path, int i, bool foreign, const char *
     const struct cincel_profile_entry e = entry(i, 1e-3, 2e-3);
     struct cincel_profile *one = cincel_profile_create();
     assert_true(cincel_profile_put(one, &e, CINCEL_PROFILE_NEWER, NULL));
-    const cincel_status st = cincel_profile_rewrite(path, &facts, one, foreign, NULL);
+    const cincel_status st = cincel_profile_rewrite(path, &facts, one, CINCEL_PROFILE_FASTER, foreign, NULL);
     cincel_profile_destroy(one);
     return st;
 }

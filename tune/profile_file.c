@@ -194,7 +194,7 @@ static cincel_status write_all(const char *path, const struct cincel_profile_fac
 }
 
 cincel_status cincel_profile_rewrite(const char *path, const struct cincel_profile_facts *facts,
-                                     struct cincel_profile *from, bool foreign,
+                                     struct cincel_profile *from, enum cincel_profile_rule rule, bool foreign,
                                      struct cincel_profile_merged *out)
 {
     struct cincel_profile_content there = {.profile = NULL};
@@ -209,7 +209,7 @@ cincel_status cincel_profile_rewrite(const char *path, const struct cincel_profi
         st = cincel_profile_check_machine(path, &there.facts, cincel_profile_machine(facts));
     for (size_t i = 0; st == CINCEL_OK && cincel_profile_at(from, i, &e); i++) {
         enum cincel_profile_fate fate;
-        if (!cincel_profile_put(there.profile, &e, CINCEL_PROFILE_FASTER, &fate))
+        if (!cincel_profile_put(there.profile, &e, rule, &fate))
             st = cincel_fail(CINCEL_OUT_OF_MEMORY, "%s: no memory", path);
         else
             ++*count[fate];

@@ -35,10 +35,10 @@ struct cincel_profile_merged {
     size_t damaged;               /* lines of the target that went */
 };
 
-/* Merges the entries of `from` into the file by the larger gain, under the lock, and replaces it as a whole.
+/* Merges the entries of `from` into the file by the rule, under the lock, and replaces it as a whole.
    `foreign`: another machine's file is no hindrance. `out` may be NULL. */
 cincel_status cincel_profile_rewrite(const char *path, const struct cincel_profile_facts *facts,
-                                     struct cincel_profile *from, bool foreign,
+                                     struct cincel_profile *from, enum cincel_profile_rule rule, bool foreign,
                                      struct cincel_profile_merged *out);
 
 #endif

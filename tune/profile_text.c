@@ -187,7 +187,8 @@ bool cincel_profile_parse(const char *text, size_t size, struct cincel_profile *
         } else if (readable && (!copy[0] || copy[0] == '#')) {
             continue;
         } else if (readable && cincel_profile_parse_entry(copy, &e)) {
-            if (!cincel_profile_put(profile, &e, CINCEL_PROFILE_FASTER, NULL)) return false;
+            /* appended later, when more was known: a gain that a second visit took back must not return */
+            if (!cincel_profile_put(profile, &e, CINCEL_PROFILE_NEWER, NULL)) return false;
         } else if (!readable || !read_fact(copy, facts)) {
             ++*damaged;
         }

@@ -52,13 +52,14 @@ CINCEL_API cincel_status cincel_profile_load(cincel_context *ctx, const char *pa
 
 /*
  * Merges what MEASURE found on this context into a file, which is made if it is not there. `path` NULL: the
- * user's. Several processes may do so at once, and may be killed: nothing is lost. Of two entries for a
- * problem the one with the larger gain over its own session's untuned choice stays. UNSUPPORTED: the file is
- * another machine's, or (`path` NULL) there is no home folder.
+ * user's. Several processes may do so at once, and may be killed: nothing is lost. What was measured here
+ * replaces what the file had for the same problem. UNSUPPORTED: the file is another machine's, or (`path`
+ * NULL) there is no home folder.
  */
 CINCEL_API cincel_status cincel_profile_save(cincel_context *ctx, const char *path);
 
-/* Adds what MEASURE found for this plan to a file, in one write; INVALID_ARGUMENT for plans made otherwise.
+/* Adds what MEASURE or CONFIRM found for this plan to a file, in one write; of several entries for a problem
+   in a file the last one counts. INVALID_ARGUMENT for plans made otherwise.
    `path` as for _save. */
 CINCEL_API cincel_status cincel_profile_append(const cincel_plan *plan, const char *path);
 
