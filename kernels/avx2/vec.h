@@ -58,6 +58,7 @@ VEC_FN float vec_sum(vec a)
 VEC_FN vec vec_relu(vec a) { return _mm256_max_ps(_mm256_setzero_ps(), a); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return _mm256_broadcast_ss(p); }
 VEC_FN void vec_fence(void) {}
+VEC_FN void vec_pin(vec *a) { __asm__("" : "+x"(*a)); }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 /* Written out because gcc, where it sees several steps, sums into other registers and spills. */
 VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b)

@@ -46,6 +46,7 @@ VEC_FN float vec_sum(vec a)
 VEC_FN vec vec_relu(vec a) { return _mm512_max_ps(_mm512_setzero_ps(), a); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return _mm512_set1_ps(*p); }
 VEC_FN void vec_fence(void) {}
+VEC_FN void vec_pin(vec *a) { (void)a; }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
 

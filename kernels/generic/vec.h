@@ -13,6 +13,8 @@
  *   vec_fma_to(&c, a, b)      c = a·b + c of a splat a, in c's own register however far the loop around it is
  *                             unrolled: VEC_STEPS steps of a tile at a time, 1 where nothing is gained
  *   vec_fence()               nothing; on NEON the compiler moves no load across it (body/gemm.inc)
+ *   vec_pin(&a)               nothing; on AVX2 a is loaded once, where the compiler would take it from memory
+ *                             at every use
  *   vec_sqrt(a)               rounded to nearest, as IEEE 754 has it
  *   vec_relu(a)               max(a, 0), NaN stays NaN
  *   vec_min / vec_max(a, b)   a < b ? a : b and a > b ? a : b: exactly that, so b where either is NaN
@@ -87,6 +89,7 @@ VEC_FN float vec_sum(vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 VEC_FN vec vec_relu(vec a) { return (vec)((vec_int)a & ~(vec_int)(vec_zero() > a)); }
 VEC_FN vec_splat vec_splat_load(const float *p) { return *p; }
 VEC_FN void vec_fence(void) {}
+VEC_FN void vec_pin(vec *a) { (void)a; }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vec_set1(a) * b + c; }
 VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
 

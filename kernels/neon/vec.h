@@ -65,6 +65,7 @@ VEC_FN vec_splat vec_splat_load(const float *p)
     __asm__("" : "+w"(s)); /* or clang makes it an ld1r after all */
     return s;
 }
+VEC_FN void vec_pin(vec *a) { (void)a; }
 VEC_FN void vec_fence(void) { __asm__ volatile("" ::: "memory"); }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vfmaq_n_f32(c, b, a); }
 VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
