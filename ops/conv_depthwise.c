@@ -28,12 +28,14 @@ struct cincel_prepared {
     struct cincel_epilogue epilogue;
     bool forward, gradient, stream, fetch;
     int threads, strip;
-    size_t channels, pitch; /* of all taps' rows of packed weights */
+    size_t channels, pitch; /* of y; of all taps' rows of packed weights */
+    size_t multiplier;      /* channels of y for each of x */
     size_t taps;
     size_t band_rows, bands;
     size_t block, blocks; /* of channels */
     size_t cuts, pack_cuts, dz_cuts;
     size_t weight_floats, dz_floats;
+    size_t private_floats; /* of a worker: the spread source of a band, or its output before it is folded */
 };
 
 /* ---------------------------------------------------------------------- what both halves of it ask -- */
@@ -58,6 +60,16 @@ bool cincel_depthwise_exceeds(const struct cincel_target *t, const struct cincel
     return cache > 0.0 && cincel_problem_bytes(p) > cache / 2.0;
 }
 
+void cincel_depthwise_spread(const struct cincel_isa *isa, const float *src, size_t count, size_t multiplier,
+                             float *dst)
+{
+    enum { FEW = 16 }; /* shorter than a block of some ISA: not worth a kernel */
+    if (count >= FEW)
+        isa->layout->transpose(src, 0, multiplier, count, dst, multiplier, 0); /* of one row, repeated */
+    else
+        for (size_t i = 0; i < count * multiplier; i++) dst[i] = src[i / multiplier];
+}
+
 /* ------------------------------------------------------------------------------------ the table -- */
 
 const char *cincel_depthwise_row_name(const struct cincel_isa *isa, int i)
@@ -69,12 +81,14 @@ bool cincel_depthwise_serves(const struct cincel_problem *p, char why[CINCEL_WHY
 {
     enum { SLICES = 64 }; /* more than either half keeps of packed weights */
     const cincel_conv_desc *d = &p->conv.d;
-    if (d->groups < 2 || d->ic != d->groups || d->oc != d->groups) {
-        snprintf(why, CINCEL_WHY, "depthwise: needs groups = ic = oc > 1");
+    if (d->groups < 2 || d->ic != d->groups) {
+        snprintf(why, CINCEL_WHY, "depthwise: needs groups = ic > 1");
         return false;
     }
-    size_t floats = ((size_t)d->oc + CINCEL_DEPTHWISE_BLOCK) * SLICES * sizeof(float);
-    if (!cincel_mul(floats, (size_t)d->kh * (size_t)d->kw + 1, &floats) || floats > PTRDIFF_MAX / 4) {
+    size_t floats = ((size_t)d->oc + CINCEL_DEPTHWISE_BLOCK) * SLICES * sizeof(float), spread;
+    if (!cincel_mul(floats, (size_t)d->kh * (size_t)d->kw + 1, &floats) || floats > PTRDIFF_MAX / 4 ||
+        !cincel_mul((size_t)d->ih * (size_t)d->iw, ((size_t)d->oc + 1) * sizeof(float), &spread) ||
+        spread > PTRDIFF_MAX / 65536) {
         snprintf(why, CINCEL_WHY, "depthwise: sizes overflow");
         return false;
     }
@@ -98,6 +112,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
                                   .stream = c->knob[STREAM] != 0,
                                   .fetch = c->knob[FETCH] != 0,
                                   .channels = (size_t)d->oc,
+                                  .multiplier = (size_t)(d->oc / d->ic),
                                   .taps = (size_t)d->kh * (size_t)d->kw};
     cincel_conv_geometry(problem, &p->g);
     p->epilogue = cincel_epilogue_of(p->isa, d);
@@ -111,7 +126,8 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->bands = cincel_div_up(rows, p->band_rows);
     p->band_rows = cincel_div_up(rows, p->bands);
     p->bands = cincel_div_up(rows, p->band_rows);
-    const size_t split = cincel_div_up(CUTS_WANTED, images * p->bands);
+    /* channels are spread and folded by whole rows */
+    const size_t split = p->multiplier > 1 ? 1 : cincel_div_up(CUTS_WANTED, images * p->bands);
     p->block = cincel_round_up(cincel_max(cincel_div_up(p->channels, split), BLOCK_MIN), BLOCK_MIN);
     p->block = cincel_min(p->block, p->channels);
     p->blocks = cincel_div_up(p->channels, p->block);
@@ -123,6 +139,13 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
         p->dz_floats = images * (size_t)p->g.src_h * (size_t)p->g.src_w * p->channels;
         p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
+    if (p->multiplier > 1) {
+        const size_t kernel = (size_t)(d->kh - 1) * (size_t)d->dilation_h + 1;
+        const size_t read = (p->band_rows - 1) * (size_t)d->stride_h + kernel; /* rows of x of a band */
+        p->private_floats = p->forward ? cincel_min(read, (size_t)d->ih) * (size_t)d->iw * p->channels
+                                       : (p->band_rows + 1) * (size_t)d->iw * p->channels;
+        p->private_floats = cincel_round_up(p->private_floats, CINCEL_ALIGN / sizeof(float));
+    }
 }
 
 static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -133,6 +156,7 @@ static size_t workspace(const struct cincel_target *t, const struct cincel_probl
     struct cincel_carver carver = {NULL, 0};
     cincel_carve(&carver, p.weight_floats * sizeof(float));
     cincel_carve(&carver, p.dz_floats * sizeof(float));
+    cincel_carve(&carver, (size_t)p.threads * p.private_floats * sizeof(float));
     return carver.used;
 }
 
@@ -147,8 +171,12 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
         snprintf(why, CINCEL_WHY, "depthwise: a smaller strip covers a row");
         return false;
     }
+    if (c->knob[FETCH] && forward && d->oc != d->ic) {
+        snprintf(why, CINCEL_WHY, "depthwise: fetch=1 needs a source that is read as it lies");
+        return false;
+    }
     if (!c->knob[STREAM]) return true;
-    const bool reread = forward ? d->activation > CINCEL_ACT_RELU : d->accumulate != 0;
+    const bool reread = forward ? d->activation > CINCEL_ACT_RELU : d->accumulate || d->oc != d->ic;
     if (reread || d->oc % (CINCEL_ALIGN / (int)sizeof(float)) ||
         !cincel_isa_find(t, c->isa)->vector->stream) {
         snprintf(why, CINCEL_WHY, "depthwise: stream=1 needs whole lines, written once");
@@ -170,6 +198,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     memset(c->knob, 0, sizeof c->knob);
     c->knob[STRIP] = cincel_depthwise_strip(t, width, column);
     c->knob[STREAM] = c->knob[FETCH] = cincel_depthwise_exceeds(t, problem);
+    if (forward && d->oc != d->ic) c->knob[FETCH] = 0;
     if (c->knob[STREAM] && !check(t, problem, c, why)) c->knob[STREAM] = 0;
 }
 
@@ -185,7 +214,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     /* the ends of a short chain */
     out->efficiency = 0.9 * (double)p.taps / ((double)p.taps + 2.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
-    out->copied = floats * (double)(p.weight_floats + p.dz_floats);
+    out->copied = floats * ((double)(p.weight_floats + p.dz_floats) +
+                            (double)(p.g.images) * (double)p.bands * (double)p.private_floats);
     out->balance = rounds * p.threads / (double)p.cuts < 1.0 ? 1.0 : rounds * p.threads / (double)p.cuts;
     out->cuts = (double)p.cuts;
     out->phases = 2.0;
@@ -212,13 +242,16 @@ struct call {
     const struct cincel_tensors *t;
     float *weights, *dz; /* [taps][pitch]; dy · act'(y) */
     const float *source;
-    float *out;
+    float *out, *private; /* [threads][private_floats] */
 };
 
 /* A band of output rows of one image, and a block of channels. */
 struct piece {
     size_t image, begin, end;
     size_t channel, channels;
+    const float *source; /* source row `first`, all its channels, as many as there are of y */
+    ptrdiff_t first;
+    float *out; /* output row `begin`, likewise */
 };
 
 /* The taps of position i that exist: *first … return value − 1. */
@@ -256,7 +289,7 @@ static void columns(const struct call *call, const struct piece *piece, const st
         .pixels = (size_t)(end - begin),
         .channels = piece->channels,
         .bias = p->forward && call->t->bias ? call->t->bias + piece->channel : NULL,
-        .load_y = !p->forward && p->problem.conv.d.accumulate,
+        .load_y = !p->forward && p->problem.conv.d.accumulate && p->multiplier == 1,
         .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
         .stream = p->stream};
     const ptrdiff_t out_col = cols->out_start + (ptrdiff_t)begin * cols->out_step;
@@ -268,39 +301,80 @@ static void columns(const struct call *call, const struct piece *piece, const st
         if (out_row >= piece->end) break;
         int top;
         args.taps_h = (size_t)(clip(rows, i, g->src_h, &top) - top);
-        args.from.x = call->source;
+        args.from.x = piece->source;
         args.w = call->weights;
         if (args.taps_h > 0 && args.taps_w > 0) {
             const ptrdiff_t row = (ptrdiff_t)i * rows->src_step + rows->offset + top * rows->offset_step;
-            args.from.x += (((ptrdiff_t)piece->image * g->src_h + row) * g->src_w + args.from.col) * c +
-                           (ptrdiff_t)piece->channel;
+            args.from.x += (row - piece->first) * src_row + args.from.col * c + (ptrdiff_t)piece->channel;
             args.from.ahead = ((ptrdiff_t)(rows->taps - 1 - top) * rows->offset_step + 1) * src_row;
             args.w += ((rows->kernel + (ptrdiff_t)top * rows->kernel_step) * g->kw + cols->kernel) * pitch +
                       (ptrdiff_t)piece->channel;
         } else {
             args.taps_h = 0;
         }
-        args.y = call->out +
-                 (((ptrdiff_t)(piece->image * (size_t)g->out_h + out_row)) * g->out_w + out_col) * c +
+        args.y = piece->out + ((ptrdiff_t)(out_row - piece->begin) * g->out_w + out_col) * c +
                  (ptrdiff_t)piece->channel;
         p->isa->depthwise->gather(&args);
     }
 }
 
-static void finish(const struct call *call, const struct piece *piece)
+static void finish(const struct cincel_prepared *p, const struct piece *piece)
 {
-    const struct cincel_prepared *p = call->p;
     if (p->epilogue.act == (cincel_activation)cincel_epilogue_in_tile(&p->epilogue)) return;
-    const size_t width = (size_t)p->g.out_w, rows = (size_t)p->g.out_h;
+    const size_t width = (size_t)p->g.out_w;
     const bool whole = piece->channels == p->channels;
     const size_t runs = (piece->end - piece->begin) * (whole ? 1 : width);
     const size_t run = whole ? width * p->channels : piece->channels;
-    float *to = call->out + (piece->image * rows + piece->begin) * width * p->channels + piece->channel;
+    float *to = piece->out + piece->channel;
     for (size_t r = 0; r < runs; r++, to += whole ? run : p->channels)
         cincel_epilogue_row(&p->epilogue, to, run);
 }
 
-static void compute(const struct call *call, size_t cut)
+/* Where a piece reads and writes: the tensors, or, of several channels of y for each of x, `private`. */
+static void place(const struct call *call, float *private, struct piece *piece)
+{
+    const struct cincel_prepared *p = call->p;
+    const struct cincel_conv_geometry *g = &p->g;
+    const size_t row = (size_t)g->src_w * p->channels, out_row = (size_t)g->out_w * p->channels;
+    piece->source = call->source + piece->image * (size_t)g->src_h * row;
+    piece->first = 0;
+    piece->out = call->out + (piece->image * (size_t)g->out_h + piece->begin) * out_row;
+    if (p->multiplier == 1) return;
+    if (!p->forward) {
+        piece->out = private;
+        return;
+    }
+    struct cincel_conv_axis rows;
+    cincel_conv_rows(&p->problem, 0, &rows);
+    const ptrdiff_t begin = (ptrdiff_t)piece->begin * rows.src_step + rows.offset;
+    const ptrdiff_t end = (ptrdiff_t)(piece->end - 1) * rows.src_step + rows.offset +
+                          (rows.taps - 1) * (ptrdiff_t)rows.offset_step + 1;
+    const size_t from = begin > 0 ? (size_t)begin : 0;
+    const size_t to = end < 0 ? 0 : cincel_min((size_t)end, (size_t)g->src_h);
+    piece->source = private;
+    piece->first = (ptrdiff_t)from;
+    if (from < to)
+        cincel_depthwise_spread(
+            p->isa, call->source + (piece->image * (size_t)g->src_h + from) * (row / p->multiplier),
+            (to - from) * (row / p->multiplier), p->multiplier, private);
+}
+
+/* The sums over the channels of y that belong to one of x, row by row to dx. */
+static void fold(const struct call *call, const struct piece *piece, float *private)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t m = p->multiplier, count = (size_t)p->g.out_w * (p->channels / m);
+    float *const planes = private + p->band_rows * count * m; /* [multiplier][count] */
+    float *dx = call->out + (piece->image * (size_t)p->g.out_h + piece->begin) * count;
+    for (size_t row = piece->begin; row < piece->end; row++, private += count * m, dx += count) {
+        p->isa->layout->transpose(private, m, count, m, planes, count, 0);
+        const bool copy = !p->problem.conv.d.accumulate;
+        if (copy) memcpy(dx, planes, count * sizeof(float));
+        for (size_t k = copy; k < m; k++) p->isa->vector->add(planes + k * count, dx, count);
+    }
+}
+
+static void compute(const struct call *call, size_t cut, float *private)
 {
     const struct cincel_prepared *p = call->p;
     const size_t block = cut % p->blocks, band = cut / p->blocks % p->bands;
@@ -308,6 +382,7 @@ static void compute(const struct call *call, size_t cut)
         .image = cut / p->blocks / p->bands, .begin = band * p->band_rows, .channel = block * p->block};
     piece.end = cincel_min(piece.begin + p->band_rows, (size_t)p->g.out_h);
     piece.channels = cincel_min(p->block, p->channels - piece.channel);
+    place(call, private, &piece);
     for (int h = 0; h < p->g.phases_h; h++) {
         struct cincel_conv_axis rows;
         cincel_conv_rows(&p->problem, h, &rows);
@@ -321,7 +396,8 @@ static void compute(const struct call *call, size_t cut)
         }
     }
     if (p->stream) p->isa->vector->fence();
-    if (p->forward) finish(call, &piece);
+    if (p->forward) finish(p, &piece);
+    if (p->multiplier > 1 && !p->forward) fold(call, &piece, private);
 }
 
 static void body(void *job, struct cincel_worker *worker, size_t phase)
@@ -330,7 +406,8 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
     const struct cincel_prepared *p = call->p;
     size_t cut;
     if (phase == 1) {
-        while ((cut = cincel_claim(worker)) < p->cuts) compute(call, cut);
+        float *const private = call->private + (size_t)worker->id * p->private_floats;
+        while ((cut = cincel_claim(worker)) < p->cuts) compute(call, cut, private);
         return;
     }
     while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
@@ -351,6 +428,7 @@ static void run(const struct cincel_prepared *p, const struct cincel_tensors *t,
     struct call call = {.p = p, .t = t};
     call.weights = cincel_carve(&space, p->weight_floats * sizeof(float));
     call.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
+    call.private = cincel_carve(&space, (size_t)p->threads * p->private_floats * sizeof(float));
     call.source = p->forward ? t->x : p->gradient ? call.dz : t->dy;
     call.out = p->forward ? t->y : t->dx;
     assert(call.source && call.out && t->w);

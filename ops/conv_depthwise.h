@@ -10,6 +10,11 @@
  * kernel call takes all taps of a strip of one row, so that x and dy are met once. Slices are added in their
  * order.
  *
+ * Of several channels of y for each of x (a channel multiplier), x is spread as it is read: each worker
+ * writes the rows of a band with every channel repeated, and from there on channels are y's. Backward-data
+ * sums over y's channels as if x had as many, for a band of rows, and then adds up those that belong
+ * together.
+ *
  * Weights are turned to [taps][channels] first, a few KB. Their rows are an odd number of lines apart, so
  * that the taps of a channel do not meet in one set of L1.
  */
@@ -25,8 +30,12 @@ enum { CINCEL_DEPTHWISE_BLOCK = 64 };
 
 const char *cincel_depthwise_row_name(const struct cincel_isa *isa, int i);
 
-/* Each group is one channel in and out, and there are several; sizes that no product overflows. */
+/* Each group is one channel of x, and there are several; sizes that no product overflows. */
 bool cincel_depthwise_serves(const struct cincel_problem *p, char why[CINCEL_WHY]);
+
+/* dst[i·multiplier + j] = src[i]      i < count, j < multiplier */
+void cincel_depthwise_spread(const struct cincel_isa *isa, const float *src, size_t count, size_t multiplier,
+                             float *dst);
 
 /* Columns of a strip, as tiles of 4 and of 7 pixels divide them. */
 enum { CINCEL_DEPTHWISE_STRIPS = 4 };

@@ -31,6 +31,7 @@ struct cincel_prepared {
     bool gradient, accumulate, fetch;
     int threads;
     size_t images, ih, iw, oh, ow, channels, pitch;
+    size_t multiplier, private_floats; /* as in conv_depthwise.c: a worker's spread rows of x */
     size_t taps_h, taps_w, taps;
     size_t band_rows, bands; /* of an image */
     size_t slices;
@@ -58,6 +59,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
                                   .oh = (size_t)problem->conv.oh,
                                   .ow = (size_t)problem->conv.ow,
                                   .channels = (size_t)d->oc,
+                                  .multiplier = (size_t)(d->oc / d->ic),
                                   .taps_h = (size_t)d->kh,
                                   .taps_w = (size_t)d->kw,
                                   .taps = (size_t)d->kh * (size_t)d->kw};
@@ -79,6 +81,12 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
         p->dz_floats = p->images * p->oh * p->ow * p->channels;
         p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
+    if (p->multiplier > 1) {
+        const size_t kernel = (p->taps_h - 1) * (size_t)d->dilation_h + 1;
+        p->private_floats =
+            cincel_min((p->band_rows - 1) * (size_t)d->stride_h + kernel, p->ih) * p->iw * p->channels;
+        p->private_floats = cincel_round_up(p->private_floats, CINCEL_ALIGN / sizeof(float));
+    }
 }
 
 static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -89,6 +97,7 @@ static size_t workspace(const struct cincel_target *t, const struct cincel_probl
     struct cincel_carver carver = {NULL, 0};
     cincel_carve(&carver, p.slices * p.slice_floats * sizeof(float));
     cincel_carve(&carver, p.dz_floats * sizeof(float));
+    cincel_carve(&carver, (size_t)p.threads * p.private_floats * sizeof(float));
     return carver.used;
 }
 
@@ -99,6 +108,11 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     if (!cincel_depthwise_serves(problem, why)) return false;
     if (!cincel_depthwise_useful(channels_values, c->knob[CHANNELS], problem->conv.d.oc)) {
         snprintf(why, CINCEL_WHY, "depthwise: a smaller block holds all channels");
+        return false;
+    }
+    if (problem->conv.d.oc != problem->conv.d.ic &&
+        (c->knob[CHANNELS] < problem->conv.d.oc || c->knob[FETCH])) {
+        snprintf(why, CINCEL_WHY, "depthwise: x is spread in whole rows: channels=all and fetch=0");
         return false;
     }
     if (!cincel_depthwise_useful(cincel_depthwise_strips, c->knob[STRIP], problem->conv.ow)) {
@@ -120,6 +134,11 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     c->knob[CHANNELS] = channels_values[0];
     c->knob[STRIP] = cincel_depthwise_strip(t, problem->conv.ow, column);
     c->knob[FETCH] = cincel_depthwise_exceeds(t, problem);
+    if (d->oc != d->ic) {
+        c->knob[FETCH] = 0;
+        for (int i = 1; c->knob[CHANNELS] < oc; i++) c->knob[CHANNELS] = channels_values[i];
+        return;
+    }
     derive(t, problem, c, &p);
     for (int i = 1; i < knobs[CHANNELS].count; i++) {
         const size_t blocks = cincel_div_up((size_t)oc, (size_t)channels_values[i]);
@@ -139,7 +158,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     *out = (struct cincel_cost){.flops = cincel_problem_flops(problem) * width / (double)p.channels};
     out->efficiency = 0.6; /* measured on Zen 3, 3x3 and 5x5: loads, and sums to and from memory a strip */
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
-    out->copied = floats * ((double)(p.slices * p.slice_floats) + (double)p.dz_floats);
+    out->copied = floats * ((double)(p.slices * p.slice_floats) + (double)p.dz_floats +
+                            (double)(p.images * p.bands) * (double)p.private_floats);
     out->balance = even < 1.0 ? 1.0 : even;
     out->cuts = (double)p.cuts;
     out->phases = p.gradient ? 3.0 : 2.0;
@@ -165,12 +185,15 @@ struct call {
     const struct cincel_tensors *t;
     float *slices, *dz; /* [slices][taps + 1][pitch]; dy · act'(y) */
     const float *source;
+    float *private; /* [threads][private_floats] */
 };
 
 /* A band of output rows of one image, a block of channels, and where its sums go. */
 struct piece {
     size_t image, begin, end;
     size_t channel, channels;
+    const float *x; /* row `first` of the image, as many channels as y has */
+    size_t first;
     float *sums; /* [taps + 1][pitch], at the block's first channel */
 };
 
@@ -197,7 +220,7 @@ static void sum_row(const struct call *call, const struct piece *piece, size_t r
     for (size_t i = 0; i < p->ow; i += p->strip) {
         const ptrdiff_t col = (ptrdiff_t)i * p->cols.src_step + p->cols.offset;
         p->isa->depthwise->weights(&(struct cincel_depthwise_weights_args){
-            .from = {.x = call->t->x + ((ptrdiff_t)(piece->image * p->ih) + from) * x_row + col * c +
+            .from = {.x = piece->x + (from - (ptrdiff_t)piece->first) * x_row + col * c +
                           (ptrdiff_t)piece->channel,
                      .x_ld = c,
                      .col = col,
@@ -222,7 +245,25 @@ static void sum_row(const struct call *call, const struct piece *piece, size_t r
     }
 }
 
-static void compute(const struct call *call, size_t cut)
+/* Where the band meets x: the tensor, or, of several channels of y for each of x, `private`. */
+static void place(const struct call *call, float *private, struct piece *piece)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t m = p->multiplier, row = p->iw * (p->channels / m);
+    piece->x = call->t->x + piece->image * p->ih * row;
+    piece->first = 0;
+    if (m == 1) return;
+    const ptrdiff_t begin = (ptrdiff_t)piece->begin * p->rows.src_step + p->rows.offset;
+    const ptrdiff_t end = (ptrdiff_t)(piece->end - 1) * p->rows.src_step + p->rows.offset +
+                          (p->rows.taps - 1) * (ptrdiff_t)p->rows.offset_step + 1;
+    const size_t from = begin > 0 ? (size_t)begin : 0;
+    const size_t to = end < 0 ? 0 : cincel_min((size_t)end, p->ih);
+    if (from < to) cincel_depthwise_spread(p->isa, piece->x + from * row, (to - from) * row, m, private);
+    piece->x = private;
+    piece->first = from;
+}
+
+static void compute(const struct call *call, size_t cut, float *private)
 {
     const struct cincel_prepared *p = call->p;
     const size_t slice = cut / p->blocks, total = p->images * p->bands;
@@ -236,6 +277,7 @@ static void compute(const struct call *call, size_t cut)
         piece.image = band / p->bands;
         piece.begin = band % p->bands * p->band_rows;
         piece.end = cincel_min(piece.begin + p->band_rows, p->oh);
+        place(call, private, &piece);
         for (size_t row = piece.begin; row < piece.end; row++) sum_row(call, &piece, row);
         if (call->t->db)
             p->isa->vector->column_sum(
@@ -274,7 +316,8 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
         while ((cut = cincel_claim(worker)) < p->dz_cuts)
             cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut);
     else if (step == 1)
-        while ((cut = cincel_claim(worker)) < p->cuts) compute(call, cut);
+        while ((cut = cincel_claim(worker)) < p->cuts)
+            compute(call, cut, call->private + (size_t)worker->id * p->private_floats);
     else
         while ((cut = cincel_claim(worker)) < p->add_cuts) add_up(call, cut);
 }
@@ -285,6 +328,7 @@ static void run(const struct cincel_prepared *p, const struct cincel_tensors *t,
     struct call call = {.p = p, .t = t};
     call.slices = cincel_carve(&space, p->slices * p->slice_floats * sizeof(float));
     call.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
+    call.private = cincel_carve(&space, (size_t)p->threads * p->private_floats * sizeof(float));
     call.source = p->gradient ? call.dz : t->dy;
     assert(t->x && call.source && t->dw);
     cincel_team_run(team, p->threads, p->gradient ? 3 : 2, body, &call);

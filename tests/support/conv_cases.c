@@ -74,10 +74,11 @@ static void draw_fast(struct test_random *r, cincel_conv_desc *d)
     d->pad_right = test_draw(r, 0, (d->kw - 1) * d->dilation_w);
 }
 
-/* Every channel by itself. */
+/* Every channel by itself, sometimes with several of y for each of x. */
 static void draw_depthwise(struct test_random *r, cincel_conv_desc *d)
 {
     d->ic = d->oc = d->groups = test_draw(r, 0, 1) ? test_draw(r, 2, 20) : test_draw(r, 21, 150);
+    if (test_draw(r, 0, 2) == 0) d->oc *= test_draw(r, 2, 9);
 }
 
 void conv_case_problem(struct test_random *r, cincel_pass pass, struct cincel_problem *out)
