@@ -140,6 +140,13 @@ struct cincel_depthwise_row {
  * and the gradient of its weights G^T [ Σ_tiles (B^T d B) ⊙ (A dy A^T) ] G. Each transform works on vectors
  * of channels; transformed elements (i, j) are *planes* i·a + j that begin `plane` floats apart.
  * Rows that are not `square` are F(1 x m, 1 x r): one row of m, r and a elements, transformed from one side.
+ *
+ * Rows of stride 2 (r = 3, a = 2m + 1) take a convolution by its phases. Along an axis, taps 0 and 2 meet the
+ * even samples of a window alone: F(m, 2), whose m + 1 products are the first planes. Tap 1 meets the odd
+ * samples, each for itself: the last m planes, which share one weight. So U is (m + 2) x (m + 2), and plane
+ * (i, j) has the weights min(i, m + 1) · (m + 2) + min(j, m + 1). Backward-data has the same products the
+ * other way: a window of (m + 1) x (m + 1) pixels of dy makes 2m x 2m of dx, in which pixels of two taps and
+ * of one alternate.
  */
 struct cincel_winograd_gather_args {
     /* The elements that exist, rows row_begin … row_end−1 and columns alike; the others are 0. `src` is the
@@ -150,6 +157,7 @@ struct cincel_winograd_gather_args {
     float *dst; /* of plane 0 */
     size_t plane;
     size_t count; /* channels, read exactly; written up to a multiple of vector_floats, with zeros */
+    int row_phase, col_phase; /* back_input and back_output alone; 1: pixel 0 has one tap, 0: it has two */
 };
 
 struct cincel_winograd_output_args {
@@ -157,22 +165,26 @@ struct cincel_winograd_output_args {
     size_t plane;
     float *dst; /* the first pixel of the tile */
     size_t dst_row, dst_col;
-    int rows, cols;    /* of the tile that exist, 0 … m */
-    size_t count;      /* channels written */
-    const float *bias; /* [count], or NULL */
-    int load_dst;      /* 1: adds to what dst holds */
-    int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU, last */
+    int rows, cols;           /* of the tile that exist, 0 … m */
+    size_t count;             /* channels written */
+    const float *bias;        /* [count], or NULL */
+    int load_dst;             /* 1: adds to what dst holds */
+    int act;                  /* CINCEL_ACT_NONE or CINCEL_ACT_RELU, last */
+    int row_phase, col_phase; /* as in struct cincel_winograd_gather_args */
 };
 
 struct cincel_winograd_row {
     const char *name; /* "winograd_4x4_3x3_avx2" */
-    int m, r;
+    int m, r, stride;
     int square;                                                               /* 0: of one row */
     void (*input)(const struct cincel_winograd_gather_args *args);            /* a x a to a x a: B^T d B */
     void (*output)(const struct cincel_winograd_output_args *args);           /* a x a to m x m: A^T M A */
-    void (*weights)(const struct cincel_winograd_gather_args *args);          /* r x r to a x a: G g G^T */
+    void (*weights)(const struct cincel_winograd_gather_args *args);          /* r x r to U: G g G^T */
     void (*gradient)(const struct cincel_winograd_gather_args *args);         /* m x m to a x a: A dy A^T */
-    void (*weights_gradient)(const struct cincel_winograd_gather_args *args); /* a x a to r x r: G^T M G */
+    void (*weights_gradient)(const struct cincel_winograd_gather_args *args); /* U to r x r: G^T M G */
+    /* backward-data of stride 2, whose weights are the rotated ones; NULL where input and output serve */
+    void (*back_input)(const struct cincel_winograd_gather_args *args);  /* m + 1 squared to a x a */
+    void (*back_output)(const struct cincel_winograd_output_args *args); /* a x a to 2m x 2m */
 };
 
 #endif

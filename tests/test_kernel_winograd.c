@@ -1,9 +1,9 @@
 /*
  * Winograd's transforms of every usable ISA against the construction they come from (Cook & Toom:
- * interpolation at the points 0, ±1, ±2, ±1/2, ±4/3, ∞, here in double from the points alone). Integers,
- * weights divisible as the scales want: equal to the last bit up to six points; nearly so beyond, where
- * coefficients are no integers. Any part of a patch may be missing, sources and planes end at unreadable
- * pages, nothing beside the stated elements is written.
+ * interpolation at the points 0, ±1, ±2, ±1/2, ±4/3, ∞, here in double from the points alone; for stride 2 by
+ * its phases). Integers, weights divisible as the scales want: equal to the last bit up to six points; nearly
+ * so beyond, where coefficients are no integers. Any part of a patch may be missing, sources and planes end
+ * at unreadable pages, nothing beside the stated elements is written.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -20,8 +20,9 @@
 
 enum { MAX_A = 10, EXACT_A = 6, MAX_COUNT = 40, MAX_VEC = 16, UNIT = 576 };
 
-enum transform { INPUT, WEIGHTS, GRADIENT, WEIGHTS_GRADIENT, OUTPUT, TRANSFORMS };
-static const char *const names[TRANSFORMS] = {"input", "weights", "gradient", "weights gradient", "output"};
+enum transform { INPUT, WEIGHTS, GRADIENT, WEIGHTS_GRADIENT, BACK_INPUT, OUTPUT, BACK_OUTPUT, TRANSFORMS };
+static const char *const names[TRANSFORMS] = {"input",      "weights", "gradient",   "weights gradient",
+                                              "back input", "output",  "back output"};
 
 /* rows x cols of one step. */
 struct matrix {
@@ -35,13 +36,13 @@ static double point(int i)
     return points[i];
 }
 
-/* Coefficients of the product of (x − point j) over j < a − 1, j ≠ skip. */
-static void product(int a, int skip, double out[MAX_A])
+/* Coefficients of the product of (x − point j) over j < finite, j ≠ skip. */
+static void product(int finite, int skip, double out[MAX_A])
 {
     int degree = 0;
     memset(out, 0, MAX_A * sizeof *out);
     out[0] = 1.0;
-    for (int j = 0; j < a - 1; j++) {
+    for (int j = 0; j < finite; j++) {
         if (j == skip) continue;
         degree++;
         for (int k = degree; k >= 0; k--) out[k] = (k ? out[k - 1] : 0.0) - point(j) * out[k];
@@ -55,17 +56,18 @@ static double power(double x, int n)
     return p;
 }
 
-/* a x n: powers of the points, the last row for ∞; `scaled`: over the product of their distances. */
-static struct matrix vandermonde(int a, int n, int scaled)
+/* a x n: powers of the points, the last row for ∞ unless all are finite; `scaled`: over the product of their
+   distances. */
+static struct matrix vandermonde(int a, int finite, int n, int scaled)
 {
     struct matrix v = {a, n, {{0.0}}};
-    for (int i = 0; i < a - 1; i++) {
+    for (int i = 0; i < finite; i++) {
         double distance = 1.0;
-        for (int j = 0; j < a - 1; j++)
+        for (int j = 0; j < finite; j++)
             if (j != i && scaled) distance *= point(i) - point(j);
         for (int k = 0; k < n; k++) v.at[i][k] = power(point(i), k) / distance;
     }
-    v.at[a - 1][n - 1] = 1.0;
+    if (finite < a) v.at[a - 1][n - 1] = 1.0;
     return v;
 }
 
@@ -77,25 +79,61 @@ static struct matrix transposed(struct matrix m)
     return t;
 }
 
-static struct matrix step_of(enum transform what, int m, int r)
+/* F(m, r) with stride 1 */
+static struct matrix dense_step(enum transform what, int m, int r, int finite)
 {
     const int a = m + r - 1;
     struct matrix b = {a, a, {{0.0}}};
     switch (what) {
     case INPUT:
-        for (int i = 0; i < a; i++) product(a, i < a - 1 ? i : -1, b.at[i]);
+        for (int i = 0; i < a; i++) product(finite, i < finite ? i : -1, b.at[i]);
         return b;
-    case WEIGHTS: return vandermonde(a, r, 1);
-    case GRADIENT: return vandermonde(a, m, 0);
-    case WEIGHTS_GRADIENT: return transposed(vandermonde(a, r, 1));
-    default: return transposed(vandermonde(a, m, 0));
+    case WEIGHTS: return vandermonde(a, finite, r, 1);
+    case GRADIENT: return vandermonde(a, finite, m, 0);
+    case WEIGHTS_GRADIENT: return transposed(vandermonde(a, finite, r, 1));
+    default: return transposed(vandermonde(a, finite, m, 0));
     }
 }
 
-/* What becomes of the rows: the same as of the columns in square schemes, nothing in those of one row. */
-static struct matrix across(const struct matrix *t, int square)
+/* F(m, 2) of the even samples, and the odd ones each for itself. */
+static struct matrix split_step(enum transform what, int m, int phase)
 {
-    return square ? *t : (struct matrix){1, 1, {{1.0}}};
+    struct matrix s = {2 * m + 1, 2 * m + 1, {{0.0}}};
+    const enum transform dense = what == BACK_INPUT ? INPUT : what == BACK_OUTPUT ? OUTPUT : what;
+    const struct matrix even = dense_step(dense, m, 2, m + 1);
+    switch (what) {
+    case WEIGHTS_GRADIENT: return transposed(split_step(WEIGHTS, m, phase));
+    case OUTPUT: return transposed(split_step(GRADIENT, m, phase));
+    case INPUT: break;
+    case WEIGHTS: s.rows = m + 2, s.cols = 3; break;
+    case GRADIENT: s.cols = m; break;
+    case BACK_INPUT: s.cols = m + 1; break;
+    default: s.rows = 2 * m;
+    }
+    const int stretch = what == INPUT || what == WEIGHTS ? 2 : 1; /* from one even sample to the next */
+    for (int i = 0; i < even.rows; i++)
+        for (int j = 0; j < even.cols; j++)
+            s.at[what == BACK_OUTPUT ? 2 * i + phase : i][stretch * j] = even.at[i][j];
+    if (what == WEIGHTS) s.at[m + 1][1] = 1.0;
+    for (int i = 0; i < m && what != WEIGHTS; i++) switch (what) {
+        case INPUT: s.at[m + 1 + i][2 * i + 1] = 1.0; break;
+        case GRADIENT: s.at[m + 1 + i][i] = 1.0; break;
+        case BACK_INPUT: s.at[m + 1 + i][i + !phase] = 1.0; break;
+        default: s.at[2 * i + !phase][m + 1 + i] = 1.0;
+        }
+    return s;
+}
+
+static struct matrix step_of(enum transform what, const struct cincel_winograd_row *row, int phase)
+{
+    return row->stride == 2 ? split_step(what, row->m, phase)
+                            : dense_step(what, row->m, row->r, row->m + row->r - 2);
+}
+
+/* What becomes of the rows: the same as of the columns in square schemes, nothing in those of one row. */
+static struct matrix across(enum transform what, const struct cincel_winograd_row *row, int phase)
+{
+    return row->square ? step_of(what, row, phase) : (struct matrix){1, 1, {{1.0}}};
 }
 
 /* out = A in T^T; *scale: the largest sum of magnitudes */
@@ -120,7 +158,9 @@ static void apply(const struct matrix *a, const struct matrix *t, double in[MAX_
 /* Where rounding is allowed, `wanted` becomes what the kernel gave if that is near. */
 static void allow(const struct cincel_winograd_row *row, float is, float *wanted, double scale)
 {
-    if (row->m + row->r - 1 > EXACT_A && fabs((double)is - (double)*wanted) <= 1e-6 * scale) *wanted = is;
+    if (row->stride == 1 && row->m + row->r - 1 > EXACT_A &&
+        fabs((double)is - (double)*wanted) <= 1e-6 * scale)
+        *wanted = is;
 }
 
 struct memory {
@@ -142,12 +182,13 @@ static void compare(const struct memory *mem, const char *row, const char *what,
 static void check_gather(const struct memory *mem, const struct cincel_isa *isa,
                          const struct cincel_winograd_row *row, enum transform what, struct test_random *r)
 {
-    const struct matrix t = step_of(what, row->m, row->r);
-    const struct matrix rows_t = across(&t, row->square);
+    const int row_phase = test_draw(r, 0, 1), col_phase = test_draw(r, 0, 1);
+    const struct matrix t = step_of(what, row, col_phase), rows_t = across(what, row, row_phase);
     const size_t in = (size_t)t.cols, out = (size_t)t.rows, lanes = (size_t)isa->vector_floats;
     const size_t in_rows = (size_t)rows_t.cols, planes = (size_t)rows_t.rows * out;
     static double scales[MAX_COUNT + MAX_VEC];
-    struct cincel_winograd_gather_args a = {.count = (size_t)test_draw(r, 1, MAX_COUNT)};
+    struct cincel_winograd_gather_args a = {
+        .count = (size_t)test_draw(r, 1, MAX_COUNT), .row_phase = row_phase, .col_phase = col_phase};
     const size_t written = (a.count + lanes - 1) / lanes * lanes;
     a.src_col = a.count + (size_t)test_draw(r, 0, 3);
     a.src_row = in * a.src_col + (size_t)test_draw(r, 0, 3);
@@ -178,7 +219,8 @@ static void check_gather(const struct memory *mem, const struct cincel_isa *isa,
     case INPUT: row->input(&a); break;
     case WEIGHTS: row->weights(&a); break;
     case GRADIENT: row->gradient(&a); break;
-    default: row->weights_gradient(&a); break;
+    case WEIGHTS_GRADIENT: row->weights_gradient(&a); break;
+    default: row->back_input(&a); break;
     }
     for (size_t c = 0; c < written; c++)
         for (size_t i = 0; i < planes; i++)
@@ -189,16 +231,18 @@ static void check_gather(const struct memory *mem, const struct cincel_isa *isa,
 }
 
 static void check_output(const struct memory *mem, const struct cincel_isa *isa,
-                         const struct cincel_winograd_row *row, struct test_random *r)
+                         const struct cincel_winograd_row *row, enum transform what, struct test_random *r)
 {
-    const struct matrix t = step_of(OUTPUT, row->m, row->r);
-    const struct matrix rows_t = across(&t, row->square);
+    const int row_phase = test_draw(r, 0, 1), col_phase = test_draw(r, 0, 1);
+    const struct matrix t = step_of(what, row, col_phase), rows_t = across(what, row, row_phase);
     const size_t in = (size_t)t.cols, planes = (size_t)rows_t.cols * in, lanes = (size_t)isa->vector_floats;
     static double scales[MAX_COUNT];
     float bias[MAX_COUNT];
     struct cincel_winograd_output_args a = {.count = (size_t)test_draw(r, 1, MAX_COUNT),
-                                            .rows = test_draw(r, 0, row->square ? row->m : 1),
-                                            .cols = test_draw(r, 0, row->m),
+                                            .row_phase = row_phase,
+                                            .col_phase = col_phase,
+                                            .rows = test_draw(r, 0, rows_t.rows),
+                                            .cols = test_draw(r, 0, t.rows),
                                             .load_dst = test_draw(r, 0, 1),
                                             .act = test_draw(r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE};
     const size_t read = (a.count + lanes - 1) / lanes * lanes;
@@ -206,7 +250,7 @@ static void check_output(const struct memory *mem, const struct cincel_isa *isa,
     a.bias = test_draw(r, 0, 1) ? bias : NULL;
     a.plane = read + (size_t)test_draw(r, 0, 20);
     a.dst_col = a.count + (size_t)test_draw(r, 0, 3);
-    a.dst_row = (size_t)row->m * a.dst_col + (size_t)test_draw(r, 0, 3);
+    a.dst_row = (size_t)t.rows * a.dst_col + (size_t)test_draw(r, 0, 3);
     fill(&mem->from, r, 1);
     fill(&mem->to, r, 1);
     a.src = test_region_last(&mem->from, ((planes - 1) * a.plane + read) * sizeof(float), 4);
@@ -230,7 +274,7 @@ static void check_output(const struct memory *mem, const struct cincel_isa *isa,
                 *at = (float)(a.act == CINCEL_ACT_RELU && v < 0.0 ? 0.0 : v + 0.0);
             }
     }
-    row->output(&a);
+    what == OUTPUT ? row->output(&a) : row->back_output(&a);
     for (size_t c = 0; c < a.count; c++)
         for (size_t i = 0; i < (size_t)a.rows; i++)
             for (size_t j = 0; j < (size_t)a.cols; j++) {
@@ -239,7 +283,7 @@ static void check_output(const struct memory *mem, const struct cincel_isa *isa,
             }
     for (float *p = (float *)mem->to.begin; p < (float *)mem->to.end; p++) *p += 0.0f;
     for (float *p = (float *)mem->copy.begin; p < (float *)mem->copy.end; p++) *p += 0.0f;
-    compare(mem, row->name, names[OUTPUT], r);
+    compare(mem, row->name, names[what], r);
 }
 
 struct fixture {
@@ -256,10 +300,13 @@ static void test_transforms(void **state)
             for (long round = 0; round < rounds; round++) {
                 const struct cincel_isa *const isa = f->target.isas[i];
                 struct test_random r = {{(uint64_t)round, (uint32_t)i, (uint32_t)k}, 0};
-                assert_true(isa->winograd[k].m + isa->winograd[k].r - 1 <= MAX_A);
+                const struct cincel_winograd_row *const row = &isa->winograd[k];
+                assert_true(row->m * row->stride + row->r - row->stride <= MAX_A);
                 for (int what = INPUT; what < OUTPUT; what++)
-                    check_gather(&f->memory, isa, &isa->winograd[k], (enum transform)what, &r);
-                check_output(&f->memory, isa, &isa->winograd[k], &r);
+                    if (what != BACK_INPUT || row->back_input)
+                        check_gather(&f->memory, isa, row, (enum transform)what, &r);
+                check_output(&f->memory, isa, row, OUTPUT, &r);
+                if (row->back_output) check_output(&f->memory, isa, row, BACK_OUTPUT, &r);
             }
 }
 
