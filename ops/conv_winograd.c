@@ -55,7 +55,7 @@ static void derive_u(size_t panels, size_t floats, struct cincel_winograd_u *out
 
 static void derive_memory(struct cincel_prepared *p)
 {
-    const size_t nr = (size_t)p->row->nr, planes = p->s.planes;
+    const size_t nr = (size_t)p->row->nr, planes = p->s.planes, u_planes = p->s.u_planes;
     const bool own_u = p->order == WINOGRAD_BY_COLUMNS, own_v = p->order == WINOGRAD_BY_TILES;
     p->part = own_u ? cincel_max(OWN_FLOATS / (p->block_panels * nr), 16) : PART_FLOATS / nr;
     p->part = cincel_min(p->part, p->k);
@@ -67,7 +67,7 @@ static void derive_memory(struct cincel_prepared *p)
     p->m_row = p->block_panels * nr;
     p->m_plane = cincel_winograd_pitch(p->block_tiles * p->m_row);
 
-    *(own_u ? &p->private_u : &p->u_floats) = planes * (own_u ? p->own_u.plane : p->all_u.plane);
+    *(own_u ? &p->private_u : &p->u_floats) = u_planes * (own_u ? p->own_u.plane : p->all_u.plane);
     *(own_v ? &p->private_v : &p->v_floats) = p->v_block * (own_v ? 1 : p->tile_blocks);
     p->private_m = planes * p->m_plane;
     p->pack_rows = cincel_winograd_pack_rows(p->s.taps);
@@ -95,6 +95,8 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
                                   .threads = c->threads};
     p->row = cincel_gemm_row_find(p->isa, c->row);
     p->wino = cincel_winograd_find(p->isa, problem, cincel_winograd_tile(c));
+    p->input = !p->forward && d->stride_h > 1 ? p->wino->back_input : p->wino->input;
+    p->output = !p->forward && d->stride_h > 1 ? p->wino->back_output : p->wino->output;
     p->epilogue = cincel_epilogue_of(p->isa, d);
     p->gradient = !p->forward && d->activation != CINCEL_ACT_NONE;
     p->accumulate = !p->forward && d->accumulate;
@@ -189,7 +191,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     if (c->threads > 1 && cincel_div_up(s.count, (size_t)c->knob[WINOGRAD_TILES]) < 8 * (size_t)c->threads)
         c->knob[WINOGRAD_ORDER] = WINOGRAD_SHARED;
     /* a transformed weight that meets few tiles had better not travel through memory */
-    const double weights = (double)(s.planes * k * n) * sizeof(float);
+    const double weights = (double)(s.u_planes * k * n) * sizeof(float);
     if (s.count <= 96 && weights > 8.0 * l2) {
         c->knob[WINOGRAD_ORDER] = WINOGRAD_BY_COLUMNS;
         c->knob[WINOGRAD_TILES] = tiles_values[0];
@@ -209,7 +211,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
         (double)cincel_round_up(p.s.count - (p.tile_blocks - 1) * p.block_tiles, (size_t)p.row->mr);
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
-    const double weights = planes * (double)(p.k * p.panels * (size_t)p.row->nr) * floats;
+    const double weights = (double)p.s.u_planes * (double)(p.k * p.panels * (size_t)p.row->nr) * floats;
     const double l3 = t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
 
     *out = (struct cincel_cost){.flops = 2.0 * planes * rows * (double)(p.k * p.panels * (size_t)p.row->nr)};

@@ -2,7 +2,7 @@
  * Private to the two files of Winograd convolution, forward and backward-data: conv_winograd.c (what the
  * table shows) and conv_winograd_run.c (the work). Tiles, planes: conv_winograd_tiles.h.
  *
- *   M[plane][tile][column] = Σ_k V[plane][tile][k] · U[plane][k][column]
+ *   M[plane][tile][column] = Σ_k V[plane][tile][k] · U[plane's][k][column]
  * for transformed sources V and weights U; its chain over k is the only long one: bits depend on m and the
  * problem, on nothing else.
  */
@@ -14,7 +14,7 @@
 
 enum cincel_winograd_knob { WINOGRAD_TILES, WINOGRAD_COLUMNS, WINOGRAD_ORDER, WINOGRAD_KNOBS };
 
-/* Transformed weights, [plane][panel][k][nr]: floats from plane to plane and from panel to panel. Of all
+/* Transformed weights, [plane of U][panel][k][nr]: floats from plane to plane and from panel to panel. Of all
    weights, or of the part of k that a block of columns works on. */
 struct cincel_winograd_u {
     size_t plane, panel;
@@ -33,6 +33,8 @@ struct cincel_prepared {
     const struct cincel_isa *isa;
     const struct cincel_gemm_row *row;
     const struct cincel_winograd_row *wino;
+    void (*input)(const struct cincel_winograd_gather_args *args); /* of wino, and of the pass */
+    void (*output)(const struct cincel_winograd_output_args *args);
     struct cincel_epilogue epilogue;
     enum cincel_winograd_order order;
     bool forward;

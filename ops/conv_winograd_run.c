@@ -85,11 +85,12 @@ static void prepare(const struct call *call, struct cincel_worker *worker, const
 static void transform_sources(const struct call *call, size_t begin, size_t end, float *v)
 {
     const struct cincel_prepared *p = call->p;
-    struct cincel_winograd_gather_args args = {.plane = p->v_plane, .count = p->k};
+    struct cincel_winograd_gather_args args = {
+        .plane = p->v_plane, .count = p->k, .row_phase = p->s.rows.one_tap, .col_phase = p->s.cols.one_tap};
     for (size_t tile = begin; tile < end; tile++, v += p->v_row) {
         cincel_winograd_source(&p->s, call->source, p->k, tile, &args);
         args.dst = v;
-        p->wino->input(&args);
+        p->input(&args);
     }
 }
 
@@ -106,11 +107,13 @@ static void transform_outputs(const struct call *call, size_t begin, size_t end,
         .bias = p->forward && call->t->bias ? call->t->bias + column : NULL,
         .load_dst = p->accumulate,
         .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
+        .row_phase = p->s.rows.one_tap,
+        .col_phase = p->s.cols.one_tap,
     };
     for (size_t tile = begin; tile < end; tile++, m += p->m_row) {
         args.src = m;
         args.dst = call->out + cincel_winograd_place(&p->s, tile, &args.rows, &args.cols) * p->n + column;
-        p->wino->output(&args);
+        p->output(&args);
         if (!p->forward) continue;
         for (size_t i = 0; i < (size_t)args.rows; i++)
             for (size_t j = 0; j < (size_t)args.cols; j++)
@@ -120,30 +123,43 @@ static void transform_outputs(const struct call *call, size_t begin, size_t end,
 
 /* ------------------------------------------------------------------------------------ products -- */
 
-/* M (+)= V · U for `panels` panels, `tiles` rows and k of them; u, v and m are those of plane 0. */
+/* M (+)= V · U for a panel of a plane, `tiles` rows and k of them. */
+static void multiply_plane(const struct cincel_prepared *p, const float *u, const float *v, size_t tiles,
+                           size_t k, bool load, float *m)
+{
+    const size_t nr = (size_t)p->row->nr;
+    struct cincel_strip_args args = {.a = v,
+                                     .lda = p->v_row,
+                                     .b = u,
+                                     .c = m,
+                                     .ldc = p->m_row,
+                                     .m = tiles,
+                                     .n = (int)nr,
+                                     .load_c = load,
+                                     .act = CINCEL_ACT_NONE};
+    for (size_t left = k; left > 0; left -= args.k) {
+        args.k = cincel_min(left, p->part);
+        p->row->strip(&args);
+        args.a += args.k;
+        args.b += args.k * nr;
+        args.load_c = 1;
+    }
+}
+
+/* The same for all planes and `panels` panels; u, v and m are those of plane 0. Planes that share weights
+   follow each other. */
 static void multiply(const struct cincel_prepared *p, const float *u, const struct cincel_winograd_u *shape,
                      size_t panels, const float *v, size_t tiles, size_t k, bool load, float *m)
 {
-    const size_t nr = (size_t)p->row->nr;
-    for (size_t plane = 0; plane < p->s.planes; plane++) {
-        for (size_t panel = 0; panel < panels; panel++) {
-            struct cincel_strip_args args = {.a = v + plane * p->v_plane,
-                                             .lda = p->v_row,
-                                             .b = u + plane * shape->plane + panel * shape->panel,
-                                             .c = m + plane * p->m_plane + panel * nr,
-                                             .ldc = p->m_row,
-                                             .m = tiles,
-                                             .n = (int)nr,
-                                             .load_c = load,
-                                             .act = CINCEL_ACT_NONE};
-            for (size_t left = k; left > 0; left -= args.k) {
-                args.k = cincel_min(left, p->part);
-                p->row->strip(&args);
-                args.a += args.k;
-                args.b += args.k * nr;
-                args.load_c = 1;
-            }
-        }
+    const size_t nr = (size_t)p->row->nr, cols = p->s.cols.a;
+    for (size_t weight = 0; weight < p->s.u_planes; weight++) {
+        const struct cincel_winograd_sharers of = cincel_winograd_sharers(&p->s, weight);
+        for (size_t panel = 0; panel < panels; panel++)
+            for (size_t i = of.row; i < of.row + of.rows; i++)
+                for (size_t j = of.col; j < of.col + of.cols; j++)
+                    multiply_plane(p, u + weight * shape->plane + panel * shape->panel,
+                                   v + (i * cols + j) * p->v_plane, tiles, k, load,
+                                   m + (i * cols + j) * p->m_plane + panel * nr);
     }
 }
 
@@ -239,7 +255,7 @@ void cincel_winograd_run(const struct cincel_prepared *p, const struct cincel_te
 
 size_t cincel_winograd_packed_bytes(const struct cincel_prepared *p)
 {
-    return p->s.planes * p->all_u.plane * sizeof(float);
+    return p->s.u_planes * p->all_u.plane * sizeof(float);
 }
 
 static void pack_body(void *job, struct cincel_worker *worker, size_t phase)

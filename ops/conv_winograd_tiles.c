@@ -23,16 +23,17 @@ const struct cincel_winograd_row *cincel_winograd_find(const struct cincel_isa *
     const int r = d->kh > d->kw ? d->kh : d->kw;
     for (int i = 0; i < isa->winograd_count; i++) {
         const struct cincel_winograd_row *row = &isa->winograd[i];
-        if (row->m == m && row->r == r && row->square == !is_line(d)) return row;
+        if (row->m == m && row->r == r && row->stride == d->stride_h && row->square == !is_line(d))
+            return row;
     }
     return NULL;
 }
 
-/* Elements of a tile's side. */
+/* Points of a tile's side. */
 static int points_of(const struct cincel_problem *problem, const struct cincel_choice *c)
 {
     const cincel_conv_desc *d = &problem->conv.d;
-    return cincel_winograd_tile(c) + (d->kh > d->kw ? d->kh : d->kw) - 1;
+    return cincel_winograd_tile(c) + (d->stride_h == 2 ? 2 : d->kh > d->kw ? d->kh : d->kw) - 1;
 }
 
 double cincel_winograd_chain(const struct cincel_problem *problem, double length)
@@ -53,7 +54,7 @@ size_t cincel_winograd_pack_rows(size_t taps) { return 9 * 32 / taps & ~(size_t)
 /* a² planes of a tile, tiles of an image, all with their padding: what derivations multiply. */
 static bool sizes_fit(const struct cincel_problem *problem)
 {
-    enum { PLANES = 64, ROUNDING = 512 };
+    enum { PLANES = 81, ROUNDING = 512 };
     const cincel_conv_desc *d = &problem->conv.d;
     const size_t phases = 8 * (size_t)cincel_max((size_t)d->dilation_h, (size_t)d->dilation_w);
     size_t pixels, channels, total;
@@ -73,8 +74,10 @@ bool cincel_winograd_serves(const struct cincel_problem *problem, const char **w
     *why = NULL;
     if (d->kh != d->kw && !is_line(d))
         *why = "kernels must be square or lines";
-    else if (d->stride_h != 1 || d->stride_w != 1)
-        *why = "the stride must be 1";
+    else if (d->stride_h != d->stride_w || d->stride_h > 2)
+        *why = "the stride must be 1 or 2";
+    else if (d->stride_h == 2 && (d->kh != 3 || d->kw != 3 || d->dilation_h != 1 || d->dilation_w != 1))
+        *why = "of stride 2, kernels must be 3x3 and dense";
     else if (d->groups != 1)
         *why = "groups have too few channels each";
     else if (!sizes_fit(problem))
@@ -84,9 +87,26 @@ bool cincel_winograd_serves(const struct cincel_problem *problem, const char **w
 
 /* Sizes along one axis of the image. */
 struct side {
-    int in, out, kernel, pad, dilation;
+    int in, out, kernel, pad, stride, dilation;
     size_t in_step, out_step;
 };
+
+/* Stride 2. Backward-data as if dy had zeros between its pixels: those are the even samples. */
+static void by_phases(bool gathers_dy, struct cincel_winograd_axis *axis)
+{
+    axis->a = 2 * axis->m + 1;
+    axis->u = axis->m + 2;
+    axis->shared = axis->m;
+    if (gathers_dy) {
+        axis->one_tap = axis->pad % 2;
+        axis->pad /= 2;
+        axis->window = axis->m + 1;
+        axis->m *= 2;
+    } else {
+        axis->window = axis->a;
+        axis->advance = 2 * axis->m;
+    }
+}
 
 static struct cincel_winograd_axis derive_axis(const struct side *side, bool gathers_dy, size_t m, size_t r)
 {
@@ -98,10 +118,15 @@ static struct cincel_winograd_axis derive_axis(const struct side *side, bool gat
                                         .pad = (size_t)pad,
                                         .dilation = (size_t)side->dilation,
                                         .m = m,
+                                        .window = m + r - 1,
+                                        .advance = m,
                                         .r = r,
-                                        .a = m + r - 1};
+                                        .a = m + r - 1,
+                                        .u = m + r - 1,
+                                        .shared = 1};
+    if (side->stride == 2) by_phases(gathers_dy, &axis);
     axis.phases = cincel_min(axis.dilation, axis.out);
-    axis.phase_tiles = cincel_div_up(cincel_div_up(axis.out, axis.dilation), m);
+    axis.phase_tiles = cincel_div_up(cincel_div_up(axis.out, axis.dilation), axis.m);
     axis.tiles = axis.phases * axis.phase_tiles;
     return axis;
 }
@@ -112,8 +137,9 @@ void cincel_winograd_tiles_derive(const struct cincel_problem *problem, int m,
     const cincel_conv_desc *d = &problem->conv.d;
     const int oh = problem->conv.oh, ow = problem->conv.ow;
     const bool gathers_dy = problem->pass == CINCEL_BACKWARD_DATA, column = d->kw == 1 && d->kh > 1;
-    const struct side h = {d->ih, oh, d->kh, d->pad_top, d->dilation_h, (size_t)d->iw, (size_t)ow};
-    const struct side w = {d->iw, ow, d->kw, d->pad_left, d->dilation_w, 1, 1};
+    const struct side h = {d->ih,         oh,        d->kh, d->pad_top, d->stride_h, d->dilation_h,
+                           (size_t)d->iw, (size_t)ow};
+    const struct side w = {d->iw, ow, d->kw, d->pad_left, d->stride_w, d->dilation_w, 1, 1};
     const size_t tile = (size_t)m, across = is_line(d) ? 1 : tile;
     const size_t in_pixels = (size_t)d->ih * (size_t)d->iw, out_pixels = (size_t)oh * (size_t)ow;
     const struct side *rows = column ? &w : &h, *cols = column ? &h : &w;
@@ -126,18 +152,19 @@ void cincel_winograd_tiles_derive(const struct cincel_problem *problem, int m,
         .taps = (size_t)d->kh * (size_t)d->kw,
     };
     out->planes = out->rows.a * out->cols.a;
+    out->u_planes = out->rows.u * out->cols.u;
     out->count = out->images * out->rows.tiles * out->cols.tiles;
 }
 
-/* Of the `a` source pixels under tile `tile`: those that exist, and the first of them. */
+/* Of the source pixels under tile `tile`: those that exist, and the first of them. */
 static size_t source_of(const struct cincel_winograd_axis *axis, size_t tile, int *from, int *to)
 {
     const size_t d = axis->dilation;
-    const size_t begin = tile / axis->phase_tiles + tile % axis->phase_tiles * axis->m * d; /* − pad */
+    const size_t begin = tile / axis->phase_tiles + tile % axis->phase_tiles * axis->advance * d; /* − pad */
     const size_t missing = begin < axis->pad ? cincel_div_up(axis->pad - begin, d) : 0;
     const size_t reached =
         axis->src + axis->pad > begin ? cincel_div_up(axis->src + axis->pad - begin, d) : 0;
-    const size_t low = cincel_min(missing, axis->a), high = cincel_min(reached, axis->a);
+    const size_t low = cincel_min(missing, axis->window), high = cincel_min(reached, axis->window);
     *from = (int)low;
     *to = (int)cincel_max(low, high);
     return low < high ? begin + low * d - axis->pad : 0;
@@ -170,6 +197,13 @@ size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile,
     const size_t row = place_of(&s->rows, at / s->cols.tiles, rows);
     const size_t col = place_of(&s->cols, at % s->cols.tiles, cols);
     return image * s->out_pixels + row * s->rows.out_step + col * s->cols.out_step;
+}
+
+struct cincel_winograd_sharers cincel_winograd_sharers(const struct cincel_winograd_tiles *s, size_t weight)
+{
+    const size_t row = weight / s->cols.u, col = weight % s->cols.u;
+    return (struct cincel_winograd_sharers){row, row == s->rows.u - 1 ? s->rows.shared : 1, col,
+                                            col == s->cols.u - 1 ? s->cols.shared : 1};
 }
 
 size_t cincel_winograd_pitch(size_t floats)

@@ -5,6 +5,7 @@
  * F(m x m, r x r): the output is cut into tiles of m x m pixels; a tile of a = m + r − 1 source pixels
  * squared, transformed, is a row of a² *planes*, and in each plane the convolution is a matrix product.
  * F(1 x m, 1 x r), for kernels of one row or one column: tiles are lines of a pixels, and there are a planes.
+ * Stride 2 (of 3x3) takes even and odd samples apart, struct cincel_winograd_row tells how.
  * A dilated convolution falls apart into *phases*: pixels d apart see each other, and no others; the tiles of
  * a phase take every d-th pixel.
  */
@@ -19,8 +20,13 @@ struct cincel_winograd_axis {
     size_t src_step, out_step; /* pixels of the tensor from one to the next along this axis */
     size_t pad;                /* source pixel 0 of tile 0 lies that far outside */
     size_t dilation, phases;   /* fewer phases than the dilation where the output is smaller */
-    size_t m, r, a;            /* tile, kernel, m + r − 1 */
-    size_t phase_tiles;        /* of one phase; the last may be short, or empty */
+    size_t m, window;          /* pixels of an output tile, and source pixels under it */
+    size_t advance;            /* source pixels from tile to tile, of those that see each other */
+    size_t r;                  /* taps */
+    size_t a, u;               /* elements of a transformed tile, and of transformed weights: */
+    size_t shared;      /* weight u − 1 is that of the last `shared` elements, the others have their own */
+    int one_tap;        /* of backward-data of stride 2: pixel 0 of a tile has one tap */
+    size_t phase_tiles; /* of one phase; the last may be short, or empty */
     size_t tiles;
 };
 
@@ -29,7 +35,7 @@ struct cincel_winograd_axis {
 struct cincel_winograd_tiles {
     struct cincel_winograd_axis rows, cols;
     size_t images, src_pixels, out_pixels; /* of an image */
-    size_t planes, taps;                   /* a² and r², or a and r */
+    size_t planes, u_planes, taps;         /* a², u² and r², or a, u and r */
     size_t count;
 };
 
@@ -72,6 +78,12 @@ void cincel_winograd_tiles_derive(const struct cincel_problem *problem, int m,
 /* Fills in src and the ranges of `args` for tile `tile` of `src`, [image][src_h][src_w][channels]. */
 void cincel_winograd_source(const struct cincel_winograd_tiles *s, const float *src, size_t channels,
                             size_t tile, struct cincel_winograd_gather_args *args);
+
+/* The planes whose weights are plane `weight` of U: a rectangle of rows and columns. */
+struct cincel_winograd_sharers {
+    size_t row, rows, col, cols;
+};
+struct cincel_winograd_sharers cincel_winograd_sharers(const struct cincel_winograd_tiles *s, size_t weight);
 
 /* Where tile `tile` of an output tensor begins, in pixels; how many of its rows and columns exist. Neighbours
    lie dilation · out_step apart. */

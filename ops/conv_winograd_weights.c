@@ -77,6 +77,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->slices = cincel_div_up(p->s.count, p->slice_tiles);
     p->rounds = cincel_div_up(p->slice_tiles, (size_t)c->knob[WINOGRAD_W_TILES]);
     p->round_tiles = cincel_div_up(p->slice_tiles, p->rounds);
+    if (p->s.u_planes < p->s.planes) p->round_tiles = cincel_round_up(p->round_tiles, WINOGRAD_TURN);
     p->rounds = cincel_div_up(p->slice_tiles, p->round_tiles);
     p->panels = cincel_div_up(p->oc, p->nr);
     p->column_blocks = cincel_div_up(p->panels, cincel_max((size_t)c->knob[WINOGRAD_W_COLUMNS] / p->nr, 1));
@@ -153,7 +154,8 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     if (!cincel_winograd_serves(problem, &reason)) return; /* check() says so */
     struct cincel_winograd_tiles s;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
-    const double plane = (double)s.planes * sizeof(float), w = plane * d->ic * d->oc;
+    const double plane = (double)s.planes * sizeof(float),
+                 w = (double)s.u_planes * sizeof(float) * d->ic * d->oc;
     const double limit = w > l3_bytes(t) / 8.0 ? w : l3_bytes(t) / 8.0;
     for (int i = 1; i < knobs[WINOGRAD_W_TILES].count; i++)
         if (!repeats(tiles_values[i], tiles_values, slice_of(s.count)) &&
@@ -173,13 +175,14 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     derive(t, problem, c, &p);
     const double planes = (double)p.s.planes, tiles = (double)p.s.count, floats = sizeof(float);
     const double width = (double)(p.panels * p.nr), l2 = (double)t->machine->topo.l2_bytes;
-    const double w = floats * planes * (double)p.ic * width;
+    const double w = floats * (double)p.s.u_planes * (double)p.ic * width;
     const double vy = floats * planes * tiles * (double)(p.ic + p.oc);
     const struct cincel_outer_row *row = p.span[0].row;
     const double nv = (double)row->nr / p.isa->vector_floats, mr = row->mr;
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
-    const double cuts = planes * (double)p.column_blocks;
+    const double cuts = (double)(p.s.u_planes * p.column_blocks);
+    const double largest = (double)(p.s.rows.shared * p.s.cols.shared) / (planes * (double)p.column_blocks);
     double calls = 0.0;
     for (int i = 0; i < p.spans; i++) calls += (double)p.span[i].count;
 
@@ -196,6 +199,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->calls = planes * (double)(p.panels * p.rounds * p.slices) * calls + 2.0 * tiles;
     out->cuts = cuts;
     out->balance = (double)cincel_div_up((size_t)cuts, (size_t)p.threads) * p.threads / cuts;
+    if (out->balance < largest * p.threads) out->balance = largest * p.threads;
     out->phases = 2.0 * (double)(p.rounds * p.slices) + 1.0 + p.gradient;
 }
 

@@ -6,7 +6,8 @@
  *   W[plane][channel][column] += Σ_tiles V[plane][tile][channel] · Y[plane][tile][column]
  * is claimed in blocks of columns; at last W goes back to dw. An element of W is one chain over the tiles of
  * a slice, whatever the rounds and claims; slices follow from the number of tiles alone, for accuracy's sake,
- * and are added up in order.
+ * and are added up in order. Planes that share a weight (stride 2) add to one plane of W, WINOGRAD_TURN tiles
+ * of each in turn, and rounds are multiples of that.
  */
 #ifndef CINCEL_OPS_CONV_WINOGRAD_WEIGHTS_H
 #define CINCEL_OPS_CONV_WINOGRAD_WEIGHTS_H
@@ -16,7 +17,8 @@
 
 enum cincel_winograd_weights_knob { WINOGRAD_W_TILES, WINOGRAD_W_COLUMNS, WINOGRAD_W_KNOBS };
 
-enum { WINOGRAD_SPANS = 8 };
+/* WINOGRAD_TURN is a part of the bits: the smallest round there is. */
+enum { WINOGRAD_SPANS = 8, WINOGRAD_TURN = 48 };
 
 /* The prepared plan: all of it follows from problem and choice by arithmetic. */
 struct cincel_prepared {

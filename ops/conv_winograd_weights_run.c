@@ -22,8 +22,8 @@ static void carve(const struct cincel_prepared *p, struct cincel_carver *c, stru
 {
     call->v = cincel_carve(c, p->s.planes * p->v_plane * sizeof(float));
     call->y = cincel_carve(c, p->s.planes * p->y_plane * sizeof(float));
-    call->w = cincel_carve(c, p->s.planes * p->w_plane * sizeof(float));
-    call->total = p->slices > 1 ? cincel_carve(c, p->s.planes * p->w_plane * sizeof(float)) : call->w;
+    call->w = cincel_carve(c, p->s.u_planes * p->w_plane * sizeof(float));
+    call->total = p->slices > 1 ? cincel_carve(c, p->s.u_planes * p->w_plane * sizeof(float)) : call->w;
     call->sums = cincel_carve(c, p->s.images * p->oc * sizeof(float));
     call->dz = cincel_carve(c, p->dz_floats * sizeof(float));
     call->private = cincel_carve(c, p->private_floats * (size_t)p->threads * sizeof(float));
@@ -114,33 +114,61 @@ static void add_slice(const struct call *call, size_t slice, size_t at)
         call->p->isa->vector->add(call->w + at, call->total + at, count);
 }
 
+/*
+ * All channels of a panel of W, from `tiles` tiles; x, dy and w are those of the first. Planes that share a
+ * weight take turns every `turn` tiles, counted from the slice's beginning, so that rounds do not show in the
+ * chain.
+ */
+static void multiply_panel(const struct cincel_prepared *p, struct cincel_outer_args args, size_t tiles,
+                           size_t turn)
+{
+    const float *x = args.x, *const dy = args.dy;
+    const int load = args.load_w;
+    for (int i = 0; i < p->spans; i++) {
+        const struct cincel_outer_row *row = p->span[i].row;
+        for (size_t left = p->span[i].count; left > 0; left--) {
+            for (size_t tile = 0; tile < tiles; tile += turn) {
+                args.x = x + tile * p->v_row;
+                args.dy = dy + tile * p->y_row;
+                args.pixels = cincel_min(turn, tiles - tile);
+                args.load_w = load || tile > 0;
+                row->run(&args);
+            }
+            x += row->mr;
+            args.w += (size_t)row->mr * p->nr;
+        }
+    }
+}
+
 static void multiply(const struct call *call, struct cincel_worker *worker, size_t round)
 {
     const struct cincel_prepared *p = call->p;
     size_t end;
-    const size_t begin = round_tiles(p, round, &end);
+    const size_t begin = round_tiles(p, round, &end), planes = p->s.u_planes, cols = p->s.cols.a;
     const bool ends_slice = p->slices > 1 && (round + 1) % p->rounds == 0;
-    struct cincel_outer_args args = {.images = 1,
-                                     .rows = 1,
-                                     .pixels = end - begin,
+    struct cincel_outer_args args = {.x_image = (ptrdiff_t)(cols * p->v_plane),
+                                     .x_row = (ptrdiff_t)p->v_plane,
                                      .x_px = (ptrdiff_t)p->v_row,
+                                     .dy_image = (ptrdiff_t)(cols * p->y_plane),
+                                     .dy_row = (ptrdiff_t)p->y_plane,
                                      .dy_px = (ptrdiff_t)p->y_row,
                                      .load_w = round % p->rounds > 0};
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->s.planes * p->column_blocks) {
-        const size_t plane = cut / p->column_blocks, first = cut % p->column_blocks * p->block_panels;
+    while ((cut = cincel_claim(worker)) < planes * p->column_blocks) {
+        /* the last weights are shared by most planes: they go first */
+        const size_t weight = planes - 1 - cut / p->column_blocks;
+        const size_t first = cut % p->column_blocks * p->block_panels;
+        const struct cincel_winograd_sharers of = cincel_winograd_sharers(&p->s, weight);
+        const size_t plane = of.row * cols + of.col;
+        args.images = of.rows;
+        args.rows = of.cols;
         for (size_t panel = first; panel < cincel_min(first + p->block_panels, p->panels); panel++) {
             args.x = call->v + plane * p->v_plane;
             args.dy = call->y + plane * p->y_plane + panel * p->nr;
-            args.w = call->w + plane * p->w_plane + panel * p->w_panel;
+            args.w = call->w + weight * p->w_plane + panel * p->w_panel;
             args.n = (int)cincel_min(p->nr, p->oc - panel * p->nr);
-            for (int i = 0; i < p->spans; i++)
-                for (size_t left = p->span[i].count; left > 0; left--) {
-                    p->span[i].row->run(&args);
-                    args.x += p->span[i].row->mr;
-                    args.w += (size_t)p->span[i].row->mr * p->nr;
-                }
-            if (ends_slice) add_slice(call, round / p->rounds, plane * p->w_plane + panel * p->w_panel);
+            multiply_panel(p, args, end - begin, of.rows * of.cols > 1 ? WINOGRAD_TURN : end - begin);
+            if (ends_slice) add_slice(call, round / p->rounds, weight * p->w_plane + panel * p->w_panel);
         }
     }
 }
@@ -152,10 +180,10 @@ static void store(const struct call *call, size_t panel, size_t begin, size_t en
     const size_t taps = p->s.taps, run = (end - begin) * p->nr;
     p->wino->weights_gradient(
         &(struct cincel_winograd_gather_args){.src = call->total + panel * p->w_panel + begin * p->nr,
-                                              .src_row = p->s.cols.a * p->w_plane,
+                                              .src_row = p->s.cols.u * p->w_plane,
                                               .src_col = p->w_plane,
-                                              .row_end = (int)p->s.rows.a,
-                                              .col_end = (int)p->s.cols.a,
+                                              .row_end = (int)p->s.rows.u,
+                                              .col_end = (int)p->s.cols.u,
                                               .dst = own,
                                               .plane = run,
                                               .count = run});

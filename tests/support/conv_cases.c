@@ -56,7 +56,8 @@ static void draw_linear(struct test_random *r, cincel_conv_desc *d)
     d->pad_top = d->pad_bottom = d->pad_left = d->pad_right = 0;
 }
 
-/* What fast algorithms serve and the other draws seldom give: square kernels and lines of stride 1. */
+/* What fast algorithms serve and the other draws seldom give: square kernels and lines of stride 1, and 3x3
+ * of 2. */
 static void draw_fast(struct test_random *r, cincel_conv_desc *d)
 {
     d->ic /= d->groups;
@@ -68,6 +69,10 @@ static void draw_fast(struct test_random *r, cincel_conv_desc *d)
     if (line == 1 && test_draw(r, 0, 2) == 0) d->kh = 7;
     if (test_draw(r, 0, 3) == 0) d->dilation_h = test_draw(r, 1, 3);
     if (test_draw(r, 0, 3) == 0) d->dilation_w = test_draw(r, 1, 3);
+    if (d->kh == 3 && d->kw == 3 && test_draw(r, 0, 2) == 0) {
+        d->stride_h = d->stride_w = 2;
+        d->dilation_h = d->dilation_w = 1;
+    }
     d->pad_top = test_draw(r, 0, (d->kh - 1) * d->dilation_h);
     d->pad_bottom = test_draw(r, 0, (d->kh - 1) * d->dilation_h);
     d->pad_left = test_draw(r, 0, (d->kw - 1) * d->dilation_w);
