@@ -114,60 +114,61 @@ static void add_slice(const struct call *call, size_t slice, size_t at)
         call->p->isa->vector->add(call->w + at, call->total + at, count);
 }
 
-/*
- * All channels of a panel of W, from `tiles` tiles; x, dy and w are those of the first. Planes that share a
- * weight take turns every `turn` tiles, counted from the slice's beginning, so that rounds do not show in the
- * chain.
- */
-static void multiply_panel(const struct cincel_prepared *p, struct cincel_outer_args args, size_t tiles,
-                           size_t turn)
+/* All channels of a panel of W, from some tiles of a plane. */
+static void multiply_panel(const struct cincel_prepared *p, struct cincel_outer_args args)
 {
-    const float *x = args.x, *const dy = args.dy;
-    const int load = args.load_w;
-    for (int i = 0; i < p->spans; i++) {
-        const struct cincel_outer_row *row = p->span[i].row;
+    for (int i = 0; i < p->spans; i++)
         for (size_t left = p->span[i].count; left > 0; left--) {
-            for (size_t tile = 0; tile < tiles; tile += turn) {
-                args.x = x + tile * p->v_row;
-                args.dy = dy + tile * p->y_row;
-                args.pixels = cincel_min(turn, tiles - tile);
-                args.load_w = load || tile > 0;
-                row->run(&args);
-            }
-            x += row->mr;
-            args.w += (size_t)row->mr * p->nr;
+            p->span[i].row->run(&args);
+            args.x += p->span[i].row->mr;
+            args.w += (size_t)p->span[i].row->mr * p->nr;
         }
-    }
+}
+
+/*
+ * The same of all planes that share a weight, from `tiles` tiles; x and dy are those of plane 0 and the first
+ * tile. Planes take turns, counted from the slice's beginning, so that rounds do not show in the chain.
+ */
+static void multiply_planes(const struct cincel_prepared *p, const struct cincel_winograd_sharers *of,
+                            const struct cincel_outer_args *base, size_t tiles)
+{
+    const size_t turn = of->rows * of->cols > 1 ? WINOGRAD_TURN : tiles;
+    struct cincel_outer_args args = *base;
+    for (size_t tile = 0; tile < tiles; tile += turn)
+        for (size_t i = of->row; i < of->row + of->rows; i++)
+            for (size_t j = of->col; j < of->col + of->cols; j++) {
+                const size_t plane = i * p->s.cols.a + j;
+                args.x = base->x + plane * p->v_plane + tile * p->v_row;
+                args.dy = base->dy + plane * p->y_plane + tile * p->y_row;
+                args.pixels = cincel_min(turn, tiles - tile);
+                multiply_panel(p, args);
+                args.load_w = 1;
+            }
 }
 
 static void multiply(const struct call *call, struct cincel_worker *worker, size_t round)
 {
     const struct cincel_prepared *p = call->p;
     size_t end;
-    const size_t begin = round_tiles(p, round, &end), planes = p->s.u_planes, cols = p->s.cols.a;
+    const size_t begin = round_tiles(p, round, &end), weights = p->s.u_planes;
     const bool ends_slice = p->slices > 1 && (round + 1) % p->rounds == 0;
-    struct cincel_outer_args args = {.x_image = (ptrdiff_t)(cols * p->v_plane),
-                                     .x_row = (ptrdiff_t)p->v_plane,
+    struct cincel_outer_args args = {.images = 1,
+                                     .rows = 1,
+                                     .x = call->v,
                                      .x_px = (ptrdiff_t)p->v_row,
-                                     .dy_image = (ptrdiff_t)(cols * p->y_plane),
-                                     .dy_row = (ptrdiff_t)p->y_plane,
                                      .dy_px = (ptrdiff_t)p->y_row,
                                      .load_w = round % p->rounds > 0};
     size_t cut;
-    while ((cut = cincel_claim(worker)) < planes * p->column_blocks) {
-        /* the last weights are shared by most planes: they go first */
-        const size_t weight = planes - 1 - cut / p->column_blocks;
+    while ((cut = cincel_claim(worker)) < weights * p->column_blocks) {
+        /* the last ones are shared by most planes: they go first */
+        const size_t weight = weights - 1 - cut / p->column_blocks;
         const size_t first = cut % p->column_blocks * p->block_panels;
         const struct cincel_winograd_sharers of = cincel_winograd_sharers(&p->s, weight);
-        const size_t plane = of.row * cols + of.col;
-        args.images = of.rows;
-        args.rows = of.cols;
         for (size_t panel = first; panel < cincel_min(first + p->block_panels, p->panels); panel++) {
-            args.x = call->v + plane * p->v_plane;
-            args.dy = call->y + plane * p->y_plane + panel * p->nr;
+            args.dy = call->y + panel * p->nr;
             args.w = call->w + weight * p->w_plane + panel * p->w_panel;
             args.n = (int)cincel_min(p->nr, p->oc - panel * p->nr);
-            multiply_panel(p, args, end - begin, of.rows * of.cols > 1 ? WINOGRAD_TURN : end - begin);
+            multiply_planes(p, &of, &args, end - begin);
             if (ends_slice) add_slice(call, round / p->rounds, weight * p->w_plane + panel * p->w_panel);
         }
     }
