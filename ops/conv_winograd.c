@@ -199,6 +199,9 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     }
 }
 
+/* A byte that comes from the last cache, in bytes from memory (Zen 3). */
+static const double l3_share = 0.5;
+
 static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
                  const struct cincel_choice *c, struct cincel_cost *out)
 {
@@ -212,13 +215,19 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
     const double weights = (double)p.s.u_planes * (double)(p.k * p.panels * (size_t)p.row->nr) * floats;
+    const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
     const double l3 = t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
 
     *out = (struct cincel_cost){.flops = 2.0 * planes * rows * (double)(p.k * p.panels * (size_t)p.row->nr)};
     out->efficiency = 0.95 * loads * latency * (double)p.part / ((double)p.part + 4.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
-    if (p.order != WINOGRAD_BY_COLUMNS && weights > l3 / 2.0)
-        out->bytes += weights * (1.0 + (double)p.tile_blocks);
+    if (p.order != WINOGRAD_BY_COLUMNS && weights > l2)
+        out->bytes += weights * (1.0 + (double)p.tile_blocks) * (weights > l3 / 2.0 ? 1.0 : l3_share);
+    /* V is written once and read for every block of columns, M written and read with every part of k */
+    if (floats * planes * (double)(p.block_tiles * (p.k + p.m_row)) > l2)
+        out->bytes +=
+            l3_share * floats * planes * tiles *
+            ((double)(p.k * (1 + p.column_blocks)) + (double)(2 * p.n * cincel_div_up(p.k, p.part)));
     /* Zen 3: 36 planes of 8 channels leave a transform of sources in 34 ns, of outputs in 20, of weights,
        with their packing, in 40; and what does not stay in L2 on the way */
     out->copied = floats * planes * tiles * (0.5 * (double)p.k + 0.3 * (double)p.n) + 0.7 * weights +
@@ -233,8 +242,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
 
 static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)
 {
-    (void)c;
-    return cincel_winograd_chain(problem,
+    return cincel_winograd_chain(problem, c,
                                  problem->pass == CINCEL_FORWARD ? problem->conv.d.ic : problem->conv.d.oc);
 }
 

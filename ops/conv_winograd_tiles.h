@@ -47,9 +47,9 @@ struct cincel_winograd_tiles {
 #define WINOGRAD2_ERROR 3.0e-7
 #define WINOGRAD4_ERROR 4.0e-6
 
-/* The chain length that has the error of `length` under another scheme than 3x3's, whose constants are above.
- */
-double cincel_winograd_chain(const struct cincel_problem *problem, double length);
+/* The chain length whose error the constants above give, for another scheme than 3x3's of stride 1. */
+double cincel_winograd_chain(const struct cincel_problem *problem, const struct cincel_choice *c,
+                             double length);
 
 /* cincel_algo.rounds */
 bool cincel_winograd_rounds(const struct cincel_problem *problem, const struct cincel_choice *c);

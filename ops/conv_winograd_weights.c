@@ -207,7 +207,7 @@ static double chain(const struct cincel_problem *problem, const struct cincel_ch
 {
     struct cincel_winograd_tiles s;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
-    return cincel_winograd_chain(problem, (double)slice_of(s.count));
+    return cincel_winograd_chain(problem, c, (double)slice_of(s.count));
 }
 
 static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,

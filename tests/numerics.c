@@ -16,17 +16,18 @@ enum { SAMPLES = 4096 };
 
 static const struct {
     const char *name;
-    int n, c, side, k, kernel_h, kernel_w;
-} shapes[] = {{"3x3, 16 -> 32, 28x28", 4, 16, 28, 32, 3, 3},
-              {"3x3, 64 -> 64, 14x14", 4, 64, 14, 64, 3, 3},
-              {"3x3, 512 -> 128, 7x7", 2, 512, 7, 128, 3, 3},
-              {"5x5, 64 -> 64, 14x14", 2, 64, 14, 64, 5, 5},
-              {"1x3, 64 -> 64, 14x14", 4, 64, 14, 64, 1, 3},
-              {"5x1, 64 -> 64, 14x14", 4, 64, 14, 64, 5, 1},
-              {"1x7, 64 -> 64, 14x14", 4, 64, 14, 64, 1, 7},
-              {"1x1, 256 -> 64, 14x14", 4, 256, 14, 64, 1, 1},
-              {"linear, 1024 -> 256, 64 rows", 64, 1024, 1, 256, 1, 1},
-              {"linear, 1024 -> 256, 1 row", 1, 1024, 1, 256, 1, 1}};
+    int n, c, side, k, kernel_h, kernel_w, stride;
+} shapes[] = {{"3x3, 16 -> 32, 28x28", 4, 16, 28, 32, 3, 3, 1},
+              {"3x3, 64 -> 64, 14x14", 4, 64, 14, 64, 3, 3, 1},
+              {"3x3, 512 -> 128, 7x7", 2, 512, 7, 128, 3, 3, 1},
+              {"3x3 stride 2, 64 -> 64, 28x28", 4, 64, 28, 64, 3, 3, 2},
+              {"5x5, 64 -> 64, 14x14", 2, 64, 14, 64, 5, 5, 1},
+              {"1x3, 64 -> 64, 14x14", 4, 64, 14, 64, 1, 3, 1},
+              {"5x1, 64 -> 64, 14x14", 4, 64, 14, 64, 5, 1, 1},
+              {"1x7, 64 -> 64, 14x14", 4, 64, 14, 64, 1, 7, 1},
+              {"1x1, 256 -> 64, 14x14", 4, 256, 14, 64, 1, 1, 1},
+              {"linear, 1024 -> 256, 64 rows", 64, 1024, 1, 256, 1, 1, 1},
+              {"linear, 1024 -> 256, 1 row", 1, 1024, 1, 256, 1, 1, 1}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 /* −1 … 1; ReLU-like: half of it 0 */
@@ -107,6 +108,7 @@ static int study_conv(const struct test_target *target, struct cincel_team *team
     cincel_conv_desc d = CINCEL_CONV_DESC_INIT;
     d.n = shapes[shape].n, d.ic = shapes[shape].c, d.oc = shapes[shape].k;
     d.ih = d.iw = shapes[shape].side, d.kh = shapes[shape].kernel_h, d.kw = shapes[shape].kernel_w;
+    d.stride_h = d.stride_w = shapes[shape].stride;
     d.pad_top = d.pad_bottom = d.kh / 2, d.pad_left = d.pad_right = d.kw / 2;
     if (cincel_problem_conv(&d, pass, "conv", &s.problem) != CINCEL_OK) return 1;
     conv_case_create(&r, &s.problem, CONV_UNIFORM, &s.c);
