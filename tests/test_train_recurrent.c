@@ -129,6 +129,61 @@ static void states_are_carried(void **state)
     cincel_context_destroy(ctx);
 }
 
+/* States are read and set: a session goes on from where another stopped, and the state of a GRU is its last
+   output. */
+static void states_are_read_and_set(void **state)
+{
+    (void)state;
+    enum { NUMBERS = BATCH * HIDDEN };
+    float x[2][BATCH * STEPS * WIDTH], kept[2][2 * NUMBERS + 1], y[BATCH * STEPS * HIDDEN];
+    cincel_context *ctx;
+    must(cincel_context_create(NULL, &ctx));
+    draw(x[0], 2 * BATCH * STEPS * WIDTH, 8);
+    for (int lstm = 0; lstm < 2; lstm++) {
+        const size_t count = lstm ? 2 * NUMBERS : NUMBERS;
+        cincel_model *model;
+        cincel_session *one, *other, *plain;
+        cincel_session_options o = CINCEL_SESSION_OPTIONS_INIT;
+        cincel_rnn_options r = CINCEL_RNN_OPTIONS_INIT;
+        const float *got;
+        r.cell = lstm ? CINCEL_LSTM : CINCEL_GRU, r.hidden = HIDDEN;
+        must(cincel_model_create(STEPS, 1, WIDTH, &model));
+        must(cincel_model_add_rnn(model, &r));
+        must(cincel_model_init(model, CINCEL_INIT_KAIMING, 3));
+        o.batch = BATCH;
+        must(cincel_session_create(ctx, model, &o, &plain));
+        o.stateful = 1;
+        must(cincel_session_create(ctx, model, &o, &one));
+        must(cincel_session_create(ctx, model, &o, &other));
+        assert_int_equal(cincel_session_state_count(one), count);
+        assert_int_equal(cincel_session_state_count(plain), 0);
+        must(cincel_session_forward(one, x[0], BATCH, &got));
+        must(cincel_session_states(one, kept[0], count));
+        for (int b = 0; b < BATCH; b++)
+            assert_memory_equal(kept[0] + b * HIDDEN, got + (b * STEPS + STEPS - 1) * HIDDEN,
+                                HIDDEN * sizeof(float));
+        must(cincel_session_forward(one, x[1], BATCH, &got));
+        memcpy(y, got, sizeof y);
+        must(cincel_session_set_states(other, kept[0], count));
+        must(cincel_session_forward(other, x[1], BATCH, &got));
+        assert_memory_equal(y, got, sizeof y);
+        must(cincel_session_states(one, kept[0], count));
+        must(cincel_session_states(other, kept[1], count));
+        assert_memory_equal(kept[0], kept[1], count * sizeof(float));
+
+        const cincel_status bad = CINCEL_INVALID_ARGUMENT;
+        says(cincel_session_states(plain, kept[0], count), bad, "carries no states");
+        says(cincel_session_states(one, kept[0], count + 1), bad, "states are");
+        says(cincel_session_set_states(one, NULL, count), bad, "states is NULL");
+        says(cincel_session_set_states(NULL, kept[0], count), bad, "session is NULL");
+        cincel_session_destroy(other);
+        cincel_session_destroy(one);
+        cincel_session_destroy(plain);
+        cincel_model_destroy(model);
+    }
+    cincel_context_destroy(ctx);
+}
+
 /* What is behind a sequence's end does not matter, and each is as it is alone. */
 static void lengths_end_sequences(void **state)
 {
@@ -315,8 +370,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stacks_have_pytorchs_names), cmocka_unit_test(states_are_carried),
-        cmocka_unit_test(lengths_end_sequences),      cmocka_unit_test(gradients_are_slopes),
-        cmocka_unit_test(streams_are_learnt),         cmocka_unit_test(misuse_is_answered),
+        cmocka_unit_test(states_are_read_and_set),    cmocka_unit_test(lengths_end_sequences),
+        cmocka_unit_test(gradients_are_slopes),       cmocka_unit_test(streams_are_learnt),
+        cmocka_unit_test(misuse_is_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,35 @@ cincel_status cincel_session_reset(cincel_session *s)
     return CINCEL_OK;
 }
 
+size_t cincel_session_state_count(const cincel_session *s)
+{
+    return s ? s->carry_offset[s->model->layers] : 0;
+}
+
+static cincel_status check_states(const struct cincel_session *s, const float *states, size_t count)
+{
+    if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");
+    if (!states) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: states is NULL");
+    if (!s->carry) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: carries no states");
+    if (count == cincel_session_state_count(s)) return CINCEL_OK;
+    return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: count is %zu, the states are %zu numbers", count,
+                       cincel_session_state_count(s));
+}
+
+cincel_status cincel_session_states(const cincel_session *s, float *states, size_t count)
+{
+    const cincel_status status = check_states(s, states, count);
+    if (status == CINCEL_OK) memcpy(states, s->carry, count * sizeof *states);
+    return status;
+}
+
+cincel_status cincel_session_set_states(cincel_session *s, const float *states, size_t count)
+{
+    const cincel_status status = check_states(s, states, count);
+    if (status == CINCEL_OK) memcpy(s->carry, states, count * sizeof *states);
+    return status;
+}
+
 cincel_status cincel_session_lengths(cincel_session *s, const int *lengths, int n)
 {
     if (!s) return cincel_fail(CINCEL_INVALID_ARGUMENT, "session: session is NULL");

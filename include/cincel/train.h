@@ -367,6 +367,15 @@ CINCEL_API const float *cincel_session_gradient(const cincel_session *session, s
    not stateful. */
 CINCEL_API cincel_status cincel_session_reset(cincel_session *session);
 
+/* How many numbers the states of a stateful session are; 0 for others. Recurrent layer after recurrent layer
+   h [batch][hidden] and, of an LSTM, c [batch][hidden]; `batch` is the session's. */
+CINCEL_API size_t cincel_session_state_count(const cincel_session *session);
+/* Copies the final states of the last call to states [count], or makes states [count] the initial ones of the
+   next call. */
+CINCEL_API cincel_status cincel_session_states(const cincel_session *session, float *states, size_t count);
+CINCEL_API cincel_status cincel_session_set_states(cincel_session *session, const float *states,
+                                                   size_t count);
+
 /*
  * Lengths of the sequences of the calls that follow, 1 … steps each, copied: lengths[i] is that of sample i,
  * and n, the number of samples of those calls. Recurrent layers do no work behind a sequence's end, what they
