@@ -167,6 +167,25 @@ static int largest(enum cincel_winograd_knob knob, double limit, size_t size)
     return value;
 }
 
+static double l3_bytes(const struct cincel_target *t)
+{
+    return t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
+}
+
+/* Eight claims a thread: smaller blocks of tiles, as long as the last cache holds the weights that each of
+   them reads, and three are left at least; else blocks of columns, too. */
+static void share_among_threads(const struct cincel_target *t, size_t tiles, double weights,
+                                struct cincel_choice *c)
+{
+    const size_t threads = (size_t)c->threads;
+    int *const block = &c->knob[WINOGRAD_TILES];
+    if (threads == 1 || cincel_div_up(tiles, (size_t)*block) >= 8 * threads) return;
+    if (weights > l3_bytes(t) / 2.0 || cincel_div_up(tiles, (size_t)tiles_values[0]) < 3 * threads)
+        c->knob[WINOGRAD_ORDER] = WINOGRAD_SHARED;
+    else
+        while (*block > tiles_values[0] && cincel_div_up(tiles, (size_t)*block) < 8 * threads) *block /= 2;
+}
+
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
@@ -187,20 +206,15 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     c->knob[WINOGRAD_TILES] =
         largest(WINOGRAD_TILES, by_l2 >= 24.0 ? by_l2 : cincel_min(96, (size_t)by_plane), s.count);
     c->knob[WINOGRAD_COLUMNS] = largest(WINOGRAD_COLUMNS, 64.0, n);
-    /* too few blocks of tiles for the threads: blocks of columns, too */
-    if (c->threads > 1 && cincel_div_up(s.count, (size_t)c->knob[WINOGRAD_TILES]) < 8 * (size_t)c->threads)
-        c->knob[WINOGRAD_ORDER] = WINOGRAD_SHARED;
-    /* a transformed weight that meets few tiles had better not travel through memory */
     const double weights = (double)(s.u_planes * k * n) * sizeof(float);
+    share_among_threads(t, s.count, weights, c);
+    /* a transformed weight that meets few tiles had better not travel through memory */
     if (s.count <= 96 && weights > 8.0 * l2) {
         c->knob[WINOGRAD_ORDER] = WINOGRAD_BY_COLUMNS;
         c->knob[WINOGRAD_TILES] = tiles_values[0];
         c->knob[WINOGRAD_COLUMNS] = columns_values[0];
     }
 }
-
-/* A byte that comes from the last cache, in bytes from memory (Zen 3). */
-static const double l3_share = 0.5;
 
 static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
                  const struct cincel_choice *c, struct cincel_cost *out)
@@ -216,22 +230,24 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
     const double weights = (double)p.s.u_planes * (double)(p.k * p.panels * (size_t)p.row->nr) * floats;
     const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
-    const double l3 = t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
+    const double l3 = l3_bytes(t);
 
     *out = (struct cincel_cost){.flops = 2.0 * planes * rows * (double)(p.k * p.panels * (size_t)p.row->nr)};
     out->efficiency = 0.95 * loads * latency * (double)p.part / ((double)p.part + 4.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
-    if (p.order != WINOGRAD_BY_COLUMNS && weights > l2)
-        out->bytes += weights * (1.0 + (double)p.tile_blocks) * (weights > l3 / 2.0 ? 1.0 : l3_share);
-    /* V is written once and read for every block of columns, M written and read with every part of k */
+    if (p.order != WINOGRAD_BY_COLUMNS && weights > l3 / 2.0)
+        out->bytes += weights * (1.0 + (double)p.tile_blocks);
+    /* V is written once and read for every block of columns, M written and read with every part of k, U read
+       by every block of tiles */
+    double beyond_l2 = 0.0;
     if (floats * planes * (double)(p.block_tiles * (p.k + p.m_row)) > l2)
-        out->bytes +=
-            l3_share * floats * planes * tiles *
-            ((double)(p.k * (1 + p.column_blocks)) + (double)(2 * p.n * cincel_div_up(p.k, p.part)));
+        beyond_l2 += floats * planes * tiles *
+                     ((double)(p.k * (1 + p.column_blocks)) + (double)(2 * p.n * cincel_div_up(p.k, p.part)));
+    if (p.order != WINOGRAD_BY_COLUMNS && weights > l2) beyond_l2 += weights * (1.0 + (double)p.tile_blocks);
     /* Zen 3: 36 planes of 8 channels leave a transform of sources in 34 ns, of outputs in 20, of weights,
-       with their packing, in 40; and what does not stay in L2 on the way */
+       with their packing, in 40; a byte from the last cache takes a third of what a copied one does */
     out->copied = floats * planes * tiles * (0.5 * (double)p.k + 0.3 * (double)p.n) + 0.7 * weights +
-                  floats * (double)p.dz_floats;
+                  floats * (double)p.dz_floats + 0.35 * beyond_l2;
     out->calls = planes * (double)(p.tile_blocks * p.panels) * (double)cincel_div_up(p.k, p.part) +
                  tiles * (double)(1 + p.column_blocks);
     out->cuts = (double)p.cuts;
