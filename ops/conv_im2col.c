@@ -156,8 +156,10 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     }
     p->blocks =
         s->pointwise ? cincel_div_up(p->panels, cincel_div_up((size_t)c->knob[IM2COL_NBLOCK], nr)) : 1;
+    /* fused: blocks are the cuts, as many for each thread */
+    if (p->fused && s->pointwise)
+        p->blocks = cincel_min(cincel_round_up(p->blocks, (size_t)p->threads), p->panels);
     p->block_panels = cincel_div_up(p->panels, p->blocks);
-    p->blocks = cincel_div_up(p->panels, p->block_panels);
     p->block_pixels = cincel_round_up((size_t)c->knob[IM2COL_PIXELS], (size_t)p->row->mr);
     if (p->forward || s->pointwise)
         cut_pixels(p);

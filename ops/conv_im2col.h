@@ -40,7 +40,7 @@ struct cincel_prepared {
     size_t k, n;                 /* depth and columns of the product, one group */
     size_t part, parts;          /* of k in one pass, their number */
     size_t panels, panel_floats; /* of one group; of one panel */
-    size_t block_panels, blocks; /* panels of one cut, column blocks (pointwise only; else one) */
+    size_t block_panels, blocks; /* panels of the largest cut, column blocks (pointwise only; else one) */
     size_t block_rows;           /* swapped: outputs of one cut; panels are then pixels', blocks outputs' */
     size_t block_pixels;         /* pixels whose columns are made at a time */
     size_t cut_pixels, pixel_cuts;

@@ -162,11 +162,11 @@ static void pointwise_cut(const struct call *call, size_t cut, const struct scra
     struct product g = {.lda = p->m_channels,
                         .ld = p->cols.k,
                         .ldc = ldc,
-                        .begin = block * p->block_panels,
+                        .begin = block * p->panels / p->blocks,
+                        .end = (block + 1) * p->panels / p->blocks,
                         .columns = p->n,
                         .load_c = p->accumulate,
                         .outputs = p->forward};
-    g.end = cincel_min(g.begin + p->block_panels, p->panels);
     if (p->forward && call->t->bias) g.bias = call->t->bias + group * p->n;
     for (size_t k = 0; k < p->k; k = g.k_end) {
         g.k_begin = k;
