@@ -35,10 +35,11 @@ struct cincel_prepared {
     bool accumulate;
     struct cincel_epilogue epilogue;
     int threads;
-    size_t oc, pixels;           /* output channels of all groups; output pixels of all images */
-    size_t m_channels;           /* of all groups, of a row of A where that is a tensor */
-    size_t k, n;                 /* depth and columns of the product, one group */
-    size_t part, parts;          /* of k in one pass, their number */
+    size_t oc, pixels;  /* output channels of all groups; output pixels of all images */
+    size_t m_channels;  /* of all groups, of a row of A where that is a tensor */
+    size_t k, n;        /* depth and columns of the product, one group */
+    size_t part, parts; /* of k in one pass, their number */
+    bool parts_inner;   /* pointwise: a block of pixels meets all parts before the next block comes */
     size_t panels, panel_floats; /* of one group; of one panel */
     size_t block_panels, blocks; /* panels of the largest cut, column blocks (pointwise only; else one) */
     size_t block_rows;           /* swapped: outputs of one cut; panels are then pixels', blocks outputs' */

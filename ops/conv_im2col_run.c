@@ -149,51 +149,71 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
 
 /* ------------------------------------------------------------------------- columns are the tensors -- */
 
+struct pixel_span {
+    size_t begin, end, step;
+};
+
+/* The part of k that begins there: its weights, packed now where that is the cut's own work. */
+static void take_part(const struct call *call, size_t group, size_t k, const struct scratch *scratch,
+                      struct product *g)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t nr = (size_t)p->row->nr;
+    g->k_begin = k;
+    g->k_end = cincel_min(k + p->part, p->k);
+    g->b = call->weights + (group * p->panels + g->begin) * p->panel_floats + k * nr;
+    g->panel_floats = p->panel_floats;
+    if (!p->fused) return;
+    g->b = scratch->panels;
+    g->panel_floats = cincel_round_up((g->k_end - k) * nr, CINCEL_ALIGN / sizeof(float));
+    if (p->forward) {
+        pack(p, call->t->w, group, g->begin, g->end, k, g->k_end, scratch->panels, g->panel_floats);
+    } else { /* rows of w: the first block's tiles make the panels */
+        g->rows = call->t->w + (group * p->k + k) * g->ld + g->begin * nr;
+        g->pack = scratch->panels;
+    }
+}
+
+/* The block of pixels that begins there times the part of k. */
+static void pointwise_block(const struct call *call, size_t group, const struct pixel_span *span,
+                            size_t pixel, struct product *g)
+{
+    const struct cincel_prepared *p = call->p;
+    g->m = cincel_min(span->step, span->end - pixel);
+    g->a = call->source + pixel * p->m_channels + group * p->k;
+    /* behind the end of a cut another thread goes on */
+    g->ahead = p->threads == 1 || pixel + span->step < span->end ? g->a + span->step * p->m_channels : NULL;
+    g->c = (p->forward ? call->t->y : call->t->dx) + group * p->n + pixel * g->ldc;
+    multiply(p, g);
+    g->rows = NULL;
+}
+
 static void pointwise_cut(const struct call *call, size_t cut, const struct scratch *scratch)
 {
     const struct cincel_prepared *p = call->p;
     const size_t block = cut / p->pixel_cuts % p->blocks, group = cut / p->pixel_cuts / p->blocks;
-    const size_t begin = cut % p->pixel_cuts * p->cut_pixels;
-    const size_t end = cincel_min(begin + p->cut_pixels, p->pixels), nr = (size_t)p->row->nr;
-    const size_t ldc = p->forward ? p->oc : p->cols.ic, mr = (size_t)p->row->mr;
-    const size_t steps = cincel_div_up(end - begin, p->block_pixels);
-    const size_t step = cincel_round_up(cincel_div_up(end - begin, steps), mr); /* even blocks */
-    float *out = (p->forward ? call->t->y : call->t->dx) + group * p->n;
+    struct pixel_span span = {.begin = cut % p->pixel_cuts * p->cut_pixels};
     struct product g = {.lda = p->m_channels,
                         .ld = p->cols.k,
-                        .ldc = ldc,
+                        .ldc = p->forward ? p->oc : p->cols.ic,
                         .begin = block * p->panels / p->blocks,
                         .end = (block + 1) * p->panels / p->blocks,
                         .columns = p->n,
                         .load_c = p->accumulate,
                         .outputs = p->forward};
+    span.end = cincel_min(span.begin + p->cut_pixels, p->pixels);
+    const size_t count = span.end - span.begin, steps = cincel_div_up(count, p->block_pixels);
+    span.step = cincel_round_up(cincel_div_up(count, steps), (size_t)p->row->mr); /* even blocks */
     if (p->forward && call->t->bias) g.bias = call->t->bias + group * p->n;
-    for (size_t k = 0; k < p->k; k = g.k_end) {
-        g.k_begin = k;
-        g.k_end = cincel_min(k + p->part, p->k);
-        if (p->fused) {
-            g.b = scratch->panels;
-            g.panel_floats = cincel_round_up((g.k_end - k) * nr, CINCEL_ALIGN / sizeof(float));
-            if (p->forward) {
-                pack(p, call->t->w, group, g.begin, g.end, k, g.k_end, scratch->panels, g.panel_floats);
-            } else { /* rows of w: the first block's tiles make the panels */
-                g.rows = call->t->w + (group * p->k + k) * g.ld + g.begin * nr;
-                g.pack = scratch->panels;
-            }
-        } else {
-            g.b = call->weights + (group * p->panels + g.begin) * p->panel_floats + k * nr;
-            g.panel_floats = p->panel_floats;
+    /* one of the outer loops runs once */
+    const size_t round = p->parts_inner ? span.step : count;
+    for (size_t first = span.begin; first < span.end; first += round)
+        for (size_t k = 0; k < p->k; k = g.k_end) {
+            take_part(call, group, k, scratch, &g);
+            const size_t last = cincel_min(first + round, span.end);
+            for (size_t pixel = first; pixel < last; pixel += span.step)
+                pointwise_block(call, group, &span, pixel, &g);
         }
-        for (size_t pixel = begin; pixel < end; pixel += step) {
-            g.m = cincel_min(step, end - pixel);
-            g.a = call->source + pixel * p->m_channels + group * p->k;
-            /* behind the end of a cut another thread goes on */
-            g.ahead = p->threads == 1 || pixel + step < end ? g.a + step * p->m_channels : NULL;
-            g.c = out + pixel * ldc;
-            multiply(p, &g);
-            g.rows = NULL;
-        }
-    }
 }
 
 /* ------------------------------------------------------------- few pixels: the operands change places -- */
