@@ -358,10 +358,21 @@ double cincel_problem_flops(const struct cincel_problem *p)
     return 2.0 * d->n * p->conv.oh * p->conv.ow * d->oc * d->kh * d->kw * (d->ic / d->groups);
 }
 
+/* Elements of x: strides wider than the kernel pass over some, but every one of dx is written. */
+static double conv_input(const struct cincel_problem *p)
+{
+    const cincel_conv_desc *d = &p->conv.d;
+    const bool whole = p->pass == CINCEL_BACKWARD_DATA;
+    const double met_h = (double)p->conv.oh * d->kh, met_w = (double)p->conv.ow * d->kw;
+    const double rows = !whole && met_h < d->ih ? met_h : d->ih;
+    const double columns = !whole && met_w < d->iw ? met_w : d->iw;
+    return d->n * rows * columns * d->ic;
+}
+
 static double conv_bytes(const struct cincel_problem *p)
 {
     const cincel_conv_desc *d = &p->conv.d;
-    const double x = (double)d->n * d->ih * d->iw * d->ic;
+    const double x = conv_input(p);
     const double w = (double)d->oc * d->kh * d->kw * (d->ic / d->groups);
     const double y = (double)d->n * p->conv.oh * p->conv.ow * d->oc;
     double floats = x + w + y;

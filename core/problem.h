@@ -77,7 +77,8 @@ double cincel_problem_flops(const struct cincel_problem *p);
 /* Bytes of one element of argmax: 1 where cell numbers kh·KW + kw fit a byte, else 4 (int32_t); 0 for
    averages. */
 size_t cincel_problem_argmax_bytes(const struct cincel_problem *p);
-/* Bytes of all tensors the call reads and writes once (biases left out; pooling with its argmax). */
+/* Bytes of all tensors the call reads and writes once (biases left out, and what strides pass over; pooling
+   with its argmax). */
 double cincel_problem_bytes(const struct cincel_problem *p);
 
 #endif

@@ -420,6 +420,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double ideal = (double)s->channels * (double)p.nr / p.isa->vector_floats;
     const double weights = (double)s->oc * taps * (double)s->channels;
     const double tensors = (double)sizeof(float);
+    const double met = taps * pixels, all = (double)s->n * (double)(s->ih * s->iw);
+    const double inputs = (met < all ? met : all) * (double)s->x_px;
 
     out->flops = 2.0 * pixels * taps * (double)s->groups * (double)s->channels * width;
     out->efficiency = 0.97 * ideal / tiles_time(p.isa, &p.tiles);
@@ -427,19 +429,23 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
      * 104) */
     if (s->groups > 1 && p.pack < 2) out->efficiency *= 0.65;
     /* each cut reads its part of x and dy, and a copy writes and reads it once more, in L2 */
-    out->bytes = tensors * (pixels * (double)s->oc * (double)p.tile_blocks +
-                            (double)(s->n * s->ih * s->iw * s->x_px) * (double)p.panel_blocks +
+    out->bytes = tensors * (pixels * (double)s->oc * (double)p.tile_blocks + inputs * (double)p.panel_blocks +
                             weights * (p.slices == 1 ? 1.0 : 2.0 * (double)p.slices));
-    if (p.copy_x) out->bytes += tensors * 2.0 * (double)(s->n * s->ih * s->iw * s->x_px);
+    if (p.copy_x) out->bytes += tensors * 2.0 * all * (double)s->x_px;
     if (p.d.activation != CINCEL_ACT_NONE) out->bytes += tensors * 3.0 * pixels * (double)s->oc;
     /* panels of dW are transposed on their way home; blocks of dy and x are laid out for L1 */
     out->copied = tensors * weights;
     if (p.pack >= 1) out->copied += tensors * pixels * (double)s->oc * (double)p.tile_blocks;
-    if (p.pack >= 2)
-        out->copied += tensors * (double)(s->n * s->ih * s->iw * s->x_px) * (double)p.panel_blocks;
+    if (p.pack >= 2) out->copied += tensors * inputs * (double)p.panel_blocks;
     /* one tap's FMAs are too few to hide that pixels come from afar (1x1 on Zen 3: 64 -> 256 channels, 26 MB,
        11.1 ms, of which the FMAs take 8.5) */
-    if (taps == 1.0) out->copied += cincel_problem_bytes(problem);
+    if (taps == 1.0) {
+        out->copied += cincel_problem_bytes(problem);
+        /* and each block of pixels meets all of a dW that L2 does not hold (512 -> 1024 channels, 1,568
+           pixels: 33 ms, im2col 21) */
+        if (2.0 * tensors * weights > (double)t->machine->topo.l2_bytes)
+            out->copied += 2.0 * tensors * weights * pixels / (double)p.block_pixels;
+    }
     out->balance = claim_balance(&p);
     out->cuts = (double)p.cuts;
     out->phases = 1.0 + (p.copy_x || p.d.activation != CINCEL_ACT_NONE) + (p.slices > 1);
