@@ -358,7 +358,7 @@ static void multiply(const struct job *job, const struct tile *tile, const struc
         .load_c = job->part > 0 || s->accumulate,
         .act = s->forward && last ? cincel_epilogue_in_tile(&s->epilogue) : CINCEL_ACT_NONE,
     };
-    if (next && args.taps > 0) {
+    if (next) {
         args.ahead = next->fresh;
         args.ahead_count = next->fresh_count;
         args.ahead_each = cincel_div_up(next->fresh_count, args.taps);
@@ -400,6 +400,18 @@ static void run_job(const struct job *job, const struct scratch *scratch)
     }
 }
 
+/* Pixels of dx that no window reaches. */
+static void clear(const struct job *job)
+{
+    const struct direct_shape *s = &job->call->prepared->s;
+    const size_t nr = (size_t)s->row->nr, end = cincel_min(job->panel_end * nr, (size_t)s->g.n);
+    struct walk w = walk_from(job, job->cut->pixel_begin);
+    for (size_t left = job->cut->pixel_end - job->cut->pixel_begin; left > 0; left--) {
+        memset(w.out, 0, (end - job->panel_begin * nr) * sizeof(float));
+        step(job, &w, 1);
+    }
+}
+
 static void run_cut(const struct call *call, const struct cut *cut, const struct scratch *scratch)
 {
     const struct direct_shape *s = &call->prepared->s;
@@ -420,6 +432,10 @@ static void run_cut(const struct call *call, const struct cut *cut, const struct
     for (size_t block = cut->block_begin; block < cut->block_end; block++) {
         job.panel_begin = block * s->block_panels;
         job.panel_end = cincel_min(job.panel_begin + s->block_panels, s->panels);
+        if (cut->phase->taps == 0) {
+            clear(&job);
+            continue;
+        }
         job.b = scratch->floats;
         if (!call->weights)
             pack(s,
