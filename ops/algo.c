@@ -85,3 +85,9 @@ const struct cincel_outer_row *cincel_outer_row_find(const struct cincel_isa *is
         if (strcmp(isa->outer[i].name, name) == 0) return &isa->outer[i];
     return NULL;
 }
+
+bool cincel_exceeds_cache(const struct cincel_target *t, const struct cincel_problem *p)
+{
+    const double cache = (double)cincel_topology_cache(&t->machine->topo);
+    return cache > 0.0 && cincel_problem_bytes(p) > cache / 2.0;
+}

@@ -153,6 +153,9 @@ double cincel_chain_length(const struct cincel_problem *p);
 /* cincel_algo.standard of algorithms that reproducible contexts leave to others. */
 bool cincel_algo_never_standard(const struct cincel_problem *p);
 
+/* Do a call's tensors exceed half of the last cache, the other half being the neighbouring layers'? */
+bool cincel_exceeds_cache(const struct cincel_target *t, const struct cincel_problem *p);
+
 /* NULL where the table has none of that name for the problem's operator and pass. */
 const struct cincel_algo *cincel_algo_find(const struct cincel_problem *p, const char *name);
 const struct cincel_isa *cincel_isa_find(const struct cincel_target *t, const char *name);

@@ -54,12 +54,6 @@ int cincel_depthwise_strip(const struct cincel_target *t, int width, double colu
     return strip;
 }
 
-bool cincel_depthwise_exceeds(const struct cincel_target *t, const struct cincel_problem *p)
-{
-    const double cache = (double)cincel_topology_cache(&t->machine->topo);
-    return cache > 0.0 && cincel_problem_bytes(p) > cache / 2.0;
-}
-
 void cincel_depthwise_spread(const struct cincel_isa *isa, const float *src, size_t count, size_t multiplier,
                              float *dst)
 {
@@ -197,7 +191,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     char why[CINCEL_WHY];
     memset(c->knob, 0, sizeof c->knob);
     c->knob[STRIP] = cincel_depthwise_strip(t, width, column);
-    c->knob[STREAM] = c->knob[FETCH] = cincel_depthwise_exceeds(t, problem);
+    c->knob[STREAM] = c->knob[FETCH] = cincel_exceeds_cache(t, problem);
     if (forward && d->oc != d->ic) c->knob[FETCH] = 0;
     if (c->knob[STREAM] && !check(t, problem, c, why)) c->knob[STREAM] = 0;
 }

@@ -45,9 +45,6 @@ extern const int cincel_depthwise_strips[CINCEL_DEPTHWISE_STRIPS];
    they stay in L2. */
 int cincel_depthwise_strip(const struct cincel_target *t, int width, double column_bytes);
 
-/* Do the tensors exceed half of the last cache, the other half being the neighbouring layers'? */
-bool cincel_depthwise_exceeds(const struct cincel_target *t, const struct cincel_problem *p);
-
 /* Floats from tap to tap of [taps][channels]. */
 static inline size_t cincel_depthwise_pitch(size_t channels)
 {

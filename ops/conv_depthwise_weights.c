@@ -133,7 +133,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     memset(c->knob, 0, sizeof c->knob);
     c->knob[CHANNELS] = channels_values[0];
     c->knob[STRIP] = cincel_depthwise_strip(t, problem->conv.ow, column);
-    c->knob[FETCH] = cincel_depthwise_exceeds(t, problem);
+    c->knob[FETCH] = cincel_exceeds_cache(t, problem);
     if (d->oc != d->ic) {
         c->knob[FETCH] = 0;
         for (int i = 1; c->knob[CHANNELS] < oc; i++) c->knob[CHANNELS] = channels_values[i];

@@ -494,22 +494,24 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
     struct direct_phase *phase;
     ptrdiff_t *offset;
     float *zero;
+    const size_t zeros = cincel_max((size_t)s.part, s.block_panels * (size_t)s.row->nr);
     struct cincel_carver block = {NULL, 0};
     for (int pass = 0; pass < 2; pass++) {
         prepared = cincel_carve(&block, sizeof *prepared);
         phase = cincel_carve(&block, s.phases * sizeof *phase);
         offset = cincel_carve(&block, s.phases * s.taps_max * sizeof *offset);
-        zero = cincel_carve(&block, (size_t)s.part * sizeof *zero);
+        zero = cincel_carve(&block, zeros * sizeof *zero);
         if (pass == 1) break;
         block = (struct cincel_carver){cincel_aligned_alloc(block.used), 0};
         if (!block.base) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
     }
     *prepared = (struct cincel_prepared){.phase = phase, .offset = offset, .zero = zero};
     make_shape(t, p, c, &prepared->s, phase);
+    prepared->past = !s.forward && cincel_exceeds_cache(t, p) ? s.isa->vector->stream : NULL;
     assert(s.row->mr <= DIRECT_MR_MAX);
     choose_tails(prepared);
     for (size_t i = 0; i < s.phases; i++) fill_offsets(&s, &phase[i], offset + i * s.taps_max);
-    memset(zero, 0, (size_t)s.part * sizeof *zero);
+    memset(zero, 0, zeros * sizeof *zero);
     *out = prepared;
     return CINCEL_OK;
 }

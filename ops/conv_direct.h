@@ -71,7 +71,9 @@ struct cincel_prepared {
         *by_m[DIRECT_MR_MAX + 1]; /* the row that serves a tile of m pixels, m ≤ mr */
     struct direct_phase *phase;
     ptrdiff_t *offset; /* [phase][taps_max]: floats from a pixel's place in the source to each tap */
-    float *zero;       /* k zeros: what padding points to */
+    float *zero;       /* what padding points to, and what stands where no window reaches */
+    /* not NULL: how the latter are stored, because the caches are too small for what the call writes */
+    void (*past)(const float *src, float *dst, size_t count);
 };
 
 /* Floats of the packed weights before panel (group, panel) of a phase, and inside a panel before row k

@@ -404,12 +404,18 @@ static void run_job(const struct job *job, const struct scratch *scratch)
 static void clear(const struct job *job)
 {
     const struct direct_shape *s = &job->call->prepared->s;
+    const struct cincel_prepared *prepared = job->call->prepared;
     const size_t nr = (size_t)s->row->nr, end = cincel_min(job->panel_end * nr, (size_t)s->g.n);
+    const size_t count = end - job->panel_begin * nr;
     struct walk w = walk_from(job, job->cut->pixel_begin);
     for (size_t left = job->cut->pixel_end - job->cut->pixel_begin; left > 0; left--) {
-        memset(w.out, 0, (end - job->panel_begin * nr) * sizeof(float));
+        if (prepared->past)
+            prepared->past(prepared->zero, w.out, count);
+        else
+            memset(w.out, 0, count * sizeof(float));
         step(job, &w, 1);
     }
+    if (prepared->past) s->isa->vector->fence();
 }
 
 static void run_cut(const struct call *call, const struct cut *cut, const struct scratch *scratch)
