@@ -36,24 +36,33 @@ struct cincel_fewchan_row {
 
 /* ------------------------------------------------------------------------- grouped convolution -- */
 
-enum { CINCEL_GROUPED_PX = 16 }; /* floats from pixel to pixel of a strip */
+enum { CINCEL_GROUPED_PX = 16 }; /* floats from pixel to pixel of a strip of grouped convolution */
+
+/* 1 to 3 taps of one channel, a pixel apart. */
+struct cincel_slide_run {
+    ptrdiff_t offset; /* floats, of the first tap from a pixel's own place */
+    size_t taps;
+};
 
 /*
- * A row of output pixels of one group, whose source lies in a strip of pixels CINCEL_GROUPED_PX apart:
- *   C[i][j] = Σ_t Σ_k a[i·PX + offset[t] + k] · b[(t·k_count + k)·nr + j]      i < m, j < n, then + bias and
- * activation t outer, k inner, one FMA chain an element. Where m < mr, the sources of mr pixels are read all
- * the same. Rows in `quads` take nr / 4 groups of 4 channels at once: column j reads channel 4·⌊j/4⌋ + k,
- * k_count = 4, and nr channels of a pixel are read whatever n is.
+ * Rows of output pixels of one group, whose source lies in a strip of pixels PX = CINCEL_GROUPED_PX apart:
+ *   C[r][p][j] = bias[j] + Σ_runs Σ_t a[r·a_row + (p + t)·PX + offset] · b[⌊j/nr⌋·panel + k·nr + j mod nr]
+ * r < rows, p < pixels, j < n, t < the run's taps, then the activation; k counts taps from run to run. One
+ * FMA chain an element in that order, which starts from the bias.
+ *
+ * Rows in `quads` take nr / 4 groups of 4 channels at once. A run has 4 channels there, one behind the
+ * other: column j reads float 4·⌊j/4⌋ + i behind offset, i outer and t inner, and weights lie in that
+ * order. n ≤ nr, and nr floats behind each offset are readable, whatever n.
  */
-struct cincel_grouped_args {
+struct cincel_slide_args {
     const float *a;
-    const ptrdiff_t *offset; /* [taps], floats */
-    const float *b;          /* [taps][k][nr], 64-byte aligned, unused columns zero */
+    const struct cincel_slide_run *runs;
+    const float *b; /* 64-byte aligned, unused columns zero */
     float *c;
-    size_t taps, k, ldc, m;
-    int n; /* 1 … nr */
-    int act;
+    size_t run_count, panel, a_row, c_row, c_px; /* floats */
+    size_t rows, pixels, n;
     const float *bias; /* [n], or NULL */
+    int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU */
 };
 
 /*
@@ -71,9 +80,9 @@ struct cincel_grouped_weights_args {
 };
 
 struct cincel_grouped_row {
-    const char *name; /* "grouped_14x8_avx2" */
+    const char *name; /* "grouped_slide_12x8_avx2" */
     int mr, nr, quads;
-    void (*run)(const struct cincel_grouped_args *args);
+    void (*run)(const struct cincel_slide_args *args);               /* PX = CINCEL_GROUPED_PX */
     void (*weights)(const struct cincel_grouped_weights_args *args); /* NULL for rows that have none */
 };
 

@@ -6,11 +6,12 @@
 #include "ops/conv.h"
 #include "ops/conv_geometry.h"
 #include "ops/conv_grouped.h"
+#include "ops/conv_slide.h"
 
 enum { PX = CINCEL_GROUPED_PX, PHASES = 4 };
 
 /* Cuts of some 40 µs, and strips that stay in L2. */
-static const double cut_flops = 3e6, strip_bytes = 192e3;
+static const double cut_flops = 6e6, strip_bytes = 320e3;
 
 struct cincel_prepared {
     const struct cincel_isa *isa;
@@ -24,10 +25,13 @@ struct cincel_prepared {
     size_t images, groups, k, n;  /* source and output channels of a group */
     size_t unit, units, panels;   /* groups of a kernel call; panels of a unit's weights */
     size_t k_tap, panel_floats;   /* weights of a tap and output channel, with the lines' zeros */
-    size_t start[PHASES][PHASES]; /* the first tap of a phase */
+    size_t start[PHASES][PHASES]; /* weights of an output channel before a phase's */
+    size_t first_run[PHASES][PHASES], runs_of[PHASES][PHASES];
     size_t band_rows, bands, cuts, dz_cuts, strip_rows;
     size_t weight_bytes, dz_floats, private_bytes;
-    ptrdiff_t offset[2 * CINCEL_GROUPED_K]; /* of a tap's line from a pixel's first, of all phases */
+    /* taps of a row of the kernel as they lie in the strip, and how many make up each run, phase by phase */
+    size_t order[CINCEL_GROUPED_K], length[CINCEL_GROUPED_K], rows_runs[PHASES];
+    struct cincel_slide_run runs[2 * CINCEL_GROUPED_K]; /* of all phases */
 };
 
 /* -------------------------------------------------------------------------------- what is chosen -- */
@@ -57,7 +61,7 @@ static void derive_columns(struct cincel_prepared *p)
                                              .height = (size_t)p->g.src_h,
                                              .left = (size_t)-first,
                                              .split = (size_t)p->cols[0].src_step};
-    cincel_grouped_strip_plan(&p->strip, 0, (size_t)(last - first + 1), (size_t)p->row->mr);
+    cincel_grouped_strip_plan(&p->strip, 0, (size_t)(last - first + 1));
 }
 
 /* Rows of a band, and of its strip. */
@@ -85,7 +89,7 @@ static void derive_bands(const struct cincel_problem *problem, struct cincel_pre
     p->bands = cincel_div_up(out_h, p->band_rows);
     p->cuts = p->images * p->bands;
     p->strip_rows = cincel_div_up(p->band_rows, out_step) * src_step + span;
-    cincel_grouped_strip_plan(&p->strip, p->strip_rows, p->strip.columns, (size_t)p->row->mr);
+    cincel_grouped_strip_plan(&p->strip, p->strip_rows, p->strip.columns);
     p->private_bytes =
         cincel_round_up(cincel_grouped_strip_floats(&p->strip, p->groups) * sizeof(float), CINCEL_ALIGN);
 }
@@ -113,13 +117,13 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     derive_columns(p);
     derive_bands(problem, p);
     p->k_tap = p->strip.pieces * p->strip.piece;
-    size_t taps = 0;
-    for (int h = 0; h < p->g.phases_h; h++)
-        for (int w = 0; w < p->g.phases_w; w++) {
-            p->start[h][w] = taps;
-            taps += (size_t)p->rows[h].taps * (size_t)p->cols[w].taps;
+    size_t weights = 0;
+    for (int w = 0; w < p->g.phases_w; w++)
+        for (int h = 0; h < p->g.phases_h; h++) {
+            p->start[h][w] = weights;
+            weights += (size_t)p->rows[h].taps * (size_t)p->cols[w].taps * p->k_tap;
         }
-    p->panel_floats = taps * p->k_tap * nr;
+    p->panel_floats = weights * nr;
     p->weight_bytes = p->units * p->panels * p->panel_floats * sizeof(float);
     if (p->gradient) {
         p->dz_floats = p->images * (size_t)p->g.src_h * (size_t)p->g.src_w * p->g.src_channels;
@@ -170,44 +174,51 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
 {
     struct cincel_prepared p;
     derive(t, problem, c, &p);
-    const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr;
     const double k = (double)(p.panel_floats / (size_t)p.row->nr) / (p.g.phases_h * p.g.phases_w);
-    const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
-    const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
     const double even = (double)(cincel_div_up(p.cuts, (size_t)p.threads) * (size_t)p.threads);
-    double pixels = 0.0, phases = p.g.phases_h * p.g.phases_w; /* whole tiles of a row of each phase */
-    for (int w = 0; w < p.g.phases_w; w++)
-        pixels += mr * (double)cincel_div_up((size_t)p.cols[w].count, (size_t)p.row->mr);
-    const double calls = (double)(p.images * (size_t)p.g.out_h * p.units * p.panels);
-    *out = (struct cincel_cost){.flops = 2.0 * calls * pixels * p.row->nr * k};
-    /* a tile is cleared, stored and placed; a spread for every FMA leaves half (grouped_quads.inc) */
-    out->efficiency = (p.row->quads ? 0.45 : 0.8 * loads) * latency * k / (k + 2.0);
+    const double phases = p.g.phases_h * p.g.phases_w, width = (double)p.g.out_w / p.g.phases_w;
+    const double tile = width / (double)cincel_div_up((size_t)p.cols[0].count, (size_t)p.row->mr);
+    const double calls = (double)(p.cuts * p.units);
+    *out = (struct cincel_cost){.flops = 2.0 * (double)(p.images * (size_t)p.g.out_h * p.units * p.panels) *
+                                         width * p.row->nr * k};
+    /* a tile is cleared, stored and placed; 8 pixels keep the multipliers busy */
+    out->efficiency = 0.9 * (tile < 8.0 ? tile / 8.0 : 1.0) * k / (k + 2.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * sizeof(float) * (double)p.dz_floats;
     out->balance = even / (double)p.cuts;
-    out->calls = calls * phases / p.g.phases_h;
+    out->calls = calls * phases;
     out->cuts = (double)p.cuts;
     out->phases = 2.0;
     out->copied = (double)p.cuts * (double)p.private_bytes + (double)p.weight_bytes +
                   sizeof(float) * (double)p.dz_floats;
 }
 
-/* Offsets of each phase's taps and lines, in the order of its weights. */
-static void fill_offsets(struct cincel_prepared *p)
+/* The taps of a kernel row of column phase w, and their runs. `at` gets where they lie. */
+static void find_taps(struct cincel_prepared *p, int w, size_t before, ptrdiff_t *at)
 {
-    for (int h = 0; h < p->g.phases_h; h++)
-        for (int w = 0; w < p->g.phases_w; w++) {
-            const struct cincel_conv_axis *rows = &p->rows[h], *cols = &p->cols[w];
-            ptrdiff_t *to = p->offset + p->start[h][w] * p->strip.pieces;
-            for (int i = 0; i < rows->taps; i++)
-                for (int j = 0; j < cols->taps; j++) {
-                    const ptrdiff_t q =
-                        (ptrdiff_t)p->strip.left + cols->offset + (ptrdiff_t)j * cols->offset_step;
-                    const ptrdiff_t row = (ptrdiff_t)i * rows->offset_step * (ptrdiff_t)p->strip.row_floats;
-                    for (size_t piece = 0; piece < p->strip.pieces; piece++)
-                        *to++ = row + cincel_grouped_strip_column(&p->strip, (size_t)q) +
-                                (ptrdiff_t)(piece * p->strip.line_floats);
-                }
-        }
+    const struct cincel_conv_axis *cols = &p->cols[w];
+    for (int j = 0; j < cols->taps; j++)
+        at[j] = cincel_grouped_strip_column(
+            &p->strip, (size_t)((ptrdiff_t)p->strip.left + cols->offset + (ptrdiff_t)j * cols->offset_step));
+    p->rows_runs[w] = cincel_slide_order(at, (size_t)cols->taps, PX, p->order + before, p->length + before);
+}
+
+/* Runs of one phase, in the order of its weights: rows of the kernel, runs of taps, lines, channels. */
+static void fill_runs(struct cincel_prepared *p, int h, int w, size_t before, const ptrdiff_t *at,
+                      size_t *count)
+{
+    const size_t channels = p->row->quads ? 1 : p->strip.piece;
+    p->first_run[h][w] = *count;
+    for (int i = 0; i < p->rows[h].taps; i++) {
+        const ptrdiff_t row = (ptrdiff_t)i * p->rows[h].offset_step * (ptrdiff_t)p->strip.row_floats;
+        const size_t *tap = p->order + before;
+        for (size_t run = 0; run < p->rows_runs[w]; tap += p->length[before + run++])
+            for (size_t piece = 0; piece < p->strip.pieces; piece++)
+                for (size_t k = 0; k < channels; k++)
+                    p->runs[(*count)++] = (struct cincel_slide_run){
+                        row + at[*tap] + (ptrdiff_t)(piece * p->strip.line_floats + k),
+                        p->length[before + run]};
+    }
+    p->runs_of[h][w] = *count - p->first_run[h][w];
 }
 
 static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -216,7 +227,13 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
     struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
     if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
     derive(t, problem, c, p);
-    fill_offsets(p);
+    size_t before = 0, count = 0;
+    for (int w = 0; w < p->g.phases_w; before += (size_t)p->cols[w++].taps) {
+        ptrdiff_t at[CINCEL_GROUPED_K];
+        find_taps(p, w, before, at);
+        for (int h = 0; h < p->g.phases_h; h++) fill_runs(p, h, w, before, at, &count);
+    }
+    assert(count <= sizeof p->runs / sizeof *p->runs);
     *out = p;
     return CINCEL_OK;
 }
@@ -225,44 +242,56 @@ static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
 
 /* ------------------------------------------------------------------------------------- the work -- */
 
-/* The weights from source channel k to output channel n of a group, in kernel cell `cell`. */
-static float weight(const struct job *job, size_t group, size_t cell, size_t k, size_t n)
+/* The weights from source channel k to each of a panel's output channels, in kernel cell `cell`; what is no
+   weight is zero. */
+static void pack_column(const struct job *job, size_t unit, size_t panel, size_t cell, size_t k, float *to)
 {
     const struct cincel_prepared *p = job->p;
-    const size_t taps = (size_t)p->g.kh * (size_t)p->g.kw;
-    return p->forward ? job->t->w[((group * p->n + n) * taps + cell) * p->k + k]
-                      : job->t->w[((group * p->k + k) * taps + cell) * p->n + n];
+    const size_t nr = (size_t)p->row->nr, cells = (size_t)p->g.kh * (size_t)p->g.kw, group = unit * p->unit;
+    const size_t groups = cincel_min(p->unit, p->groups - group); /* of quads; a whole panel each, else */
+    const size_t first = group * p->n + panel * nr, each = cincel_min(p->n - panel * nr, nr);
+    size_t count = 0;
+    if (k < p->k && p->forward) {
+        const float *from = job->t->w + (first * cells + cell) * p->k + k;
+        for (; count < groups * each; count++, from += cells * p->k) to[count] = *from;
+    } else if (k < p->k) {
+        const float *from = job->t->w + ((group * p->k + k) * cells + cell) * p->n + panel * nr;
+        for (size_t g = 0; g < groups; g++, from += p->k * cells * p->n)
+            for (size_t j = 0; j < each; j++) to[count++] = from[j];
+    }
+    while (count < nr) to[count++] = 0.0f;
 }
 
-/* One tap of a panel: [k][nr]; what is no weight is zero. */
-static void pack_tap(const struct job *job, size_t unit, size_t panel, size_t cell, float *to)
+/* The taps of kernel row `row` under column phase w, whose taps begin at `before`, run by run:
+   [channel][tap][nr]. Returns where the next go. */
+static float *pack_row(const struct job *job, size_t unit, size_t panel, int row, int w, size_t before,
+                       float *to)
 {
     const struct cincel_prepared *p = job->p;
-    const size_t nr = (size_t)p->row->nr;
-    for (size_t k = 0; k < p->k_tap; k++, to += nr)
-        for (size_t j = 0; j < nr; j++) {
-            const size_t group = unit * p->unit + (p->row->quads ? j / 4 : 0);
-            const size_t n = p->row->quads ? j % 4 : panel * nr + j;
-            to[j] = group < p->groups && n < p->n && k < p->k ? weight(job, group, cell, k, n) : 0.0f;
-        }
+    const struct cincel_conv_axis *cols = &p->cols[w];
+    const size_t *tap = p->order + before;
+    for (size_t run = 0; run < p->rows_runs[w]; tap += p->length[before + run++])
+        for (size_t k = 0; k < p->k_tap; k++)
+            for (size_t j = 0; j < p->length[before + run]; j++, to += p->row->nr) {
+                const int col = cols->kernel + (int)tap[j] * cols->kernel_step;
+                pack_column(job, unit, panel, (size_t)row * (size_t)p->g.kw + (size_t)col, k, to);
+            }
+    return to;
 }
 
-/* The panels of one unit: [panel][phase][tap][k][nr]. */
+/* The panels of one unit: phase by phase in columns, then rows. */
 static void pack(const struct job *job, size_t unit)
 {
     const struct cincel_prepared *p = job->p;
-    float *to = job->weights + unit * p->panels * p->panel_floats;
-    for (size_t panel = 0; panel < p->panels; panel++)
-        for (int h = 0; h < p->g.phases_h; h++)
-            for (int w = 0; w < p->g.phases_w; w++) {
-                const struct cincel_conv_axis *rows = &p->rows[h], *cols = &p->cols[w];
-                for (int i = 0; i < rows->taps; i++)
-                    for (int j = 0; j < cols->taps; j++, to += p->k_tap * (size_t)p->row->nr)
-                        pack_tap(job, unit, panel,
-                                 (size_t)(rows->kernel + i * rows->kernel_step) * (size_t)p->g.kw +
-                                     (size_t)(cols->kernel + j * cols->kernel_step),
-                                 to);
-            }
+    for (size_t panel = 0; panel < p->panels; panel++) {
+        float *to = job->weights + (unit * p->panels + panel) * p->panel_floats;
+        size_t before = 0;
+        for (int w = 0; w < p->g.phases_w; before += (size_t)p->cols[w++].taps)
+            for (int h = 0; h < p->g.phases_h; h++)
+                for (int i = 0; i < p->rows[h].taps; i++)
+                    to = pack_row(job, unit, panel, p->rows[h].kernel + i * p->rows[h].kernel_step, w, before,
+                                  to);
+    }
 }
 
 /* A band of output rows of one image, and its strip, whose first row is source row `low`. */
@@ -303,37 +332,37 @@ static void fill(const struct job *job, struct band *band)
         (size_t)(high - low) + 1, p->groups, band->strip);
 }
 
-/* The band's rows of one phase, one unit and panel. */
-static void rows_of(const struct job *job, const struct band *band, int h, int w, size_t unit, size_t panel)
+/* The band's rows of one phase and unit. */
+static void rows_of(const struct job *job, const struct band *band, int h, int w, size_t unit)
 {
     const struct cincel_prepared *p = job->p;
     const struct cincel_conv_axis *rows = &p->rows[h], *cols = &p->cols[w];
-    const size_t nr = (size_t)p->row->nr, group = unit * p->unit;
-    const size_t channel = group * p->n + panel * nr, taps = (size_t)rows->taps * (size_t)cols->taps;
-    const size_t left = p->row->quads ? (p->groups - group) * 4 : p->n - panel * nr;
-    const float *const strip = band->strip + cincel_grouped_strip_group(&p->strip, group);
-    struct cincel_grouped_args args = {
-        .offset = p->offset + p->start[h][w] * p->strip.pieces,
-        .b = job->weights + (unit * p->panels + panel) * p->panel_floats + p->start[h][w] * p->k_tap * nr,
-        .taps = taps * p->strip.pieces,
-        .k = p->strip.piece,
-        .ldc = (size_t)cols->out_step * p->g.out_channels,
-        .m = (size_t)cols->count,
-        .n = (int)cincel_min(nr, left),
-        .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
-        .bias = p->forward && job->t->bias ? job->t->bias + channel : NULL};
+    const size_t group = unit * p->unit, out_w = (size_t)p->g.out_w, channel = group * p->n;
     int begin;
     const int end = positions(rows, band, &begin);
-    for (int i = begin; i < end; i++) {
-        const ptrdiff_t row = taps > 0 ? (ptrdiff_t)i * rows->src_step + rows->offset - band->low : 0;
-        const size_t out_row = (size_t)rows->out_start + (size_t)i * (size_t)rows->out_step;
-        args.a = strip + row * (ptrdiff_t)p->strip.row_floats;
-        args.c =
-            job->out + channel +
-            ((band->image * (size_t)p->g.out_h + out_row) * (size_t)p->g.out_w + (size_t)cols->out_start) *
-                p->g.out_channels;
-        p->row->run(&args);
-    }
+    if (begin >= end) return;
+    const ptrdiff_t row =
+        p->runs_of[h][w] > 0 ? (ptrdiff_t)begin * rows->src_step + rows->offset - band->low : 0;
+    const size_t out_row = (size_t)rows->out_start + (size_t)begin * (size_t)rows->out_step;
+    const struct cincel_slide_args args = {
+        .a =
+            band->strip + cincel_grouped_strip_group(&p->strip, group) + row * (ptrdiff_t)p->strip.row_floats,
+        .runs = p->runs + p->first_run[h][w],
+        .run_count = p->runs_of[h][w],
+        .b = job->weights + unit * p->panels * p->panel_floats + p->start[h][w] * (size_t)p->row->nr,
+        .panel = p->panel_floats,
+        .a_row = (size_t)rows->src_step * p->strip.row_floats,
+        .c = job->out + channel +
+             ((band->image * (size_t)p->g.out_h + out_row) * out_w + (size_t)cols->out_start) *
+                 p->g.out_channels,
+        .c_row = (size_t)rows->out_step * out_w * p->g.out_channels,
+        .c_px = (size_t)cols->out_step * p->g.out_channels,
+        .rows = (size_t)(end - begin),
+        .pixels = (size_t)cols->count,
+        .n = p->row->quads ? cincel_min(p->unit, p->groups - group) * 4 : p->n,
+        .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
+        .bias = p->forward && job->t->bias ? job->t->bias + channel : NULL};
+    p->row->run(&args);
 }
 
 static void compute(const struct job *job, size_t cut, float *strip)
@@ -343,9 +372,8 @@ static void compute(const struct job *job, size_t cut, float *strip)
     band.end = cincel_min(band.begin + p->band_rows, (size_t)p->g.out_h);
     fill(job, &band);
     for (size_t unit = 0; unit < p->units; unit++)
-        for (size_t panel = 0; panel < p->panels; panel++)
-            for (int h = 0; h < p->g.phases_h; h++)
-                for (int w = 0; w < p->g.phases_w; w++) rows_of(job, &band, h, w, unit, panel);
+        for (int h = 0; h < p->g.phases_h; h++)
+            for (int w = 0; w < p->g.phases_w; w++) rows_of(job, &band, h, w, unit);
     const size_t row_floats = (size_t)p->g.out_w * p->g.out_channels;
     if (p->forward)
         cincel_epilogue_row(&p->epilogue,

@@ -1,5 +1,6 @@
 /*
- * Grouped convolution: every group is a small convolution of its own (kernels/body/grouped*.inc).
+ * Grouped convolution: every group is a small convolution of its own (kernels/body/slide*.inc,
+ * grouped_weights*.inc).
  *
  * A cut is a band of rows of an image. Its source rows are copied, padded, into a *strip* of lines of 16
  * channels, [line][row][column][16]: within the tensor neighbouring pixels of a group lie hundreds of bytes
@@ -33,9 +34,8 @@ struct cincel_grouped_strip {
     size_t row_floats, line_floats;
 };
 
-/* A strip of up to `rows` rows and `columns` columns; behind each remainder's last column `spare` more are
- * readable. */
-void cincel_grouped_strip_plan(struct cincel_grouped_strip *s, size_t rows, size_t columns, size_t spare);
+/* A strip of up to `rows` rows and `columns` columns. */
+void cincel_grouped_strip_plan(struct cincel_grouped_strip *s, size_t rows, size_t columns);
 
 /* Floats of a strip of `groups` groups, a register more included. */
 size_t cincel_grouped_strip_floats(const struct cincel_grouped_strip *s, size_t groups);

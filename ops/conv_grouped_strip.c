@@ -6,13 +6,13 @@
 
 enum { PX = CINCEL_GROUPED_PX };
 
-void cincel_grouped_strip_plan(struct cincel_grouped_strip *s, size_t rows, size_t columns, size_t spare)
+void cincel_grouped_strip_plan(struct cincel_grouped_strip *s, size_t rows, size_t columns)
 {
     s->pieces = cincel_div_up(s->group, PX);
     s->piece = cincel_div_up(s->group, s->pieces);
     s->per_line = cincel_max(PX / s->group, 1);
     s->columns = columns;
-    s->phase = cincel_div_up(columns, s->split) + spare;
+    s->phase = cincel_div_up(columns, s->split);
     s->row_floats = s->split * s->phase * PX;
     s->line_floats = rows * s->row_floats;
 }

@@ -52,10 +52,10 @@ static void derive_strips(const cincel_conv_desc *d, struct cincel_prepared *p)
                                          .height = (size_t)d->ih,
                                          .left = (size_t)d->pad_left,
                                          .split = (size_t)d->stride_w};
-    cincel_grouped_strip_plan(&p->x, p->x_rows, (p->ow - 1) * (size_t)d->stride_w + reach + 1, 0);
+    cincel_grouped_strip_plan(&p->x, p->x_rows, (p->ow - 1) * (size_t)d->stride_w + reach + 1);
     p->dy = (struct cincel_grouped_strip){
         .channels = (size_t)d->oc, .group = p->n, .width = p->ow, .height = p->oh, .split = 1};
-    cincel_grouped_strip_plan(&p->dy, p->band_rows, p->ow, 0);
+    cincel_grouped_strip_plan(&p->dy, p->band_rows, p->ow);
     p->line_panels = p->row->quads ? 1 : cincel_div_up(p->dy.piece, nr);
     p->panels = p->row->quads ? 1 : p->dy.pieces * p->line_panels;
     p->k_tap = p->x.pieces * p->x.piece;

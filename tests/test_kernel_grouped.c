@@ -1,5 +1,6 @@
-/* Tiles of grouped convolution and of its weight gradients, on every usable ISA: bit for bit against the sums
-   their contract states (kernels/kernel.h), every operand ending at an unreadable page. */
+/* Tiles of grouped convolution and of its weight gradients, on every usable ISA:
+   bit for bit against the sums their contract states (kernels/kernel.h), every operand ending at an
+   unreadable page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -37,46 +38,77 @@ static ptrdiff_t *draw_offsets(struct test_random *r, size_t count, size_t *last
     return offset;
 }
 
+/* Runs at random places, all 1 to 3 taps; *weights counts taps, *last is the last float a pixel reads. */
+static struct cincel_slide_run *draw_runs(struct test_random *r, const struct cincel_grouped_row *row,
+                                          size_t count, size_t *weights, size_t *last)
+{
+    struct cincel_slide_run *runs = test_guarded((count + !count) * sizeof *runs);
+    const size_t read = row->quads ? (size_t)row->nr : 1;
+    *weights = *last = 0;
+    for (size_t i = 0; i < count; i++) {
+        runs[i].offset = test_draw(r, 0, 40);
+        runs[i].taps = (size_t)test_draw(r, 1, 3);
+        *weights += runs[i].taps * (row->quads ? 4 : 1);
+        *last = larger(*last, (size_t)runs[i].offset + (runs[i].taps - 1) * PX + read - 1);
+    }
+    return runs;
+}
+
+/* The sum the contract states, of one output. */
+static float stated_sum(const struct cincel_isa *isa, const struct cincel_grouped_row *row,
+                        const struct cincel_slide_args *g, size_t line, size_t pixel, size_t j)
+{
+    const size_t nr = (size_t)row->nr, channels = row->quads ? 4 : 1;
+    const float *b = g->b + j / nr * g->panel + j % nr;
+    float sum = g->bias ? g->bias[j] : 0.0f;
+    for (size_t i = 0; i < g->run_count; i++)
+        for (size_t k = 0; k < channels; k++)
+            for (size_t t = 0; t < g->runs[i].taps; t++, b += nr)
+                sum = test_multiply_add(isa,
+                                        g->a[line * g->a_row + (pixel + t) * PX + (size_t)g->runs[i].offset +
+                                             (row->quads ? j / 4 * 4 + k : 0)],
+                                        *b, sum);
+    return g->act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
+}
+
 static void check_run(const struct cincel_isa *isa, const struct cincel_grouped_row *row, unsigned long seed)
 {
     struct test_random r = {.source = {.seed = seed, .purpose = 18, .epoch = 0}, .next = 0};
-    struct cincel_grouped_args g = {.taps = (size_t)test_draw(&r, 0, 9),
-                                    .k = row->quads ? 4 : (size_t)test_draw(&r, 1, PX),
-                                    .m = (size_t)test_draw(&r, 1, 3 * row->mr + 1),
-                                    .n = test_draw(&r, 0, 1) ? row->nr : test_draw(&r, 1, row->nr),
-                                    .act = test_draw(&r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE};
-    const size_t nr = (size_t)row->nr, n = (size_t)g.n, read = row->quads ? nr : g.k;
-    size_t last;
-    ptrdiff_t *const offset = draw_offsets(&r, g.taps, &last);
-    g.ldc = n + (size_t)test_draw(&r, 0, 9);
-    const size_t a_count = last + (larger(g.m, (size_t)row->mr) - 1) * PX + read;
-    const size_t b_count = g.taps * g.k * nr, c_count = (g.m - 1) * g.ldc + n;
+    const size_t nr = (size_t)row->nr, panels = row->quads ? 1 : (size_t)test_draw(&r, 1, 3);
+    struct cincel_slide_args g = {.run_count = (size_t)test_draw(&r, 0, 12),
+                                  .rows = (size_t)test_draw(&r, 1, 3),
+                                  .pixels = (size_t)test_draw(&r, 1, 3 * row->mr + 1),
+                                  .act = test_draw(&r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE};
+    g.n = (panels - 1) * nr + (test_draw(&r, 0, 1) ? nr : (size_t)test_draw(&r, 1, row->nr));
+    size_t weights, last;
+    struct cincel_slide_run *const runs = draw_runs(&r, row, g.run_count, &weights, &last);
+    g.a_row = (size_t)test_draw(&r, 0, 99);
+    g.panel = (weights + (size_t)test_draw(&r, 0, 2)) * nr;
+    g.c_px = g.n + (size_t)test_draw(&r, 0, 9);
+    g.c_row = g.pixels * g.c_px + (size_t)test_draw(&r, 0, 9);
+    const size_t a_count = (g.rows - 1) * g.a_row + (g.pixels - 1) * PX + last + 1;
+    const size_t b_count = (panels - 1) * g.panel + weights * nr;
+    const size_t c_count = (g.rows - 1) * g.c_row + (g.pixels - 1) * g.c_px + g.n;
     float *a = test_random_floats(&r, a_count), *b = test_random_floats(&r, b_count);
-    float *c = test_random_floats(&r, c_count), *bias = test_random_floats(&r, n);
+    float *c = test_random_floats(&r, c_count), *bias = test_random_floats(&r, g.n);
     float *wanted = test_copy_of(c, c_count);
     g.a = a;
-    g.offset = offset;
+    g.runs = runs;
     g.b = b;
     g.c = c;
     g.bias = test_draw(&r, 0, 1) ? bias : NULL;
-    for (size_t i = 0; i < g.m; i++)
-        for (size_t j = 0; j < n; j++) {
-            float sum = 0.0f;
-            for (size_t t = 0; t < g.taps; t++)
-                for (size_t k = 0; k < g.k; k++)
-                    sum = test_multiply_add(isa, a[i * PX + (size_t)offset[t] + channel_of(row, j, k)],
-                                            b[(t * g.k + k) * nr + j], sum);
-            if (g.bias) sum += bias[j];
-            wanted[i * g.ldc + j] = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
-        }
+    for (size_t line = 0; line < g.rows; line++)
+        for (size_t i = 0; i < g.pixels; i++)
+            for (size_t j = 0; j < g.n; j++)
+                wanted[line * g.c_row + i * g.c_px + j] = stated_sum(isa, row, &g, line, i, j);
     row->run(&g);
     test_same_floats(c, wanted, c_count, row->name, seed);
     free(wanted);
-    test_guarded_free(offset, (g.taps + !g.taps) * sizeof *offset);
+    test_guarded_free(runs, (g.run_count + !g.run_count) * sizeof *runs);
     test_free_floats(a, a_count);
     test_free_floats(b, b_count);
     test_free_floats(c, c_count);
-    test_free_floats(bias, n);
+    test_free_floats(bias, g.n);
 }
 
 static void check_weights(const struct cincel_isa *isa, const struct cincel_grouped_row *row,

@@ -65,6 +65,7 @@ VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b)
 {
     __asm__("vfmadd231ps %2, %1, %0" : "+x"(*sum) : "x"(a), "x"(b));
 }
+VEC_FN void vec_fma_into(vec *sum, vec a, vec b) { vec_fma_to(sum, a, b); }
 
 typedef __m256i vec_int;
 typedef __m256 vec_mask;

@@ -9,7 +9,7 @@ enum {
     CINCEL_OUTER_COUNT = 21,
     CINCEL_WINOGRAD_COUNT = 9,
     CINCEL_FEWCHAN_COUNT = 4,
-    CINCEL_GROUPED_COUNT = 5
+    CINCEL_GROUPED_COUNT = 2
 };
 
 extern const struct cincel_gemm_row cincel_gemm_avx512[CINCEL_GEMM_COUNT];

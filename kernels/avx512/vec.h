@@ -49,6 +49,7 @@ VEC_FN void vec_fence(void) {}
 VEC_FN void vec_pin(vec *a) { (void)a; }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
+VEC_FN void vec_fma_into(vec *sum, vec a, vec b) { *sum = vec_fma(a, b, *sum); }
 
 typedef __m512i vec_int;
 typedef __mmask16 vec_mask;

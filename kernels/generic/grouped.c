@@ -2,25 +2,14 @@
 #include "kernels/generic/rows.h"
 #include "kernels/generic/vec.h"
 
-#define NAME grouped_4x4
-#define MR 4
-#define NV 1
-#include "kernels/body/grouped.inc"
-
-#define NAME grouped_4x8
-#define MR 4
-#define NV 2
-#include "kernels/body/grouped.inc"
-
-/* 4 accumulators + 4 b + a pixel + its spread channel */
-#define NAME grouped_quads_4x4
-#define MR 4
-#include "kernels/body/grouped_quads.inc"
+/* Sums, three weights, a scalar and a product: 13 of SSE's 16 registers. */
+#define SLIDE_MAX 8
+#define SLIDE_QUADS 8
+#include "kernels/body/slide_tiles.inc"
 
 #include "kernels/body/grouped_weights_tiles.inc"
 
 const struct cincel_grouped_row cincel_grouped_generic[CINCEL_GROUPED_COUNT] = {
-    {"grouped_4x4_generic", 4, 4, 0, grouped_4x4, grouped_weights},
-    {"grouped_4x8_generic", 4, 8, 0, grouped_4x8, NULL},
-    {"grouped_quads_4x4_generic", 4, 4, 1, grouped_quads_4x4, grouped_quads_weights},
+    {"grouped_slide_8x4_generic", 8, 4, 0, slide, grouped_weights},
+    {"grouped_slide_quads_8x4_generic", 8, 4, 1, slide_quads, grouped_quads_weights},
 };

@@ -12,6 +12,7 @@
  *                             a scalar on NEON, whose FMA takes a lane
  *   vec_fma_to(&c, a, b)      c = a·b + c of a splat a, in c's own register however far the loop around it is
  *                             unrolled: VEC_STEPS steps of a tile at a time, 1 where nothing is gained
+ *   vec_fma_into(&c, a, b)    the same of a vector a
  *   vec_fence()               nothing; on NEON the compiler moves no load across it (body/gemm.inc)
  *   vec_pin(&a)               nothing; on AVX2 a is loaded once, where the compiler would take it from memory
  *                             at every use
@@ -92,6 +93,7 @@ VEC_FN void vec_fence(void) {}
 VEC_FN void vec_pin(vec *a) { (void)a; }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vec_set1(a) * b + c; }
 VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
+VEC_FN void vec_fma_into(vec *sum, vec a, vec b) { *sum = vec_fma(a, b, *sum); }
 
 typedef vec_int vec_mask;
 typedef uint32_t vec_uint __attribute__((vector_size(16)));

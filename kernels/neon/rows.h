@@ -9,7 +9,7 @@ enum {
     CINCEL_OUTER_COUNT = 13,
     CINCEL_WINOGRAD_COUNT = 9,
     CINCEL_FEWCHAN_COUNT = 3,
-    CINCEL_GROUPED_COUNT = 5
+    CINCEL_GROUPED_COUNT = 2
 };
 
 extern const struct cincel_gemm_row cincel_gemm_neon[CINCEL_GEMM_COUNT];

@@ -69,6 +69,7 @@ VEC_FN void vec_pin(vec *a) { (void)a; }
 VEC_FN void vec_fence(void) { __asm__ volatile("" ::: "memory"); }
 VEC_FN vec vec_fma_splat(vec_splat a, vec b, vec c) { return vfmaq_n_f32(c, b, a); }
 VEC_FN void vec_fma_to(vec *sum, vec_splat a, vec b) { *sum = vec_fma_splat(a, b, *sum); }
+VEC_FN void vec_fma_into(vec *sum, vec a, vec b) { *sum = vec_fma(a, b, *sum); }
 
 typedef int32x4_t vec_int;
 typedef uint32x4_t vec_mask;
