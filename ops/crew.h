@@ -41,7 +41,7 @@ enum { CINCEL_STREAM_BLOCK = 512 };
 static inline bool cincel_crew_streams(const struct cincel_crew *crew, size_t floats)
 {
     return crew->isa->vector->stream && crew->cache_bytes > 0 &&
-           floats > crew->cache_bytes / 2 / sizeof(float);
+           floats >= crew->cache_bytes / 2 / sizeof(float);
 }
 
 static inline int cincel_crew_threads(const struct cincel_crew *crew, size_t floats, size_t floats_a_thread)

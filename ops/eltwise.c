@@ -61,13 +61,6 @@ static void act_forward_part(const struct stream *s, size_t begin, size_t end)
                                                    end - begin);
 }
 
-/* GELU computes longer than memory takes for common stores, which then cost less than the others (84 against
-   75 % of a triad on Zen 3). */
-static bool keeps_memory_waiting(cincel_activation act)
-{
-    return act == CINCEL_ACT_GELU || act == CINCEL_ACT_GELU_TANH;
-}
-
 void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activation act, float alpha,
                                 const float *x, float *y, size_t count)
 {
@@ -77,7 +70,7 @@ void cincel_eltwise_act_forward(const struct cincel_crew *crew, cincel_activatio
                        .alpha = alpha,
                        .in0 = x,
                        .out0 = y,
-                       .past = !keeps_memory_waiting(act),
+                       .past = true,
                        .direct = act != CINCEL_ACT_NONE};
     stream_run(crew, &s);
 }

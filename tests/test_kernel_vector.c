@@ -250,7 +250,7 @@ static const double act_bounds[ACTIVATIONS][2] = {
     [CINCEL_ACT_NONE] = {0.0, 0.0},        [CINCEL_ACT_RELU] = {0.0, 0.0},
     [CINCEL_ACT_LEAKY_RELU] = {1e-7, 0.0}, [CINCEL_ACT_ELU] = {2e-7, 2e-7},
     [CINCEL_ACT_SIGMOID] = {2e-7, 2e-7},   [CINCEL_ACT_TANH] = {1e-6, 1e-6},
-    [CINCEL_ACT_GELU] = {2e-7, 2e-7},      [CINCEL_ACT_GELU_TANH] = {1e-6, 1e-6},
+    [CINCEL_ACT_GELU] = {2e-7, 4e-7},      [CINCEL_ACT_GELU_TANH] = {1e-6, 1e-6},
     [CINCEL_ACT_SILU] = {2e-7, 2e-7},
 };
 
