@@ -244,9 +244,12 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
         beyond_l2 += floats * planes * tiles *
                      ((double)(p.k * (1 + p.column_blocks)) + (double)(2 * p.n * cincel_div_up(p.k, p.part)));
     if (p.order != WINOGRAD_BY_COLUMNS && weights > l2) beyond_l2 += weights * (1.0 + (double)p.tile_blocks);
-    /* Zen 3: 36 planes of 8 channels leave a transform of sources in 34 ns, of outputs in 20, of weights,
-       with their packing, in 40; a byte from the last cache takes a third of what a copied one does */
-    out->copied = floats * planes * tiles * (0.5 * (double)p.k + 0.3 * (double)p.n) + 0.7 * weights +
+    /* Zen 3: 36 planes of 8 channels, or of fewer, leave a transform of sources in 34 ns, of outputs in 20,
+       of weights, with their packing, in 40; a byte from the last cache takes a third of what a copied one
+       does */
+    const size_t lanes = (size_t)p.isa->vector_floats;
+    const double sources = (double)cincel_round_up(p.k, lanes), outputs = (double)cincel_round_up(p.n, lanes);
+    out->copied = floats * planes * tiles * (0.5 * sources + 0.3 * outputs) + 0.7 * weights +
                   floats * (double)p.dz_floats + 0.35 * beyond_l2;
     out->calls = planes * (double)(p.tile_blocks * p.panels) * (double)cincel_div_up(p.k, p.part) +
                  tiles * (double)(1 + p.column_blocks);

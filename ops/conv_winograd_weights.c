@@ -193,9 +193,12 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     if (w > l2) out->bytes += w * (double)(p.rounds * p.slices) * (w > l3_bytes(t) ? 2.0 : 1.0);
     if (vy / (double)(p.rounds * p.slices) > l2)
         out->bytes += vy * (vy / (double)(p.rounds * p.slices) > l3_bytes(t) ? 3.0 : 1.0);
-    /* Zen 3, 36 planes of 8 channels: of x 34 ns, of dy 25; back to dw, transposed, 40 */
-    out->copied = floats * planes * tiles * (0.5 * (double)p.ic + 0.4 * (double)p.oc) + 0.7 * w +
-                  floats * (double)p.dz_floats;
+    /* Zen 3, 36 planes of 8 channels, or of fewer: of x 34 ns, of dy 25; back to dw, transposed, 40 */
+    const size_t lanes = (size_t)p.isa->vector_floats;
+    const double x_side = (double)cincel_round_up(p.ic, lanes),
+                 dy_side = (double)cincel_round_up(p.oc, lanes);
+    out->copied =
+        floats * planes * tiles * (0.5 * x_side + 0.4 * dy_side) + 0.7 * w + floats * (double)p.dz_floats;
     out->calls = planes * (double)(p.panels * p.rounds * p.slices) * calls + 2.0 * tiles;
     out->cuts = cuts;
     out->balance = (double)cincel_div_up((size_t)cuts, (size_t)p.threads) * p.threads / cuts;
