@@ -6,9 +6,9 @@
    completed. The longer side is rounded up to SPAN, the shorter one at most CUT_FLOATS / (2 SPAN). */
 enum { CUT_FLOATS = 16 * 1024, SPAN = 16, STAGE_FLOATS = CUT_FLOATS + CUT_FLOATS / 2 };
 
-/* The same where no buffer makes runs worth their length: 2048x49 within L3 40 to 67 % of a triad on Zen 3.
- */
-enum { NEAR_FLOATS = CUT_FLOATS / 2 };
+/* Where one side is narrower, and no buffer makes runs worth their length, half of that: 2048x49 within L3 36
+   to 44 GB/s on Zen 3. */
+enum { NARROW = 64 };
 
 /*
  * Rows on the side that is not read or written from end to end, as the prefetchers of Zen 3 still follow
@@ -134,7 +134,7 @@ void cincel_layout_transpose(const struct cincel_crew *crew, const struct cincel
     const size_t floats = t->batch * t->rows * t->cols;
     const bool many = cincel_min(t->rows, t->cols) > STREAMS;
     if (many && cincel_crew_streams(crew, floats)) job.past = crew->isa->vector;
-    cut(&job, job.past ? CUT_FLOATS : NEAR_FLOATS);
+    cut(&job, job.past || cincel_min(t->rows, t->cols) >= NARROW ? CUT_FLOATS : CUT_FLOATS / 2);
     /* then blocks begin on lines and are whole ones, as cuts are */
     job.direct = t->rows % SPAN == 0 && (uintptr_t)dst % (SPAN * sizeof *dst) == 0;
     cincel_team_run(crew->team, cincel_crew_threads(crew, floats, CINCEL_FLOATS_A_THREAD), 1, body, &job);
