@@ -136,7 +136,8 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     c->knob[FETCH] = cincel_exceeds_cache(t, problem);
     if (d->oc != d->ic) {
         c->knob[FETCH] = 0;
-        for (int i = 1; c->knob[CHANNELS] < oc; i++) c->knob[CHANNELS] = channels_values[i];
+        for (int i = 1; i < knobs[CHANNELS].count && c->knob[CHANNELS] < oc; i++)
+            c->knob[CHANNELS] = channels_values[i];
         return;
     }
     derive(t, problem, c, &p);
