@@ -7,7 +7,6 @@
 
 #include "core/status.h"
 #include "ops/conv.h"
-#include "ops/conv_geometry.h"
 
 enum knob { STRIP, STREAM, FETCH, KNOBS };
 
@@ -52,6 +51,18 @@ int cincel_depthwise_strip(const struct cincel_target *t, int width, double colu
             strip = cincel_depthwise_strips[i];
     }
     return strip;
+}
+
+size_t cincel_depthwise_rows_met(const struct cincel_conv_axis *rows, size_t begin, size_t end, size_t height,
+                                 size_t *count)
+{
+    const ptrdiff_t low = (ptrdiff_t)begin * rows->src_step + rows->offset;
+    const ptrdiff_t high = (ptrdiff_t)(end - 1) * rows->src_step + rows->offset +
+                           (rows->taps - 1) * (ptrdiff_t)rows->offset_step + 1;
+    const size_t from = low < 0 ? 0 : cincel_min((size_t)low, height);
+    const size_t to = high < 0 ? 0 : cincel_min((size_t)high, height);
+    *count = from < to ? to - from : 0;
+    return from;
 }
 
 void cincel_depthwise_spread(const struct cincel_isa *isa, const float *src, size_t count, size_t multiplier,
@@ -340,17 +351,13 @@ static void place(const struct call *call, float *private, struct piece *piece)
     }
     struct cincel_conv_axis rows;
     cincel_conv_rows(&p->problem, 0, &rows);
-    const ptrdiff_t begin = (ptrdiff_t)piece->begin * rows.src_step + rows.offset;
-    const ptrdiff_t end = (ptrdiff_t)(piece->end - 1) * rows.src_step + rows.offset +
-                          (rows.taps - 1) * (ptrdiff_t)rows.offset_step + 1;
-    const size_t from = begin > 0 ? (size_t)begin : 0;
-    const size_t to = end < 0 ? 0 : cincel_min((size_t)end, (size_t)g->src_h);
+    const size_t height = (size_t)g->src_h, x_row = row / p->multiplier;
+    size_t count;
+    const size_t first = cincel_depthwise_rows_met(&rows, piece->begin, piece->end, height, &count);
     piece->source = private;
-    piece->first = (ptrdiff_t)from;
-    if (from < to)
-        cincel_depthwise_spread(
-            p->isa, call->source + (piece->image * (size_t)g->src_h + from) * (row / p->multiplier),
-            (to - from) * (row / p->multiplier), p->multiplier, private);
+    piece->first = (ptrdiff_t)first;
+    cincel_depthwise_spread(p->isa, call->source + (piece->image * height + first) * x_row, count * x_row,
+                            p->multiplier, private);
 }
 
 /* The sums over the channels of y that belong to one of x, row by row to dx. */

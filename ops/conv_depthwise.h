@@ -23,6 +23,7 @@
 
 #include "core/memory.h"
 #include "ops/algo.h"
+#include "ops/conv_geometry.h"
 #include "ops/epilogue.h"
 
 /* Channels of a cut of packing and of adding slices up. */
@@ -32,6 +33,10 @@ const char *cincel_depthwise_row_name(const struct cincel_isa *isa, int i);
 
 /* Each group is one channel of x, and there are several; sizes that no product overflows. */
 bool cincel_depthwise_serves(const struct cincel_problem *p, char why[CINCEL_WHY]);
+
+/* The rows of a source of `height` that outputs begin … end−1 of the axis meet: returns the first, *count. */
+size_t cincel_depthwise_rows_met(const struct cincel_conv_axis *rows, size_t begin, size_t end, size_t height,
+                                 size_t *count);
 
 /* dst[i·multiplier + j] = src[i]      i < count, j < multiplier */
 void cincel_depthwise_spread(const struct cincel_isa *isa, const float *src, size_t count, size_t multiplier,

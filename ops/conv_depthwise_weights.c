@@ -6,7 +6,6 @@
 #include "core/status.h"
 #include "ops/conv.h"
 #include "ops/conv_depthwise.h"
-#include "ops/conv_geometry.h"
 
 enum knob { CHANNELS, STRIP, FETCH, KNOBS };
 
@@ -254,14 +253,10 @@ static void place(const struct call *call, float *private, struct piece *piece)
     piece->x = call->t->x + piece->image * p->ih * row;
     piece->first = 0;
     if (m == 1) return;
-    const ptrdiff_t begin = (ptrdiff_t)piece->begin * p->rows.src_step + p->rows.offset;
-    const ptrdiff_t end = (ptrdiff_t)(piece->end - 1) * p->rows.src_step + p->rows.offset +
-                          (p->rows.taps - 1) * (ptrdiff_t)p->rows.offset_step + 1;
-    const size_t from = begin > 0 ? (size_t)begin : 0;
-    const size_t to = end < 0 ? 0 : cincel_min((size_t)end, p->ih);
-    if (from < to) cincel_depthwise_spread(p->isa, piece->x + from * row, (to - from) * row, m, private);
+    size_t count;
+    piece->first = cincel_depthwise_rows_met(&p->rows, piece->begin, piece->end, p->ih, &count);
+    cincel_depthwise_spread(p->isa, piece->x + piece->first * row, count * row, m, private);
     piece->x = private;
-    piece->first = from;
 }
 
 static void compute(const struct call *call, size_t cut, float *private)

@@ -205,7 +205,7 @@ static void pointwise_cut(const struct call *call, size_t cut, const struct scra
     const size_t count = span.end - span.begin, steps = cincel_div_up(count, p->block_pixels);
     span.step = cincel_round_up(cincel_div_up(count, steps), (size_t)p->row->mr); /* even blocks */
     if (p->forward && call->t->bias) g.bias = call->t->bias + group * p->n;
-    /* one of the outer loops runs once */
+    /* one of the two loops over pixels runs once */
     const size_t round = p->parts_inner ? span.step : count;
     for (size_t first = span.begin; first < span.end; first += round)
         for (size_t k = 0; k < p->k; k = g.k_end) {

@@ -14,13 +14,7 @@
 #include <time.h>
 
 #include "cincel/cincel.h"
-
-static void says(cincel_status got, cincel_status wanted, const char *part)
-{
-    if (got != wanted || !strstr(cincel_error_message(), part))
-        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
-                 part);
-}
+#include "tests/support/status.h"
 
 static cincel_context *make_context(int threads)
 {

@@ -15,18 +15,7 @@
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
 #include "tests/support/guard.h"
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
-
-static void says(cincel_status got, cincel_status wanted, const char *part)
-{
-    if (got != wanted || !strstr(cincel_error_message(), part))
-        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
-                 part);
-}
+#include "tests/support/status.h"
 
 static cincel_context *make_context(int threads)
 {

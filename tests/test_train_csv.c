@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "tests/support/scratch.h"
+#include "tests/support/status.h"
 #include "train/csv.h"
 #include "train/dataset.h"
 
@@ -30,19 +31,6 @@ static int tear_down(void **state)
 {
     scratch_close(*state);
     return 0;
-}
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
-
-static void says(cincel_status got, cincel_status wanted, const char *part)
-{
-    if (got != wanted || !strstr(cincel_error_message(), part)) {
-        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
-                 part);
-    }
 }
 
 /* `text` is read as rows x columns numbers `value`, with (names non-NULL) or without a header. */

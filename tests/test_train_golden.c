@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/status.h"
 #include "train/model.h"
 #include "train/safetensors.h"
 
@@ -30,11 +31,6 @@ struct golden {
     int32_t *labels;
     int n;
 };
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
 
 static const struct cincel_tensor_entry *entry_named(const struct cincel_tensor_file *file,
                                                      const char *prefix, const char *name)

@@ -15,16 +15,12 @@
 #include <cmocka.h>
 
 #include "tests/support/scratch.h"
+#include "tests/support/status.h"
 #include "train/model.h"
 #include "train/safetensors.h"
 
 /* Relative to the largest element of a tensor; norms and GELU have more roundings on the way. */
 static const double TIGHT = 1e-5, LOOSE = 1e-4;
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
 
 /* ------------------------------------------------------------------------------------------- models -- */
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "cincel/cincel.h"
+#include "tests/support/status.h"
 #include "train/safetensors.h"
 
 /* Relative to the largest element of a tensor. */
@@ -24,11 +25,6 @@ struct golden {
     size_t rows, cols, count;
     float *logits, *dy, *labels, *weights, *x, *target, *chance, *parameters;
 };
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
 
 static float *numbers(const struct golden *g, const char *name, size_t *rows, size_t *cols)
 {

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/status.h"
 #include "train/optimizer.h"
 #include "train/safetensors.h"
 
@@ -20,11 +21,6 @@ struct golden {
     size_t steps, count;
     float *start, *gradients;
 };
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
 
 static float *numbers(const struct golden *g, const char *name, size_t shape[2])
 {

@@ -12,15 +12,11 @@
 #include <cmocka.h>
 
 #include "cincel/cincel.h"
+#include "tests/support/status.h"
 #include "train/safetensors.h"
 
 /* Relative to the largest element of a tensor: a few roundings of 6e-8 each. */
 static const double TOLERANCE = 1e-6;
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
 
 /* Tensor NAME.SUFFIX of the file; *count is its number of elements. */
 static float *numbers(const struct cincel_tensor_file *file, const char *name, const char *suffix,

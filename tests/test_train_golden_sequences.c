@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/support/scratch.h"
+#include "tests/support/status.h"
 #include "train/model.h"
 #include "train/safetensors.h"
 
@@ -17,11 +18,6 @@ enum { TOKENS = 11, WIDTH = 5, STEPS = 6, HIDDEN = 7 };
 
 /* Relative to the largest number of a tensor. */
 static const double TOLERANCE = 1e-5;
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
 
 struct golden_case {
     const char *name;

@@ -11,15 +11,11 @@
 #include <cmocka.h>
 
 #include "cincel/cincel.h"
+#include "tests/support/status.h"
 #include "train/safetensors.h"
 
 /* Relative to the largest element of a tensor: a few hundred roundings of 6e-8. */
 static const double TOLERANCE = 1e-5;
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
 
 /* Tensor `name` of case `number`, for the caller to free; NULL where there is no such case. */
 static float *numbers(const struct cincel_tensor_file *file, int number, const char *name, size_t *count)

@@ -13,22 +13,10 @@
 
 #include "core/philox.h"
 #include "tests/support/scratch.h"
+#include "tests/support/status.h"
 #include "train/schedule.h"
 
 enum { FEATURES = 6, CLASSES = 3, COUNT = 90 };
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
-
-static void says(cincel_status got, cincel_status wanted, const char *part)
-{
-    if (got != wanted || !strstr(cincel_error_message(), part)) {
-        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
-                 part);
-    }
-}
 
 static cincel_context *context(int threads)
 {

@@ -12,24 +12,12 @@
 #include <cmocka.h>
 
 #include "core/philox.h"
+#include "tests/support/status.h"
 #include "train/dataset.h"
 #include "train/model.h"
 
 enum { COUNT = 11, STEPS = 7, WIDTH = 3, CLASSES = 4, HIDDEN = 5, ROWS = 44 };
 static const int lengths[COUNT] = {3, 7, 1, 5, 2, 7, 4, 1, 6, 5, 3}; /* ROWS together */
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
-
-static void says(cincel_status got, cincel_status wanted, const char *part)
-{
-    if (got != wanted || !strstr(cincel_error_message(), part)) {
-        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
-                 part);
-    }
-}
 
 static float x[ROWS][WIDTH];
 static int32_t step_labels[ROWS], labels[COUNT];

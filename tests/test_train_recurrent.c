@@ -10,22 +10,10 @@
 #include <cmocka.h>
 
 #include "core/philox.h"
+#include "tests/support/status.h"
 #include "train/model.h"
 
 enum { STEPS = 6, WIDTH = 3, HIDDEN = 5, BATCH = 4 };
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
-
-static void says(cincel_status got, cincel_status wanted, const char *part)
-{
-    if (got != wanted || !strstr(cincel_error_message(), part)) {
-        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
-                 part);
-    }
-}
 
 static cincel_model *stack(cincel_rnn_cell cell, int steps, int bidirectional, float dropout)
 {

@@ -10,21 +10,9 @@
 
 #include "core/philox.h"
 #include "tests/support/cases.h"
+#include "tests/support/status.h"
 #include "train/lifetime.h"
 #include "train/model.h"
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
-
-static void says(cincel_status got, cincel_status wanted, const char *part)
-{
-    if (got != wanted || !strstr(cincel_error_message(), part)) {
-        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
-                 part);
-    }
-}
 
 enum { BATCH = 13, HEIGHT = 12, WIDTH = 10, CHANNELS = 2, CLASSES = 5 };
 enum { SAMPLE = HEIGHT * WIDTH * CHANNELS };

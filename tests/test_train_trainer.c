@@ -10,20 +10,8 @@
 #include <cmocka.h>
 
 #include "core/philox.h"
+#include "tests/support/status.h"
 #include "train/model.h"
-
-static void must(cincel_status status)
-{
-    if (status != CINCEL_OK) fail_msg("%s", cincel_error_message());
-}
-
-static void says(cincel_status got, cincel_status wanted, const char *part)
-{
-    if (got != wanted || !strstr(cincel_error_message(), part)) {
-        fail_msg("status %d (wanted %d), message \"%s\" (wanted \"%s\")", got, wanted, cincel_error_message(),
-                 part);
-    }
-}
 
 enum { FEATURES = 8, CLASSES = 3, COUNT = 203 };
 
