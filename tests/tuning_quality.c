@@ -1,12 +1,15 @@
 /*
- * How good are the choices? Problems drawn by seed, in three questions:
+ * How good are the choices? Problems drawn by seed, in four questions:
  *
  *   model        the cost model's choice, untuned, against the tuned one; and how far its times are off
  *   neighbours   what a tuned neighbour suggests against the tuned choice of the problem itself
- *   exhaustive   tuning within a budget against all plausible candidates (at most 400), on problems drawn
- *                from the open sets in bench/shapes
+ *   exhaustive   tuning within a budget, or what a profile says that `cincel tune` wrote, against all
+ *                plausible candidates (at most 400), on problems drawn from the open sets in bench/shapes
+ *   threads      tuned where T threads are allowed (two, if not said) against tuned where one is, on the
+ * same; what a profile says, or tuned here
  *
  *   tuning_quality QUESTION [--problems N] [--first I] [--seed S] [--threads T] [--budget SECONDS]
+ *                           [--profile FILE]
  *
  * Shares are speeds: 0.9 is 90 % of the tuned speed. All of one problem's choices are timed against each
  * other in turns. Timings need a quiet machine; what was disturbed is marked. The exit code is 1 where a
@@ -28,6 +31,7 @@ struct request {
     int problems, first, threads;
     uint64_t seed;
     double budget;
+    const char *profile;
 };
 
 struct quality {
@@ -134,10 +138,10 @@ static void must(cincel_status status)
     exit(1);
 }
 
-static struct cincel_candidates list_of(const struct quality *q, const struct cincel_problem *p)
+static struct cincel_candidates list_of(const struct quality *q, const struct cincel_problem *p, int threads)
 {
     struct cincel_candidates list = {.t = &q->ctx->target, .p = p, .leanest = SIZE_MAX};
-    must(cincel_candidates_fill(&list, true, q->r->threads, q->ctx->error_budget, "quality"));
+    must(cincel_candidates_fill(&list, true, threads, q->ctx->error_budget, "quality"));
     return list;
 }
 
@@ -226,7 +230,7 @@ static void ask_model(struct quality *q, int number)
 {
     struct cincel_problem p;
     draw_problem(q->r->seed, number, &p);
-    struct cincel_candidates list = list_of(q, &p);
+    struct cincel_candidates list = list_of(q, &p, q->r->threads);
     bool disturbed = measure(q, &list, q->r->budget, false), again = false;
     add_errors(q, &list);
     const struct cincel_candidate tuned = list.item[0], standard = *standard_of(&list);
@@ -252,7 +256,7 @@ static void ask_neighbours(struct quality *q, int number)
     must(cincel_choose(&with, &p, &o, 0, "quality", &d));
     cincel_profile_destroy(profile);
 
-    struct cincel_candidates list = list_of(q, &p);
+    struct cincel_candidates list = list_of(q, &p, q->r->threads);
     bool disturbed = measure(q, &list, q->r->budget, false), again = false;
     const struct cincel_candidate tuned = list.item[0];
     const struct cincel_candidate neighbour = {.algo = d.algo, .choice = d.choice, .predicted = d.seconds};
@@ -304,18 +308,62 @@ static bool open_problem(uint64_t seed, int number, struct cincel_problem *out)
     return false;
 }
 
+/* What the context's profile says of a problem; exits where it has no entry of the problem itself. */
+static struct cincel_candidate of_profile(const struct quality *q, const struct cincel_problem *p,
+                                          int threads)
+{
+    const struct cincel_chooser with = {&q->ctx->target, q->ctx->team, q->ctx->profile, q->ctx->error_budget};
+    cincel_options o = CINCEL_OPTIONS_INIT;
+    struct cincel_decision d;
+    char key[CINCEL_PROBLEM_KEY];
+    o.threads = threads;
+    must(cincel_choose(&with, p, &o, 0, "quality", &d));
+    if (d.source != CINCEL_SOURCE_EXACT) {
+        cincel_problem_key(p, key, sizeof key);
+        fprintf(stderr, "tuning_quality: %s has no entry for %s, %d threads\n", q->r->profile, key, threads);
+        exit(1);
+    }
+    return (struct cincel_candidate){
+        .algo = d.algo, .choice = d.choice, .predicted = d.seconds, .measured = d.seconds};
+}
+
+/* The tuned choice where so many threads are allowed: the profile's, or found now. */
+static struct cincel_candidate tuned_choice(struct quality *q, const struct cincel_problem *p, int threads,
+                                            bool *disturbed)
+{
+    if (q->r->profile) return of_profile(q, p, threads);
+    struct cincel_candidates list = list_of(q, p, threads);
+    *disturbed = measure(q, &list, q->r->budget, false) || *disturbed;
+    const struct cincel_candidate tuned = list.item[0];
+    free(list.item);
+    return tuned;
+}
+
+static void open_problem_or_exit(const struct quality *q, int number, struct cincel_problem *out)
+{
+    if (open_problem(q->r->seed, number, out)) return;
+    fprintf(stderr, "tuning_quality: no open problems in %s\n", CINCEL_SHAPES_DIR);
+    exit(1);
+}
+
+static void ask_threads(struct quality *q, int number)
+{
+    struct cincel_problem p;
+    bool disturbed = false, again = false;
+    open_problem_or_exit(q, number, &p);
+    const struct cincel_candidate one = tuned_choice(q, &p, 1, &disturbed);
+    const struct cincel_candidate many = tuned_choice(q, &p, q->r->threads, &disturbed);
+    const double share = duel(q, &p, &one, &many, &again);
+    tell(q, &p, share, &one, &many, disturbed || again);
+}
+
 static void ask_exhaustive(struct quality *q, int number)
 {
     struct cincel_problem p;
-    if (!open_problem(q->r->seed, number, &p)) {
-        fprintf(stderr, "tuning_quality: no open problems in %s\n", CINCEL_SHAPES_DIR);
-        exit(1);
-    }
-    struct cincel_candidates list = list_of(q, &p);
-    bool disturbed = measure(q, &list, q->r->budget, false), again = false;
-    const struct cincel_candidate tuned = list.item[0];
-    free(list.item);
-    list = list_of(q, &p); /* in the model's order again */
+    bool disturbed = false, again = false;
+    open_problem_or_exit(q, number, &p);
+    const struct cincel_candidate tuned = tuned_choice(q, &p, q->r->threads, &disturbed);
+    struct cincel_candidates list = list_of(q, &p, q->r->threads); /* in the model's order */
     if (list.count > MOST_CANDIDATES) list.count = MOST_CANDIDATES;
     while (list.item[list.count - 1].predicted > IMPLAUSIBLE * list.item[0].predicted) list.count--;
     disturbed = measure(q, &list, 2.0, true) || disturbed;
@@ -343,8 +391,8 @@ static void summarise(struct quality *q)
         close += q->shares[i] >= 0.95;
     }
     if (q->count > 0)
-        printf("%s: %d problems, geometric mean %.3f, least %.3f, %d within 5 %%\n", q->r->question, q->count,
-               exp(sum / q->count), least, close);
+        printf("%s: %d problems, geometric mean %.3f, least %.3f, %d at 0.95 or more\n", q->r->question,
+               q->count, exp(sum / q->count), least, close);
     if (q->error_count == 0) return;
     qsort(q->errors, q->error_count, sizeof *q->errors, by_value);
     const double bias = q->errors[q->error_count / 2];
@@ -357,7 +405,10 @@ static void summarise(struct quality *q)
 static const struct {
     const char *name;
     void (*ask)(struct quality *q, int number);
-} questions[] = {{"model", ask_model}, {"neighbours", ask_neighbours}, {"exhaustive", ask_exhaustive}};
+} questions[] = {{"model", ask_model},
+                 {"neighbours", ask_neighbours},
+                 {"exhaustive", ask_exhaustive},
+                 {"threads", ask_threads}};
 enum { QUESTIONS = sizeof questions / sizeof *questions };
 
 static bool read_options(int argc, char **argv, struct request *r)
@@ -376,15 +427,18 @@ static bool read_options(int argc, char **argv, struct request *r)
             r->threads = (int)value;
         else if (strcmp(argv[i], "--budget") == 0)
             r->budget = value;
+        else if (strcmp(argv[i], "--profile") == 0)
+            r->profile = argv[i + 1];
         else
             return false;
     }
+    if (r->threads == 0) r->threads = strcmp(r->question, "threads") == 0 ? 2 : 1;
     return r->problems > 0 && r->problems <= MOST_PROBLEMS && r->threads > 0 && r->budget > 0.0;
 }
 
 int main(int argc, char **argv)
 {
-    struct request r = {.problems = 40, .threads = 1, .seed = 1, .budget = 1.0};
+    struct request r = {.problems = 40, .seed = 1, .budget = 1.0};
     struct quality q = {.r = &r};
     int question = 0;
     if (read_options(argc, argv, &r))
@@ -392,15 +446,17 @@ int main(int argc, char **argv)
     else
         question = QUESTIONS;
     if (question == QUESTIONS) {
-        fputs("usage: tuning_quality model|neighbours|exhaustive [--problems N] [--first I] [--seed S] "
-              "[--threads T] "
-              "[--budget SECONDS]\n",
-              stderr);
+        fputs(
+            "usage: tuning_quality model|neighbours|exhaustive|threads [--problems N] [--first I] [--seed S] "
+            "[--threads T] [--budget SECONDS] [--profile FILE]\n",
+            stderr);
         return 2;
     }
     cincel_config config = CINCEL_CONFIG_INIT;
     config.threads = r.threads;
+    if (r.profile) config.profiles = CINCEL_PROFILES_NONE; /* only that one */
     must(cincel_context_create(&config, &q.ctx));
+    if (r.profile) must(cincel_profile_load(q.ctx, r.profile, 0, NULL));
     for (int i = r.first; i < r.first + r.problems; i++) questions[question].ask(&q, i);
     summarise(&q);
     free(q.errors);
