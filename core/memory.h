@@ -10,7 +10,8 @@
 
 #define CINCEL_ALIGN ((size_t)64) /* a cache line, and a zmm register */
 
-/* NULL when there is no memory or `bytes` is 0. Release with cincel_aligned_free. */
+/* NULL when there is no memory or `bytes` is 0. Large blocks ask for huge pages. Release with
+   cincel_aligned_free. */
 CINCEL_API void *cincel_aligned_alloc(size_t bytes);
 CINCEL_API void cincel_aligned_free(void *p);
 
