@@ -36,9 +36,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
 /* ------------------------------------------------------------------------------------ workspace -- */
 
 struct scratch {
-    const float **a; /* left sides: [parts][batch] */
-    float **c;       /* [batch] */
-    const float **dy;
+    const float **dy; /* [batch] */
 };
 
 struct buffers {
@@ -65,8 +63,6 @@ static size_t panel_floats(const struct cincel_prepared *p)
 
 static void carve_scratch(const struct cincel_prepared *p, struct cincel_carver *c, struct scratch *s)
 {
-    s->a = cincel_carve(c, cincel_rnn_parts(&p->tiles, p->gates * p->hidden) * p->batch * sizeof *s->a);
-    s->c = cincel_carve(c, p->batch * sizeof *s->c);
     s->dy = cincel_carve(c, p->batch * sizeof *s->dy);
 }
 
@@ -163,19 +159,16 @@ static void multiply(const struct job *job, const struct block *k, size_t step, 
     const struct cincel_prepared *p = job->all.p;
     const size_t width = cincel_rnn_gradient_ld(p), depth = gates * p->hidden;
     const float *d = job->all.d_hh + (job->all.order.first[step] + k->begin) * width + gate * p->hidden;
-    for (size_t i = 0; i < rows; i++) {
-        cincel_rnn_point(&p->tiles, k->s.a, p->batch, i, d + i * width, depth);
-        k->s.c[i] = out + (k->begin + i) * dh_ld(p) + slice * p->nr;
-    }
     const float *panel = job->b.w_hh + slice * panel_floats(p);
     cincel_rnn_multiply(&p->tiles,
                         &(struct cincel_rnn_product){
-                            .a = k->s.a,
-                            .a_ld = p->batch,
+                            .a = d,
+                            .a_step = width,
                             .k = depth,
                             .rows = rows,
                             .panel = gate == 2 ? panel + cincel_rnn_panel(&p->tiles, 2 * p->hidden) : panel,
-                            .c = k->s.c,
+                            .c = out + k->begin * dh_ld(p) + slice * p->nr,
+                            .c_step = dh_ld(p),
                             .n = (int)p->nr,
                             .load = load,
                         });

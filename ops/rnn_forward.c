@@ -60,8 +60,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
 
 /* A worker's own: pointers and sums. */
 struct scratch {
-    const float **x, **h; /* left sides: [parts][chunk · batch], [parts][batch] */
-    float **sum;          /* [chunk · batch] */
+    const float **x; /* rows of a chunk, where they don't lie evenly: [chunk · batch] */
     float **h_out, **c_out, **y;
     float *sums; /* of one slice, where they don't stay */
 };
@@ -101,10 +100,8 @@ static size_t sums_floats(const struct cincel_prepared *p, size_t rows)
 
 static void carve_scratch(const struct cincel_prepared *p, struct cincel_carver *c, struct scratch *s)
 {
-    const size_t rows = p->batch, many = p->chunk * rows;
-    s->x = cincel_carve(c, cincel_rnn_parts(&p->tiles, p->input) * many * sizeof *s->x);
-    s->h = cincel_carve(c, cincel_rnn_parts(&p->tiles, p->hidden) * rows * sizeof *s->h);
-    s->sum = cincel_carve(c, many * sizeof *s->sum);
+    const size_t rows = p->batch;
+    s->x = cincel_carve(c, p->chunk * rows * sizeof *s->x);
     s->h_out = cincel_carve(c, rows * sizeof *s->h_out);
     s->c_out = cincel_carve(c, rows * sizeof *s->c_out);
     s->y = cincel_carve(c, rows * sizeof *s->y);
@@ -267,66 +264,67 @@ static float *sums_of(const struct job *job, const struct block *k, size_t group
            sums_floats(p, row);
 }
 
-/* A slice of a block of its group's sums. */
-static void aim_sums(const struct cincel_prepared *p, const struct block *k, float *sums, size_t slice,
-                     size_t block, size_t rows)
+/* A slice of a block in row 0 of its group's sums. */
+static float *sums_at(const struct cincel_prepared *p, float *sums, size_t slice, size_t block)
 {
-    float *first = sums + (block * p->group + slice % p->group) * p->nr;
-    for (size_t i = 0; i < rows; i++) k->s.sum[i] = first + sums_floats(p, i);
+    return sums + (block * p->group + slice % p->group) * p->nr;
 }
 
-/* The input's products of the steps from `step` on that are made at once: one slice. */
-static void multiply_input(const struct job *job, const struct block *k, size_t slice, size_t rows)
+/* Rows of x of a chunk. */
+struct inputs {
+    size_t rows, step; /* step 0: they lie anywhere, see scratch */
+};
+
+static struct inputs find_inputs(const struct job *job, const struct block *k, size_t step)
 {
     const struct cincel_prepared *p = job->p;
-    struct cincel_rnn_product product = {.a = k->s.x,
-                                         .a_ld = p->chunk * p->batch,
+    const struct cincel_rnn_order *o = &job->b.order;
+    struct inputs in = {0, 0};
+    for (size_t s = step; s < cincel_min(step + p->chunk, p->steps); s++)
+        for (size_t rank = k->begin; rank < running(o, k, s); rank++)
+            k->s.x[in.rows++] = job->r->x + cincel_rnn_place(p, o, s, rank) * p->input;
+    in.step = cincel_rnn_step_of(k->s.x, in.rows);
+    return in;
+}
+
+/* The input's products of the steps of a chunk: one slice. */
+static void multiply_input(const struct job *job, const struct block *k, size_t slice, struct inputs in)
+{
+    const struct cincel_prepared *p = job->p;
+    struct cincel_rnn_product product = {.a = k->s.x[0],
+                                         .a_step = in.step,
+                                         .a_rows = in.step ? NULL : k->s.x,
                                          .k = p->input,
-                                         .rows = rows,
-                                         .c = k->s.sum,
+                                         .rows = in.rows,
+                                         .c_step = sums_floats(p, 1),
                                          .n = (int)p->nr};
+    float *sums = sums_of(job, k, slice / p->group, 0);
     for (size_t g = 0; g < p->gates; g++) {
-        aim_sums(p, k, sums_of(job, k, slice / p->group, 0), slice, g, rows);
+        product.c = sums_at(p, sums, slice, g);
         product.panel = job->panels + panel_at(p, slice, false, g);
         cincel_rnn_multiply(&p->tiles, &product);
     }
 }
 
-/* Points at the rows of x of a chunk; returns their number. */
-static size_t point_input(const struct job *job, const struct block *k, size_t step)
+/* The products of `states`, row 0 of the block's, with gates begin … end−1 of a slice. */
+static void multiply_state(const struct job *job, const float *states, size_t slice, float *sums, size_t rows,
+                           size_t begin, size_t end)
 {
     const struct cincel_prepared *p = job->p;
-    const struct cincel_rnn_order *o = &job->b.order;
-    size_t rows = 0;
-    for (size_t s = step; s < cincel_min(step + p->chunk, p->steps); s++)
-        for (size_t rank = k->begin; rank < running(o, k, s); rank++)
-            cincel_rnn_point(&p->tiles, k->s.x, p->chunk * p->batch, rows++,
-                             job->r->x + cincel_rnn_place(p, o, s, rank) * p->input, p->input);
-    return rows;
-}
-
-/* The state's products with gates begin … end−1 of a slice; `states` is what k->s.h points at. */
-static void multiply_state(const struct job *job, const struct block *k, size_t slice, float *sums,
-                           size_t rows, size_t begin, size_t end)
-{
-    const struct cincel_prepared *p = job->p;
-    struct cincel_rnn_product product = {
-        .a = k->s.h, .a_ld = p->batch, .k = p->hidden, .rows = rows, .c = k->s.sum, .n = (int)p->nr};
+    struct cincel_rnn_product product = {.a = states,
+                                         .a_step = p->hidden,
+                                         .k = p->hidden,
+                                         .rows = rows,
+                                         .c_step = sums_floats(p, 1),
+                                         .n = (int)p->nr};
     for (size_t g = begin; g < end; g++) {
         const bool apart = g == 2 && block_count(p) > p->gates;
-        aim_sums(p, k, sums, slice, apart ? 3 : g, rows);
+        product.c = sums_at(p, sums, slice, apart ? 3 : g);
         product.panel = job->panels + panel_at(p, slice, true, g);
         product.load = !apart;
         if (p->chunk > 1 && g + 1 == end) product.next = job->panels + panel_at(p, slice + 1, true, begin);
         cincel_rnn_multiply(&p->tiles, &product);
     }
-}
-
-static void point_states(const struct job *job, const struct block *k, const float *states, size_t rows)
-{
-    const size_t hidden = job->p->hidden;
-    for (size_t i = 0; i < rows; i++)
-        cincel_rnn_point(&job->p->tiles, k->s.h, job->p->batch, i, states + (k->begin + i) * hidden, hidden);
 }
 
 static struct cincel_cell_args cell_args(const struct job *job, const struct block *k, size_t step,
@@ -390,14 +388,15 @@ static void run_step(const struct job *job, const struct block *k, size_t step)
     const struct cincel_prepared *p = job->p;
     const size_t last = running(&job->b.order, k, step), rows = last - k->begin;
     const bool begins = step % p->chunk == 0;
-    const size_t inputs = begins ? point_input(job, k, step) : 0, row = chunk_row(job, k, step);
+    const size_t row = chunk_row(job, k, step);
+    const float *states = h_before(job, step) + k->begin * p->hidden;
     if (rows == 0) return;
+    const struct inputs inputs = begins ? find_inputs(job, k, step) : (struct inputs){0, 0};
     aim(job, k, step, last);
-    point_states(job, k, h_before(job, step), rows);
     for (size_t slice = k->slice; slice < k->slice_end; slice++) {
         float *sums = sums_of(job, k, slice / p->group, row);
         if (begins) multiply_input(job, k, slice, inputs);
-        multiply_state(job, k, slice, sums, rows, 0, two_rounds(p) ? 2 : p->gates);
+        multiply_state(job, states, slice, sums, rows, 0, two_rounds(p) ? 2 : p->gates);
         if (!ends_group(p, slice)) continue;
         const struct cincel_cell_args a = cell_args(job, k, step, slice / p->group, sums, rows);
         if (two_rounds(p))
@@ -412,12 +411,12 @@ static void run_second_round(const struct job *job, const struct block *k, size_
     const struct cincel_prepared *p = job->p;
     const size_t last = running(&job->b.order, k, step), rows = last - k->begin;
     const size_t row = chunk_row(job, k, step);
+    const float *states = extra_of(job, step) + k->begin * p->hidden;
     if (rows == 0) return;
     aim(job, k, step, last);
-    point_states(job, k, extra_of(job, step), rows);
     for (size_t slice = k->slice; slice < k->slice_end; slice++) {
         float *sums = sums_of(job, k, slice / p->group, row);
-        multiply_state(job, k, slice, sums, rows, 2, 3);
+        multiply_state(job, states, slice, sums, rows, 2, 3);
         if (!ends_group(p, slice)) continue;
         const struct cincel_cell_args a = cell_args(job, k, step, slice / p->group, sums, rows);
         p->isa->cell->gru_finish(&a);

@@ -12,19 +12,18 @@
 
 #include "ops/rnn_backward.h"
 
-/* Rows of a block of the sums over rows: a panel of it is 16 KB where nr is 16. */
-enum { BLOCK_ROWS = 256 };
-/* Gates of a cut of dw: transposed, they take 96 KB of a block of rows. */
-enum { CUT_GATES = 96 };
-/* Rows of a cut of dx: their part of the gradients stays in L2. */
-enum { CUT_ROWS = 192 };
+/* Rows of a block of the sums over rows: dw, which is far away, is read and written once a block. */
+enum { BLOCK_ROWS = 768 };
+/* Gates of a cut of dw: transposed, they take 192 KB of a block of rows. */
+enum { CUT_GATES = 64 };
+/* Rows of a cut of dx: with a part of their gradients they stay in L2. */
+enum { CUT_ROWS = 96 };
 /* Behind each transposed row, so that tiles don't fight for one set of L1. */
 enum { SKEW = 16 };
 
 struct scratch {
-    const float **a; /* left sides: of dx [parts][CUT_ROWS], of dw [CUT_GATES] */
-    float **c;
-    float *turned; /* [CUT_GATES][BLOCK_ROWS + SKEW], twice where dw_hh has gradients of its own */
+    float **dx;    /* rows of a cut of dx: [CUT_ROWS] */
+    float *turned; /* [CUT_GATES][BLOCK_ROWS + SKEW] */
 };
 
 static bool two_gradients(const struct cincel_prepared *p)
@@ -48,11 +47,9 @@ static size_t packed_floats(const struct cincel_prepared *p, size_t columns)
     return cincel_div_up(p->steps * p->batch, BLOCK_ROWS) * packed_block(p, columns);
 }
 
-static void carve_scratch(const struct cincel_prepared *p, struct cincel_carver *c, struct scratch *s)
+static void carve_scratch(struct cincel_carver *c, struct scratch *s)
 {
-    const size_t parts = cincel_rnn_parts(&p->tall, p->gates * p->hidden);
-    s->a = cincel_carve(c, cincel_max(parts * CUT_ROWS, CUT_GATES) * sizeof *s->a);
-    s->c = cincel_carve(c, cincel_max(CUT_ROWS, CUT_GATES) * sizeof *s->c);
+    s->dx = cincel_carve(c, CUT_ROWS * sizeof *s->dx);
     s->turned = cincel_carve(c, (size_t)CUT_GATES * (BLOCK_ROWS + SKEW) * sizeof(float));
 }
 
@@ -67,7 +64,7 @@ void cincel_rnn_gradients_carve(const struct cincel_prepared *p, struct cincel_c
     out->h = cincel_carve(c, packed_floats(p, p->hidden) * sizeof(float));
     out->m = out->h;
     if (p->d.reset_before) out->m = cincel_carve(c, packed_floats(p, p->hidden) * sizeof(float));
-    carve_scratch(p, &one, &unused);
+    carve_scratch(&one, &unused);
     out->scratch_bytes = one.used;
     out->scratch = cincel_carve(c, out->scratch_bytes * (size_t)p->threads);
 }
@@ -138,33 +135,42 @@ void cincel_rnn_gradients_pack(const struct cincel_rnn_backward_job *job, size_t
 
 /* ------------------------------------------------------------------------------------------- dx -- */
 
+/* Rows of dx a cut writes, in the order of the gradients. */
+static void point_dx(const struct cincel_rnn_backward_job *job, float **rows, size_t begin, size_t end)
+{
+    const struct cincel_rnn_order *o = &job->order;
+    size_t step = 0;
+    for (size_t row = begin; row < end; row++) {
+        while (o->first[step + 1] <= row) step++;
+        rows[row - begin] =
+            job->r->dx + cincel_rnn_place(job->p, o, step, row - o->first[step]) * job->p->input;
+    }
+}
+
+/* Part by part of the gates, and of each all panels: the gradients of a part stay in L2. */
 static void input_cut(const struct cincel_rnn_backward_job *job, const struct scratch *s, size_t begin,
                       size_t end)
 {
     const struct cincel_prepared *p = job->p;
-    const struct cincel_rnn_order *o = &job->order;
-    const size_t depth = p->gates * p->hidden, rows = end - begin;
-    size_t step = 0;
-    for (size_t i = 0; i < rows; i++)
-        cincel_rnn_point(&p->tall, s->a, CUT_ROWS, i, job->d_ih + (begin + i) * cincel_rnn_gradient_ld(p),
-                         depth);
-    for (size_t panel = 0; panel < panels(p, p->input); panel++) {
-        const size_t column = panel * p->tall.nr;
-        step = 0;
-        for (size_t i = 0; i < rows; i++) {
-            while (o->first[step + 1] <= begin + i) step++;
-            s->c[i] =
-                job->r->dx + cincel_rnn_place(p, o, step, begin + i - o->first[step]) * p->input + column;
+    const size_t depth = p->gates * p->hidden, ld = cincel_rnn_gradient_ld(p), nr = p->tall.nr;
+    const size_t part = cincel_rnn_part(&p->tall, depth), size = cincel_rnn_panel(&p->tall, depth);
+    struct cincel_rnn_product product = {.a_step = ld, .rows = end - begin};
+    for (size_t done = 0; done < depth; done += part, product.load = 1) {
+        point_dx(job, s->dx, begin, end);
+        product.a = job->d_ih + begin * ld + done;
+        product.k = cincel_min(part, depth - done);
+        product.panel = job->g.w_ih + done * nr;
+        product.c = s->dx[0];
+        product.c_step = cincel_rnn_step_of((const float *const *)s->dx, product.rows);
+        product.c_rows = product.c_step ? NULL : s->dx;
+        for (size_t column = 0; column < p->input; column += nr) {
+            product.n = (int)cincel_min(nr, p->input - column);
+            product.next = product.panel + size;
+            cincel_rnn_multiply_part(&p->tall, &product);
+            product.panel += size;
+            product.c += nr;
+            for (size_t i = 0; product.c_rows && i < product.rows; i++) s->dx[i] += nr;
         }
-        cincel_rnn_multiply(&p->tall, &(struct cincel_rnn_product){
-                                          .a = s->a,
-                                          .a_ld = CUT_ROWS,
-                                          .k = depth,
-                                          .rows = rows,
-                                          .panel = job->g.w_ih + panel * cincel_rnn_panel(&p->tall, depth),
-                                          .c = s->c,
-                                          .n = (int)cincel_min(p->tall.nr, p->input - column),
-                                      });
     }
 }
 
@@ -189,22 +195,20 @@ static void multiply_block(const struct cincel_prepared *p, const struct scratch
                            const struct weights_cut *cut, size_t rows, const float *packed, size_t columns,
                            float *dw, int load)
 {
-    const size_t ld = BLOCK_ROWS + SKEW, gates = cut->end - cut->begin;
-    for (size_t i = 0; i < gates; i++) s->a[i] = s->turned + i * ld;
-    for (size_t panel = 0; panel < panels(p, columns); panel++) {
-        const size_t column = panel * p->tall.nr;
-        for (size_t i = 0; i < gates; i++) s->c[i] = dw + (cut->begin + i) * columns + column;
-        cincel_rnn_multiply_whole(&p->tall, &(struct cincel_rnn_product){
-                                                .a = s->a,
-                                                .k = rows,
-                                                .rows = gates,
-                                                .panel = packed + panel * BLOCK_ROWS * p->tall.nr,
-                                                .c = s->c,
-                                                .n = (int)cincel_min(p->tall.nr, columns - column),
-                                                .load = load,
-                                                .next = packed + (panel + 1) * BLOCK_ROWS * p->tall.nr,
-                                            });
-    }
+    const size_t nr = p->tall.nr;
+    for (size_t column = 0; column < columns; column += nr, packed += BLOCK_ROWS * nr)
+        cincel_rnn_multiply(&p->tall, &(struct cincel_rnn_product){
+                                          .a = s->turned,
+                                          .a_step = BLOCK_ROWS + SKEW,
+                                          .k = rows,
+                                          .rows = cut->end - cut->begin,
+                                          .panel = packed,
+                                          .c = dw + cut->begin * columns + column,
+                                          .c_step = columns,
+                                          .n = (int)cincel_min(nr, columns - column),
+                                          .load = load,
+                                          .next = packed + BLOCK_ROWS * nr,
+                                      });
 }
 
 /* Turns a block of gradients; the sum of its rows goes to the bias. */
@@ -249,7 +253,7 @@ void cincel_rnn_gradients_run(const struct cincel_rnn_backward_job *job, struct 
     const size_t of_dw = r->dw_ih || r->dw_hh || r->db_ih || r->db_hh ? p->gates * cuts_a_gate(p) : 0;
     struct cincel_carver c = {job->g.scratch + (size_t)worker->id * job->g.scratch_bytes, 0};
     struct scratch s;
-    carve_scratch(p, &c, &s);
+    carve_scratch(&c, &s);
     size_t item;
     while ((item = cincel_claim(worker)) < of_dx + of_dw) {
         if (item < of_dx) {

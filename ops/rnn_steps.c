@@ -227,39 +227,87 @@ static void fetch(const float *panel, size_t lines, size_t begin, size_t end, si
         __builtin_prefetch(panel + i * LINE, 0, 2);
 }
 
-/* Tiles of about the same height cover the rows, so that none is left with one or two of them. */
-static void multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
-                          const float *const *a, size_t k, const float *panel, const float *next, int load)
+size_t cincel_rnn_step_of(const float *const *rows, size_t count)
 {
-    struct cincel_gemm_args args = {.b = panel, .taps = 1, .k = k, .n = x->n, .load_c = load};
+    if (count < 2) return 1;
+    const ptrdiff_t step = rows[1] - rows[0];
+    for (size_t i = 2; i < count; i++)
+        if (rows[i] - rows[i - 1] != step) return 0;
+    return step > 0 ? (size_t)step : 0;
+}
+
+/* One tile, of rows i … i + row->mr − 1. */
+static void run_tile(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
+                     const struct cincel_gemm_row *row, size_t i)
+{
+    const float *a[CINCEL_RNN_TALLEST];
+    float *c[CINCEL_RNN_TALLEST];
+    const size_t height = (size_t)row->mr;
+    for (size_t j = 0; j < height; j++) {
+        a[j] = x->a_rows ? x->a_rows[i + j] + x->a_at : x->a + (i + j) * x->a_step;
+        c[j] = x->c_rows ? x->c_rows[i + j] : x->c + (i + j) * x->c_step;
+    }
+    if (t->fetch) fetch(x->next, x->k * t->nr * sizeof(float) / CINCEL_ALIGN, i, i + height, x->rows);
+    row->run(&(struct cincel_gemm_args){
+        .a = a, .b = x->panel, .c = c, .taps = 1, .k = x->k, .m = row->mr, .n = x->n, .load_c = x->load});
+}
+
+/* `tiles` tiles of even rows from row i on, in one call, which asks for its share of the next panel little by
+   little (Zen 3, panels from L3: 98 % of the FMA peak; a piece before each tile: 91 %, not at all: 94 %). */
+static void run_strip(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
+                      const struct cincel_gemm_row *row, size_t i, uint32_t tiles)
+{
+    const uint32_t height = (uint32_t)row->mr, rows = (uint32_t)x->rows, wide = height * (uint32_t)t->nr;
+    const uint32_t step = (wide + rows - 1) / rows; /* floats of the next panel a step of k */
+    row->strip(&(struct cincel_strip_args){
+        .a = x->a + i * x->a_step,
+        .lda = x->a_step,
+        .b = x->panel,
+        .c = x->c + i * x->c_step,
+        .ldc = x->c_step,
+        .m = (size_t)tiles * height,
+        .k = x->k,
+        .n = x->n,
+        .load_c = x->load,
+        .ahead = t->fetch ? x->next + x->k * i * t->nr / rows : NULL,
+        .ahead_tile = x->k * wide / rows,
+        .ahead_step = step,
+    });
+}
+
+/* Tiles of about the same height cover the rows, so that none is left with one or two of them. */
+void cincel_rnn_multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
+{
     const uint32_t rows = (uint32_t)x->rows, tallest = (uint32_t)t->row[0]->mr;
-    const size_t lines = t->fetch ? k * t->nr * sizeof(float) / CINCEL_ALIGN : 0;
+    const bool even = !x->a_rows && !x->c_rows;
     uint32_t left = (rows + tallest - 1) / tallest;
-    for (uint32_t i = 0; i < rows;) {
-        const struct cincel_gemm_row *row = tile_of(t, (rows - i + left - 1) / left);
-        args.a = a + i;
-        args.c = x->c + i;
-        args.m = row->mr;
-        if (lines) fetch(next, lines, i, i + (size_t)row->mr, rows);
-        row->run(&args);
-        i += (uint32_t)row->mr;
-        if (left > 1) left--;
+    for (uint32_t i = 0, tiles; i < rows;) {
+        const uint32_t height = (rows - i + left - 1) / left;
+        const struct cincel_gemm_row *row = tile_of(t, height);
+        if (even && row->strip && (uint32_t)row->mr == height) {
+            tiles = rows - i - (height - 1) * left; /* the others are a row shorter */
+            run_strip(t, x, row, i, tiles);
+        } else {
+            tiles = 1;
+            run_tile(t, x, row, i);
+        }
+        i += (uint32_t)row->mr * tiles;
+        left = left > tiles ? left - tiles : 1;
     }
 }
 
 void cincel_rnn_multiply(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
 {
     const size_t part = cincel_rnn_part(t, x->k);
-    int load = x->load;
-    for (size_t q = 0, done = 0; done < x->k; q++, done += part, load = 1) {
-        const size_t k = cincel_min(part, x->k - done);
-        const float *panel = x->panel + done * t->nr;
-        const float *next = done + k == x->k && x->next ? x->next : panel + k * t->nr;
-        multiply_part(t, x, x->a + q * x->a_ld, k, panel, next, load);
+    struct cincel_rnn_product one = *x;
+    for (size_t done = 0; done < x->k; done += part, one.load = 1) {
+        one.k = cincel_min(part, x->k - done);
+        if (x->a_rows)
+            one.a_at = x->a_at + done;
+        else
+            one.a = x->a + done;
+        one.panel = x->panel + done * t->nr;
+        one.next = done + one.k == x->k && x->next ? x->next : one.panel + one.k * t->nr;
+        cincel_rnn_multiply_part(t, &one);
     }
-}
-
-void cincel_rnn_multiply_whole(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
-{
-    multiply_part(t, x, x->a, x->k, x->panel, x->next ? x->next : x->panel + x->k * t->nr, x->load);
 }

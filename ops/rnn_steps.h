@@ -137,28 +137,27 @@ static inline size_t cincel_rnn_parts(const struct cincel_rnn_tiles *t, size_t k
 }
 
 /*
- * c[i] (+)= a[i] · panel, i < rows, n columns. `a` holds [parts][a_ld] pointers: row i of part q at
- * a[q·a_ld + i], see cincel_rnn_point.
+ * c[i] (+)= a[i] · panel, i < rows, n columns. Rows lie evenly, or anywhere, and are then listed.
  */
 struct cincel_rnn_product {
-    const float *const *a;
-    size_t a_ld, k, rows;
+    const float *a; /* row 0 */
+    size_t a_step;
+    const float *const *a_rows; /* NULL: a + i · a_step */
+    size_t a_at;                /* where k begins in the rows listed */
+    size_t k, rows;
     const float *panel;
-    float *const *c;
+    float *c;
+    size_t c_step;
+    float *const *c_rows; /* NULL: c + i · c_step */
     int n;
     int load;          /* 1: the chains start from c */
     const float *next; /* the panel used next; NULL: it lies behind this one */
 };
 void cincel_rnn_multiply(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x);
-/* The same in one part, whatever k is. */
-void cincel_rnn_multiply_whole(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x);
+/* The same with k in one part. */
+void cincel_rnn_multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x);
 
-/* The pointers of one row of a product's left side. */
-static inline void cincel_rnn_point(const struct cincel_rnn_tiles *t, const float **a, size_t a_ld, size_t i,
-                                    const float *row, size_t k)
-{
-    const size_t parts = cincel_rnn_parts(t, k), part = cincel_rnn_part(t, k);
-    for (size_t q = 0; q < parts; q++) a[q * a_ld + i] = row + q * part;
-}
+/* Floats from row to row, where all are as far apart; else 0. */
+size_t cincel_rnn_step_of(const float *const *rows, size_t count);
 
 #endif
