@@ -109,7 +109,7 @@ double cincel_rnn_efficiency(const struct cincel_prepared *p, double rows)
 
 bool cincel_rnn_far(const struct cincel_target *t, double weights)
 {
-    return weights > 5.0 * (double)t->machine->topo.l2_bytes;
+    return weights > (double)t->machine->topo.l2_bytes;
 }
 
 double cincel_rnn_chain(const struct cincel_problem *p, const struct cincel_choice *c)
@@ -255,10 +255,10 @@ static void run_tile(const struct cincel_rnn_tiles *t, const struct cincel_rnn_p
 /* `tiles` tiles of even rows from row i on, in one call, which asks for its share of the next panel little by
    little (Zen 3, panels from L3: 98 % of the FMA peak; a piece before each tile: 91 %, not at all: 94 %). */
 static void run_strip(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
-                      const struct cincel_gemm_row *row, size_t i, uint32_t tiles)
+                      const struct cincel_gemm_row *row, size_t i, uint32_t tiles, uint32_t before)
 {
     const uint32_t height = (uint32_t)row->mr, rows = (uint32_t)x->rows, wide = height * (uint32_t)t->nr;
-    const uint32_t step = (wide + rows - 1) / rows; /* floats of the next panel a step of k */
+    const size_t step = (wide + rows - 1) / rows; /* floats of the next panel a step of k */
     row->strip(&(struct cincel_strip_args){
         .a = x->a + i * x->a_step,
         .lda = x->a_step,
@@ -269,8 +269,8 @@ static void run_strip(const struct cincel_rnn_tiles *t, const struct cincel_rnn_
         .k = x->k,
         .n = x->n,
         .load_c = x->load,
-        .ahead = t->fetch ? x->next + x->k * i * t->nr / rows : NULL,
-        .ahead_tile = x->k * wide / rows,
+        .ahead = t->fetch ? x->next + x->k * step * before : NULL,
+        .ahead_tile = x->k * step,
         .ahead_step = step,
     });
 }
@@ -281,12 +281,12 @@ void cincel_rnn_multiply_part(const struct cincel_rnn_tiles *t, const struct cin
     const uint32_t rows = (uint32_t)x->rows, tallest = (uint32_t)t->row[0]->mr;
     const bool even = !x->a_rows && !x->c_rows;
     uint32_t left = (rows + tallest - 1) / tallest;
-    for (uint32_t i = 0, tiles; i < rows;) {
+    for (uint32_t i = 0, tiles, before = 0; i < rows; before += tiles) {
         const uint32_t height = (rows - i + left - 1) / left;
         const struct cincel_gemm_row *row = tile_of(t, height);
         if (even && row->strip && (uint32_t)row->mr == height) {
             tiles = rows - i - (height - 1) * left; /* the others are a row shorter */
-            run_strip(t, x, row, i, tiles);
+            run_strip(t, x, row, i, tiles, before);
         } else {
             tiles = 1;
             run_tile(t, x, row, i);

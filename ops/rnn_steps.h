@@ -59,8 +59,8 @@ int cincel_rnn_default_split(const struct cincel_target *t, const struct cincel_
                              const struct cincel_choice *c);
 /* Share of the FMA peak at `rows` rows a product. */
 double cincel_rnn_efficiency(const struct cincel_prepared *p, double rows);
-/* Do so many bytes of weights, read at every step, come from so far that they are worth fetching early?
-   Measured on Zen 3 (512 KB of L2): 6 MB and 20 rows +30 %, 64 rows +3 %; 2 MB and 32 rows −6 %. */
+/* Do so many bytes of weights, read at every step, come from beyond L2, so that they are worth calling early?
+ */
 bool cincel_rnn_far(const struct cincel_target *t, double weights);
 double cincel_rnn_chain(const struct cincel_problem *p, const struct cincel_choice *c);
 cincel_status cincel_rnn_build(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -129,6 +129,7 @@ static inline size_t cincel_rnn_panel(const struct cincel_rnn_tiles *t, size_t k
 /* k in parts that stay in L1: the size of all but the last, and their number. */
 static inline size_t cincel_rnn_part(const struct cincel_rnn_tiles *t, size_t k)
 {
+    if (k <= t->k_most) return cincel_max(k, 1); /* divisions take their time */
     return cincel_round_up(cincel_div_up(k, cincel_div_up(k, t->k_most)), 8);
 }
 static inline size_t cincel_rnn_parts(const struct cincel_rnn_tiles *t, size_t k)
