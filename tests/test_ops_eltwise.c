@@ -16,6 +16,7 @@
 #include "ops/optim.h"
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
+#include "tests/support/floats.h"
 #include "tests/support/guard.h"
 
 enum { TEAM = 16, LONG = 300 * 1000 + 7 }; /* enough elements to put all 16 threads to work */
@@ -26,22 +27,6 @@ struct fixture {
     struct test_target all;
     struct cincel_team *team;
 };
-
-static float *draw_floats(struct test_random *r, size_t count, float scale)
-{
-    float *x = malloc(count * sizeof *x);
-    assert_non_null(x);
-    for (size_t i = 0; i < count; i++) x[i] = scale * (float)test_draw(r, -1000, 1000) * 1e-3f;
-    return x;
-}
-
-static float *copy_of(const float *x, size_t count)
-{
-    float *y = malloc(count * sizeof *y);
-    assert_non_null(y);
-    memcpy(y, x, count * sizeof *y);
-    return y;
-}
 
 /* Everything that streams, in one sequence: the last results carry all earlier ones. */
 static void stream_all(const struct cincel_crew *crew, const float *x, size_t count, float *w, float *v)

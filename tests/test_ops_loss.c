@@ -13,6 +13,7 @@
 #include "ops/softmax.h"
 #include "tests/support/cases.h"
 #include "tests/support/conv_cases.h"
+#include "tests/support/floats.h"
 
 enum { TEAM = 16 };
 static const int thread_counts[] = {1, 2, 3, 7, TEAM};
@@ -22,22 +23,6 @@ struct fixture {
     struct test_target all;
     struct cincel_team *team;
 };
-
-static float *draw_floats(struct test_random *r, size_t count, float scale)
-{
-    float *x = malloc(count * sizeof *x);
-    assert_non_null(x);
-    for (size_t i = 0; i < count; i++) x[i] = scale * (float)test_draw(r, -1000, 1000) * 1e-3f;
-    return x;
-}
-
-static float *copy_of(const float *x, size_t count)
-{
-    float *y = malloc(count * sizeof *y);
-    assert_non_null(y);
-    memcpy(y, x, count * sizeof *y);
-    return y;
-}
 
 /* ----------------------------------------------------------------------------- cross-entropy -- */
 
