@@ -133,18 +133,27 @@ struct block {
     struct scratch s;
 };
 
-static void pack_slice(const struct job *job, size_t slice)
+/* Rows of W_hh, into the panels of all slices; `item` counts them in CINCEL_RNN_PACKED. */
+static void pack_rows(const struct job *job, size_t item)
 {
     const struct cincel_prepared *p = job->all.p;
-    const size_t column = slice * p->nr, hidden = p->hidden;
-    const int n = (int)cincel_min(p->nr, hidden - column), nr = (int)p->nr;
-    const float *w = job->all.r->w_hh + column;
-    float *panel = job->b.w_hh + slice * panel_floats(p);
-    const size_t first = two_rounds(p) ? 2 : p->gates;
-    p->isa->pack->copy(w, hidden, first * hidden, n, nr, panel);
-    if (two_rounds(p))
-        p->isa->pack->copy(w + 2 * hidden * hidden, hidden, hidden, n, nr,
-                           panel + cincel_rnn_panel(&p->tiles, 2 * hidden));
+    const size_t begin = item * CINCEL_RNN_PACKED;
+    const size_t end = cincel_min(begin + CINCEL_RNN_PACKED, p->gates * p->hidden);
+    const size_t first = (two_rounds(p) ? 2 : p->gates) * p->hidden; /* rows of the first panel of a slice */
+    for (size_t row = begin, next; row < end; row = next) {
+        next = row < first ? cincel_min(end, first) : end;
+        float *to = job->b.w_hh +
+                    (row < first ? row * p->nr : cincel_rnn_panel(&p->tiles, first) + (row - first) * p->nr);
+        p->isa->pack->split(&(struct cincel_split_args){.src = job->all.r->w_hh + row * p->hidden,
+                                                        .ld = p->hidden,
+                                                        .rows = next - row,
+                                                        .columns = p->hidden,
+                                                        .panels = p->slices,
+                                                        .step = p->nr,
+                                                        .nr = p->nr,
+                                                        .dst = to,
+                                                        .dst_panel = panel_floats(p)});
+    }
 }
 
 static size_t running(const struct cincel_rnn_order *o, const struct block *k, size_t step)
@@ -285,13 +294,14 @@ static void prepare(const struct job *job, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = job->all.p;
     const struct cincel_rnn_tensors *r = job->all.r;
+    const size_t of_w = cincel_div_up(p->gates * p->hidden, CINCEL_RNN_PACKED);
     const size_t more = cincel_rnn_gradients_packings(&job->all);
     size_t item;
-    while ((item = cincel_claim(worker)) <= p->slices + more) {
-        if (item < p->slices) {
-            pack_slice(job, item);
-        } else if (item < p->slices + more) {
-            cincel_rnn_gradients_pack(&job->all, item - p->slices);
+    while ((item = cincel_claim(worker)) <= of_w + more) {
+        if (item < of_w) {
+            pack_rows(job, item);
+        } else if (item < of_w + more) {
+            cincel_rnn_gradients_pack(&job->all, item - of_w);
         } else {
             memset(job->b.dh, 0, p->batch * dh_ld(p) * sizeof(float)); /* the padding of each row too */
             cincel_rnn_state_in(p, &job->all.order, 0, p->batch, r->dh_n, job->b.dh, dh_ld(p));

@@ -18,6 +18,8 @@ enum { BLOCK_ROWS = 768 };
 enum { CUT_GATES = 64 };
 /* Rows of a cut of dx: with a part of their gradients they stay in L2. */
 enum { CUT_ROWS = 96 };
+/* Rows that are called ahead of their transposition: they lie too far apart for the CPU to guess. */
+enum { TURN_AHEAD = 32 };
 /* Behind each transposed row, so that tiles don't fight for one set of L1. */
 enum { SKEW = 16 };
 
@@ -79,11 +81,12 @@ static size_t row_blocks(const struct cincel_rnn_backward_job *job)
 
 size_t cincel_rnn_gradients_packings(const struct cincel_rnn_backward_job *job)
 {
-    return panels(job->p, job->p->input) + row_blocks(job);
+    return cincel_div_up(job->p->gates * job->p->hidden, CINCEL_RNN_PACKED) +
+           cincel_div_up(row_count(job), CINCEL_RNN_PACKED);
 }
 
 static void split(const struct cincel_prepared *p, const float *src, size_t ld, size_t rows, size_t columns,
-                  float *dst)
+                  float *dst, size_t dst_panel)
 {
     p->isa->pack->split(&(struct cincel_split_args){.src = src,
                                                     .ld = ld,
@@ -93,7 +96,7 @@ static void split(const struct cincel_prepared *p, const float *src, size_t ld, 
                                                     .step = p->tall.nr,
                                                     .nr = p->tall.nr,
                                                     .dst = dst,
-                                                    .dst_panel = BLOCK_ROWS * p->tall.nr});
+                                                    .dst_panel = dst_panel});
 }
 
 /* Rows begin … end−1 of x, which lie evenly within a step where all sequences have all steps. */
@@ -108,29 +111,35 @@ static void pack_x(const struct cincel_rnn_backward_job *job, size_t begin, size
         const size_t rank = row - o->first[step];
         rows = job->r->lengths ? 1 : cincel_min(end, o->first[step + 1]) - row;
         split(p, job->r->x + cincel_rnn_place(p, o, step, rank) * p->input, ld, rows, p->input,
-              to + (row - begin) * p->tall.nr);
+              to + (row - begin) * p->tall.nr, BLOCK_ROWS * p->tall.nr);
     }
+}
+
+/* Where a row lies in the first panel of its block. */
+static size_t packed_at(const struct cincel_prepared *p, size_t row, size_t columns)
+{
+    return row / BLOCK_ROWS * packed_block(p, columns) + row % BLOCK_ROWS * p->tall.nr;
 }
 
 void cincel_rnn_gradients_pack(const struct cincel_rnn_backward_job *job, size_t item)
 {
     const struct cincel_prepared *p = job->p;
     const struct cincel_rnn_tensors *r = job->r;
-    const size_t of_w = panels(p, p->input), hidden = p->hidden;
+    const size_t hidden = p->hidden, depth = p->gates * hidden, nr = p->tall.nr;
+    const size_t of_w = cincel_div_up(depth, CINCEL_RNN_PACKED), size = BLOCK_ROWS * nr;
     if (item < of_w) {
-        const size_t column = item * p->tall.nr, depth = p->gates * hidden;
-        const int n = (int)cincel_min(p->tall.nr, p->input - column);
+        const size_t row = item * CINCEL_RNN_PACKED, rows = cincel_min(CINCEL_RNN_PACKED, depth - row);
         if (r->dx)
-            p->isa->pack->copy(r->w_ih + column, p->input, depth, n, (int)p->tall.nr,
-                               job->g.w_ih + item * cincel_rnn_panel(&p->tall, depth));
+            split(p, r->w_ih + row * p->input, p->input, rows, p->input, job->g.w_ih + row * nr,
+                  cincel_rnn_panel(&p->tall, depth));
         return;
     }
-    const size_t block = item - of_w, begin = block * BLOCK_ROWS;
-    const size_t end = cincel_min(begin + BLOCK_ROWS, row_count(job)), at = block * packed_block(p, hidden);
-    if (r->dw_ih) pack_x(job, begin, end, job->g.x + block * packed_block(p, p->input));
-    if (r->dw_hh) split(p, job->kept.h_prev + begin * hidden, hidden, end - begin, hidden, job->g.h + at);
+    const size_t begin = (item - of_w) * CINCEL_RNN_PACKED, at = packed_at(p, begin, hidden);
+    const size_t rows = cincel_min(CINCEL_RNN_PACKED, row_count(job) - begin);
+    if (r->dw_ih) pack_x(job, begin, begin + rows, job->g.x + packed_at(p, begin, p->input));
+    if (r->dw_hh) split(p, job->kept.h_prev + begin * hidden, hidden, rows, hidden, job->g.h + at, size);
     if (r->dw_hh && p->d.reset_before)
-        split(p, job->kept.extra + begin * hidden, hidden, end - begin, hidden, job->g.m + at);
+        split(p, job->kept.extra + begin * hidden, hidden, rows, hidden, job->g.m + at, size);
 }
 
 /* ------------------------------------------------------------------------------------------- dx -- */
@@ -216,7 +225,8 @@ static void turn_block(const struct cincel_prepared *p, const struct scratch *s,
                        const struct weights_cut *cut, const float *d, size_t rows, float *db)
 {
     const size_t width = cincel_rnn_gradient_ld(p), gates = cut->end - cut->begin;
-    p->isa->layout->transpose(d + cut->begin, width, rows, gates, s->turned, BLOCK_ROWS + SKEW, 0);
+    p->isa->layout->transpose(d + cut->begin, width, rows, gates, s->turned, BLOCK_ROWS + SKEW,
+                              TURN_AHEAD * width);
     if (db) p->isa->vector->column_sum(d + cut->begin, width, rows, gates, db + cut->begin);
 }
 
