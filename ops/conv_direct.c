@@ -118,6 +118,18 @@ static void cut_phase(const struct direct_shape *s, struct direct_phase *phase)
     phase->band_cuts = cincel_max(phase->pixel_cuts / bands, 1);
 }
 
+/*
+ * Images whose rows go together: as many as have the rows under one row of taps in L2. (512x7x7: 2 of 7 rows
+ * do without a third of their taps.)
+ */
+static int images_together(const struct direct_shape *s, const struct cincel_conv_axis *rows)
+{
+    const int inner = rows->inner_end > rows->inner_begin ? rows->inner_end - rows->inner_begin : 0;
+    const size_t under = (size_t)rows->taps * s->g.src_w * s->g.src_channels * sizeof(float);
+    if (s->padded || rows->taps < 2 || (rows->count - inner) * 16 < rows->count) return 1;
+    return (int)cincel_min((size_t)s->g.images, cincel_max(s->window_bytes / under, 1));
+}
+
 /* The axes of phase `index` and the sizes of its panels, but neither place nor cuts. */
 static void measure_phase(const struct cincel_problem *p, const struct direct_shape *s, size_t index,
                           struct direct_phase *phase)
@@ -127,6 +139,7 @@ static void measure_phase(const struct cincel_problem *p, const struct direct_sh
     cincel_conv_cols(p, (int)(index % (size_t)s->g.phases_w), &phase->cols);
     phase->taps = (size_t)phase->rows.taps * phase->cols.taps;
     phase->pixels = (size_t)s->g.images * phase->rows.count * phase->cols.count;
+    phase->together = images_together(s, &phase->rows);
     phase->panel_floats = cincel_round_up(phase->taps * s->g.k * s->row->nr, CINCEL_ALIGN / sizeof(float));
 }
 
@@ -159,6 +172,11 @@ static void choose_packing_cuts(struct direct_shape *s)
     }
 }
 
+static size_t l2_bytes(const struct cincel_target *t)
+{
+    return t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
+}
+
 /* What problem and choice fix before the phases are looked at. */
 static void begin_shape(const struct cincel_target *t, const struct cincel_problem *p,
                         const struct cincel_choice *c, struct direct_shape *s)
@@ -182,6 +200,7 @@ static void begin_shape(const struct cincel_target *t, const struct cincel_probl
     s->block_panels = cincel_div_up(s->panels, s->blocks); /* evenly */
     s->blocks = cincel_div_up(s->panels, s->block_panels);
     s->phases = (size_t)s->g.phases_h * s->g.phases_w;
+    s->window_bytes = l2_bytes(t) * 3 / 4;
 }
 
 /*
@@ -373,11 +392,6 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *p,
 }
 
 /* -------------------------------------------------------------------------------------- choosing -- */
-
-static size_t l2_bytes(const struct cincel_target *t)
-{
-    return t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
-}
 
 static void defaults(const struct cincel_target *t, const struct cincel_problem *p, struct cincel_choice *c)
 {

@@ -3,11 +3,12 @@
  * table shows: knobs, checks, costs, building) and conv_direct_run.c (the work itself).
  *
  * The scheme is an implicit GEMM. Rows are the pixels of an output phase, numbered across image rows
- * and images; columns are output channels; k runs over taps and source channels. Weights are packed
- * into panels of nr columns at every call (training changes them at every step); source pixels are
- * never copied but reached by pointers, padding by a pointer to zeros. Where a pixel holds too few
- * channels for that (edge = 1), the rows a cut needs are copied with their padding into a strip, in
- * which the taps of a kernel row lie side by side and make one long k.
+ * and images: of some images first one row, then the next, where many rows lie at a border: most of their
+ * tiles then lie there whole and do without a row of taps. Columns are output channels; k runs over taps and
+ * source channels. Weights are packed into panels of nr columns at every call (training changes them at every
+ * step); source pixels are never copied but reached by pointers, padding by a pointer to zeros. Where a pixel
+ * holds too few channels for that (edge = 1), the rows a cut needs are copied with their padding into a
+ * strip, in which the taps of a kernel row lie side by side and make one long k.
  */
 #ifndef CINCEL_OPS_CONV_DIRECT_H
 #define CINCEL_OPS_CONV_DIRECT_H
@@ -25,6 +26,7 @@ enum cincel_direct_knob { DIRECT_EDGE, DIRECT_NBLOCK, DIRECT_KBLOCK, DIRECT_PACK
 struct direct_phase {
     struct cincel_conv_axis rows, cols;
     size_t taps, pixels;
+    int together;           /* images of which one row each follow each other, then the next row of each */
     size_t panel_floats;    /* of one panel: taps·k·nr, rounded up to a cache line */
     size_t panels_at;       /* floats before its panels in the packed weights */
     size_t cut_pixels;      /* a multiple of mr */
@@ -43,6 +45,7 @@ struct direct_shape {
     bool accumulate;
     struct cincel_epilogue epilogue;
     int threads;
+    size_t window_bytes;         /* that the source rows under a row of output may have */
     int part, parts;             /* source channels of one k block, their number */
     size_t panels;               /* of one group */
     size_t block_panels, blocks; /* panels of one pass over the pixels, passes */

@@ -22,9 +22,10 @@ struct call {
 /* m pixels: where their taps are read from, where their results go. */
 struct tile {
     int m, mr;
-    const float **a;     /* [taps][mr] */
-    float **c;           /* [m] */
-    const float **fresh; /* of a, the pixels that this tile is the first to read */
+    int row_begin, row_end; /* rows of taps that exist for any of them */
+    const float **a;        /* [taps][mr] */
+    float **c;              /* [m] */
+    const float **fresh;    /* of a, the pixels that this tile is the first to read */
     size_t fresh_count;
 };
 
@@ -227,18 +228,28 @@ static void step(const struct job *job, struct walk *w, int count)
         return;
     }
     w->col = 0;
-    if (++w->row == phase->rows.count) {
+    const int images = job->call->prepared->s.g.images, next = w->image + 1;
+    if (next % phase->together != 0 && next < images) {
+        w->image = next;
+    } else if (++w->row < phase->rows.count) {
+        w->image -= w->image % phase->together;
+    } else {
         w->row = 0;
-        w->image++;
+        w->image = next;
     }
     seek(job, w);
 }
 
 static struct walk walk_from(const struct job *job, size_t pixel)
 {
-    const size_t rows = (size_t)job->cut->phase->rows.count, cols = (size_t)job->cut->phase->cols.count;
+    const struct direct_phase *phase = job->cut->phase;
+    const size_t rows = (size_t)phase->rows.count, cols = (size_t)phase->cols.count;
+    const size_t first = pixel / (rows * cols * phase->together) * phase->together; /* image */
+    const size_t together =
+        cincel_min((size_t)phase->together, (size_t)job->call->prepared->s.g.images - first);
+    const size_t row = pixel / cols - first * rows;
     struct walk w = {
-        .image = (int)(pixel / cols / rows), .row = (int)(pixel / cols % rows), .col = (int)(pixel % cols)};
+        .image = (int)(first + row % together), .row = (int)(row / together), .col = (int)(pixel % cols)};
     seek(job, &w);
     return w;
 }
@@ -260,6 +271,21 @@ static void border_pixel(const struct job *job, const struct walk *w, int mr, co
     }
 }
 
+/* Adds the rows of taps that exist for the pixel to those of the tile. */
+static void extend_rows(const struct job *job, const struct walk *w, struct tile *tile)
+{
+    const struct cincel_conv_axis *rows = &job->cut->phase->rows;
+    const int above = w->row * rows->src_step + rows->offset, step = rows->offset_step;
+    const int below = job->call->prepared->s.g.src_h - 1 - above;
+    int begin = 0, end = rows->taps;
+    if (!w->row_inner) {
+        begin = above < 0 ? (step - 1 - above) / step : 0;
+        end = below < 0 ? 0 : below / step + 1 < end ? below / step + 1 : end;
+    }
+    if (begin < tile->row_begin) tile->row_begin = begin;
+    if (end > tile->row_end) tile->row_end = end;
+}
+
 /* Any m pixels: across rows and images, at borders, with rows m … mr−1 of the tile repeating the last. */
 static void gather_any(const struct job *job, struct walk *w, size_t pointers, struct tile *tile)
 {
@@ -275,6 +301,7 @@ static void gather_any(const struct job *job, struct walk *w, size_t pointers, s
                 *a = job->source + (w->source + job->cut->offset[p]);
         else
             border_pixel(job, w, mr, a);
+        extend_rows(job, w, tile);
         if (i < m) tile->c[i] = w->out;
         if (i < m - 1) step(job, w, 1);
     }
@@ -292,11 +319,14 @@ static void gather(const struct job *job, struct walk *w, int m, struct tile *ti
 
     tile->m = m;
     tile->mr = mr;
+    tile->row_begin = job->cut->phase->rows.taps;
+    tile->row_end = 0;
     if (m < mr || !w->row_inner || w->col < begin || w->col + m > end) {
         gather_any(job, w, pointers, tile);
         return;
     }
     /* whole, in one row and away from the borders: most tiles */
+    extend_rows(job, w, tile);
     const float **a = tile->a;
     for (size_t p = 0; p < pointers; p++, a += mr) {
         const float *first = job->source + (w->source + job->cut->offset[p]);
@@ -346,14 +376,17 @@ static void multiply(const struct job *job, const struct tile *tile, const struc
     const bool last = job->part == s->parts - 1;
     const int begin = job->part * s->part, size = last ? s->g.k - begin : s->part;
     const float *bias = s->forward && last ? job->call->t->bias : NULL;
-    const float *b = job->b + (size_t)begin * phase->taps * row->nr;
+    const size_t tap_rows = tile->row_end > tile->row_begin ? (size_t)(tile->row_end - tile->row_begin) : 0;
+    const size_t row_taps = s->padded ? 1 : (size_t)phase->cols.taps, before = tile->row_begin * row_taps;
+    const size_t run = s->padded ? (size_t)phase->cols.taps * size : (size_t)size; /* of k at a pointer */
+    const float *b = job->b + ((size_t)begin * phase->taps + before * run) * row->nr;
     const size_t panels = job->panel_end - job->panel_begin;
     const size_t lines = cincel_div_up((size_t)size, LINE_FLOATS);
     struct cincel_gemm_args args = {
-        .a = tile->a,
+        .a = tile->a + before * tile->mr,
         .c = tile->c,
-        .taps = s->padded ? (size_t)phase->rows.taps : phase->taps,
-        .k = s->padded ? (size_t)phase->cols.taps * size : (size_t)size,
+        .taps = tap_rows * row_taps,
+        .k = run,
         .m = tile->m,
         .load_c = job->part > 0 || s->accumulate,
         .act = s->forward && last ? cincel_epilogue_in_tile(&s->epilogue) : CINCEL_ACT_NONE,
@@ -361,7 +394,7 @@ static void multiply(const struct job *job, const struct tile *tile, const struc
     if (next) {
         args.ahead = next->fresh;
         args.ahead_count = next->fresh_count;
-        args.ahead_each = cincel_div_up(next->fresh_count, args.taps);
+        args.ahead_each = cincel_div_up(next->fresh_count, cincel_max(args.taps, 1));
     }
 
     for (size_t i = 0; i < panels; i++, b += phase->panel_floats) {
