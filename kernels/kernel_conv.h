@@ -166,7 +166,10 @@ struct cincel_winograd_gather_args {
     float *dst; /* of plane 0 */
     size_t plane;
     size_t count; /* channels, read exactly; written up to a multiple of vector_floats, with zeros */
-    int row_phase, col_phase; /* back_input and back_output alone; 1: pixel 0 has one tap, 0: it has two */
+    /* Of back_input and back_output: 1 where pixel 0 has one tap, 0: it has two. Of input and output with
+       stride 1: 1 where the last two pixels of the output tile do not exist. Then the last finite point's
+       plane of this axis is 0 (and not read), and that of the point ∞ does not matter. */
+    int row_phase, col_phase;
 };
 
 struct cincel_winograd_output_args {

@@ -10,7 +10,7 @@
 #include "ops/conv.h"
 
 static const int tiles_values[] = {24, 48, 96, 192};
-static const int columns_values[] = {32, 64, 128};
+static const int columns_values[] = {16, 32, 64, 128};
 static const int order_values[] = {WINOGRAD_BY_TILES, WINOGRAD_SHARED, WINOGRAD_BY_COLUMNS};
 
 #define VALUES(list) list, (int)(sizeof list / sizeof list[0])
@@ -31,8 +31,16 @@ static const char *row_name(const struct cincel_isa *isa, int i)
 
 /* k rows of a product with its panel of U: 16 KB of 16 columns, half of L1. */
 enum { PART_FLOATS = 4096 };
-/* By columns, a block's U of all planes should stay in L2: 36 planes of this many floats are 147 KB. */
-enum { OWN_FLOATS = 1024 };
+/* By columns, a block's M and the part of its U should stay in L2, of all planes: 448 KB. */
+enum { OWN_FLOATS = 112 << 10, OWN_PART_MIN = 32 };
+
+/* k rows of U that fit there beside M, in whole cache lines of V. */
+static size_t own_part(const struct cincel_prepared *p)
+{
+    const size_t columns = p->block_panels * (size_t)p->row->nr, m = p->s.planes * p->block_tiles * columns;
+    const size_t rest = OWN_FLOATS > m ? (OWN_FLOATS - m) / (p->s.u_planes * columns) : 0;
+    return cincel_max(rest / 16 * 16, OWN_PART_MIN);
+}
 
 static void derive_blocks(const struct cincel_choice *c, struct cincel_prepared *p)
 {
@@ -57,12 +65,12 @@ static void derive_memory(struct cincel_prepared *p)
 {
     const size_t nr = (size_t)p->row->nr, planes = p->s.planes, u_planes = p->s.u_planes;
     const bool own_u = p->order == WINOGRAD_BY_COLUMNS, own_v = p->order == WINOGRAD_BY_TILES;
-    p->part = own_u ? cincel_max(OWN_FLOATS / (p->block_panels * nr), 16) : PART_FLOATS / nr;
-    p->part = cincel_min(p->part, p->k);
+    p->part = cincel_min(own_u ? own_part(p) : PART_FLOATS / nr, p->k);
     derive_u(p->panels, p->k * nr, &p->all_u);
     derive_u(p->block_panels, p->part * nr, &p->own_u);
-    p->v_row = cincel_round_up(p->k, CINCEL_ALIGN / sizeof(float));
-    p->v_plane = cincel_winograd_pitch(p->block_tiles * p->v_row);
+    p->v_row = cincel_round_up(p->part, CINCEL_ALIGN / sizeof(float));
+    p->v_part = p->block_tiles * p->v_row;
+    p->v_plane = cincel_winograd_pitch(cincel_div_up(p->k, p->part) * p->v_part);
     p->v_block = planes * p->v_plane;
     p->m_row = p->block_panels * nr;
     p->m_plane = cincel_winograd_pitch(p->block_tiles * p->m_row);
@@ -71,7 +79,7 @@ static void derive_memory(struct cincel_prepared *p)
     *(own_v ? &p->private_v : &p->v_floats) = p->v_block * (own_v ? 1 : p->tile_blocks);
     p->private_m = planes * p->m_plane;
     p->pack_rows = cincel_winograd_pack_rows(p->s.taps);
-    p->private_w = p->s.taps * nr * cincel_min(p->k, own_u ? p->part : p->pack_rows);
+    p->private_w = p->s.taps * nr * cincel_min(p->k, p->pack_rows);
     p->pack_cuts = p->panels * cincel_div_up(p->k, p->pack_rows);
     if (p->gradient) {
         p->dz_floats = p->s.images * p->s.src_pixels * p->k;
@@ -172,6 +180,12 @@ static double l3_bytes(const struct cincel_target *t)
     return t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
 }
 
+/* Does M of that many tiles and columns stay in L2 beside what it meets? */
+static bool m_fits(const struct cincel_winograd_tiles *s, size_t columns, size_t tiles, double l2)
+{
+    return (double)(s->planes * columns * tiles) * sizeof(float) <= 0.75 * l2;
+}
+
 /* Eight claims a thread: smaller blocks of tiles, as long as the last cache holds the weights that each of
    them reads, and three are left at least; else blocks of columns, too. */
 static void share_among_threads(const struct cincel_target *t, size_t tiles, double weights,
@@ -208,12 +222,31 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     c->knob[WINOGRAD_COLUMNS] = largest(WINOGRAD_COLUMNS, 64.0, n);
     const double weights = (double)(s.u_planes * k * n) * sizeof(float);
     share_among_threads(t, s.count, weights, c);
-    /* a transformed weight that meets few tiles had better not travel through memory */
-    if (s.count <= 96 && weights > 8.0 * l2) {
+    /* a transformed weight that meets few tiles had better not travel past L2, where their M fits with it
+       (Zen 3, percent of the peak: 8x512x14x14 147 -> 197, 8x256x14x14 187 -> 238, 1x128x28x28 165 -> 196) */
+    const bool claims = c->threads == 1 || cincel_div_up(n, 16) >= 4 * (size_t)c->threads;
+    if (m_fits(&s, 16, s.count, l2) && weights > 4.0 * l2 && claims) {
         c->knob[WINOGRAD_ORDER] = WINOGRAD_BY_COLUMNS;
         c->knob[WINOGRAD_TILES] = tiles_values[0];
         c->knob[WINOGRAD_COLUMNS] = columns_values[0];
     }
+}
+
+/* Bytes that pass between L2 and what lies behind it. V is written once and read for every block of columns,
+   M written and read with every part of k, U (`weights` bytes) read by every block of tiles. */
+static double beyond_l2(const struct cincel_prepared *p, double weights, double l2)
+{
+    const double of_channel = (double)(p->s.planes * p->s.count) * sizeof(float);
+    const double m = (double)(2 * p->n * cincel_div_up(p->k, p->part));
+    if (p->order == WINOGRAD_BY_COLUMNS) { /* V is called ahead: a fifth is felt */
+        const double v = (double)p->k * (1.0 + 0.2 * (double)p->column_blocks);
+        return of_channel * (v + (m_fits(&p->s, p->m_row, p->block_tiles, l2) ? 0.0 : m));
+    }
+    double bytes = 0.0;
+    if ((double)(p->s.planes * p->block_tiles * (p->k + p->m_row)) * sizeof(float) > l2)
+        bytes += of_channel * ((double)(p->k * (1 + p->column_blocks)) + m);
+    if (weights > l2) bytes += weights * (1.0 + (double)p->tile_blocks);
+    return bytes;
 }
 
 static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -232,25 +265,19 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
     const double l3 = l3_bytes(t);
 
-    *out = (struct cincel_cost){.flops = 2.0 * planes * rows * (double)(p.k * p.panels * (size_t)p.row->nr)};
+    *out = (struct cincel_cost){.flops = 2.0 * cincel_winograd_products(&p.s) / tiles * rows *
+                                         (double)(p.k * p.panels * (size_t)p.row->nr)};
     out->efficiency = 0.95 * loads * latency * (double)p.part / ((double)p.part + 4.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
     if (p.order != WINOGRAD_BY_COLUMNS && weights > l3 / 2.0)
         out->bytes += weights * (1.0 + (double)p.tile_blocks);
-    /* V is written once and read for every block of columns, M written and read with every part of k, U read
-       by every block of tiles */
-    double beyond_l2 = 0.0;
-    if (floats * planes * (double)(p.block_tiles * (p.k + p.m_row)) > l2)
-        beyond_l2 += floats * planes * tiles *
-                     ((double)(p.k * (1 + p.column_blocks)) + (double)(2 * p.n * cincel_div_up(p.k, p.part)));
-    if (p.order != WINOGRAD_BY_COLUMNS && weights > l2) beyond_l2 += weights * (1.0 + (double)p.tile_blocks);
     /* Zen 3: 36 planes of 8 channels, or of fewer, leave a transform of sources in 34 ns, of outputs in 20,
        of weights, with their packing, in 40; a byte from the last cache takes a third of what a copied one
        does */
     const size_t lanes = (size_t)p.isa->vector_floats;
     const double sources = (double)cincel_round_up(p.k, lanes), outputs = (double)cincel_round_up(p.n, lanes);
     out->copied = floats * planes * tiles * (0.5 * sources + 0.3 * outputs) + 0.7 * weights +
-                  floats * (double)p.dz_floats + 0.35 * beyond_l2;
+                  floats * (double)p.dz_floats + 0.35 * beyond_l2(&p, weights, l2);
     out->calls = planes * (double)(p.tile_blocks * p.panels) * (double)cincel_div_up(p.k, p.part) +
                  tiles * (double)(1 + p.column_blocks);
     out->cuts = (double)p.cuts;

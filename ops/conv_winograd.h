@@ -49,6 +49,7 @@ struct cincel_prepared {
     size_t block_tiles, tile_blocks;    /* of a claim */
     size_t v_plane, m_plane;            /* floats from plane to plane */
     size_t v_row, m_row;                /* floats from tile to tile */
+    size_t v_part;                      /* floats from a part of k to the next one of the same plane */
     size_t v_block;                     /* floats of V of a block of tiles */
     size_t cuts;                        /* of the products */
     size_t pack_rows;                   /* of k, whose weights are transformed at once */

@@ -85,12 +85,16 @@ static void prepare(const struct call *call, struct cincel_worker *worker, const
 static void transform_sources(const struct call *call, size_t begin, size_t end, float *v)
 {
     const struct cincel_prepared *p = call->p;
-    struct cincel_winograd_gather_args args = {
-        .plane = p->v_plane, .count = p->k, .row_phase = p->s.rows.one_tap, .col_phase = p->s.cols.one_tap};
+    struct cincel_winograd_gather_args args = {.plane = p->v_plane};
     for (size_t tile = begin; tile < end; tile++, v += p->v_row) {
         cincel_winograd_source(&p->s, call->source, p->k, tile, &args);
         args.dst = v;
-        p->input(&args);
+        for (size_t left = p->k; left > 0; left -= args.count) {
+            args.count = cincel_min(left, p->part);
+            p->input(&args);
+            args.src += args.count;
+            args.dst += p->v_part;
+        }
     }
 }
 
@@ -107,12 +111,10 @@ static void transform_outputs(const struct call *call, size_t begin, size_t end,
         .bias = p->forward && call->t->bias ? call->t->bias + column : NULL,
         .load_dst = p->accumulate,
         .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
-        .row_phase = p->s.rows.one_tap,
-        .col_phase = p->s.cols.one_tap,
     };
     for (size_t tile = begin; tile < end; tile++, m += p->m_row) {
         args.src = m;
-        args.dst = call->out + cincel_winograd_place(&p->s, tile, &args.rows, &args.cols) * p->n + column;
+        args.dst = call->out + cincel_winograd_place(&p->s, tile, &args) * p->n + column;
         p->output(&args);
         if (!p->forward) continue;
         for (size_t i = 0; i < (size_t)args.rows; i++)
@@ -123,12 +125,17 @@ static void transform_outputs(const struct call *call, size_t begin, size_t end,
 
 /* ------------------------------------------------------------------------------------ products -- */
 
-/* M (+)= V · U for a panel of a plane, `tiles` rows and k of them. */
+/* M (+)= V · U for a panel of a plane, `tiles` rows and k of them; what is read next, `ahead_floats` behind
+   `ahead`, is called into L2 meanwhile. */
 static void multiply_plane(const struct cincel_prepared *p, const float *u, const float *v, size_t tiles,
-                           size_t k, bool load, float *m)
+                           size_t k, bool load, const float *ahead, size_t ahead_floats, float *m)
 {
     const size_t nr = (size_t)p->row->nr;
+    const size_t ahead_tile = ahead_floats / cincel_div_up(tiles, (size_t)p->row->mr);
     struct cincel_strip_args args = {.a = v,
+                                     .ahead = ahead,
+                                     .ahead_tile = ahead_tile,
+                                     .ahead_step = ahead_tile / k,
                                      .lda = p->v_row,
                                      .b = u,
                                      .c = m,
@@ -140,26 +147,36 @@ static void multiply_plane(const struct cincel_prepared *p, const float *u, cons
     for (size_t left = k; left > 0; left -= args.k) {
         args.k = cincel_min(left, p->part);
         p->row->strip(&args);
-        args.a += args.k;
+        args.a += p->v_part;
         args.b += args.k * nr;
         args.load_c = 1;
     }
 }
 
-/* The same for all planes and `panels` panels; u, v and m are those of plane 0. Planes that share weights
-   follow each other. */
+/* The same for all planes and `panels` panels; u, v and m are those of plane 0 and tile `begin`. Planes that
+   share weights follow each other. */
 static void multiply(const struct cincel_prepared *p, const float *u, const struct cincel_winograd_u *shape,
-                     size_t panels, const float *v, size_t tiles, size_t k, bool load, float *m)
+                     size_t panels, const float *v, size_t begin, size_t end, size_t k, bool load, float *m)
 {
     const size_t nr = (size_t)p->row->nr, cols = p->s.cols.a;
+    const bool own = p->order == WINOGRAD_BY_COLUMNS;
     for (size_t weight = 0; weight < p->s.u_planes; weight++) {
         const struct cincel_winograd_sharers of = cincel_winograd_sharers(&p->s, weight);
         for (size_t panel = 0; panel < panels; panel++)
             for (size_t i = of.row; i < of.row + of.rows; i++)
-                for (size_t j = of.col; j < of.col + of.cols; j++)
+                for (size_t j = of.col; j < of.col + of.cols; j++) {
+                    const struct cincel_winograd_range all = cincel_winograd_tiles_of(&p->s, i, j);
+                    const size_t from = cincel_max(begin, all.begin), to = cincel_min(end, all.end);
+                    if (from >= to) continue;
+                    /* by columns V comes from the last cache: as much of the next plane for each panel */
+                    const float *next =
+                        own ? v + (i * cols + j + 1) * p->v_plane + (from - begin) * p->v_row : NULL;
+                    const size_t share = (to - from) * p->v_row / panels;
                     multiply_plane(p, u + weight * shape->plane + panel * shape->panel,
-                                   v + (i * cols + j) * p->v_plane, tiles, k, load,
-                                   m + (i * cols + j) * p->m_plane + panel * nr);
+                                   v + (i * cols + j) * p->v_plane + (from - begin) * p->v_row, to - from, k,
+                                   load, next ? next + panel * share : NULL, share,
+                                   m + (i * cols + j) * p->m_plane + (from - begin) * p->m_row + panel * nr);
+                }
     }
 }
 
@@ -170,15 +187,17 @@ static void columns_cut(const struct call *call, size_t block, size_t begin, siz
     const size_t nr = (size_t)p->row->nr, first = block * p->block_panels;
     const size_t panels = cincel_min(p->block_panels, p->panels - first);
     if (call->u)
-        multiply(p, call->u + first * p->all_u.panel, &p->all_u, panels, v, end - begin, p->k, false,
+        multiply(p, call->u + first * p->all_u.panel, &p->all_u, panels, v, begin, end, p->k, false,
                  scratch->m);
     else
         for (size_t k = 0; k < p->k; k += p->part) {
             const size_t k_end = cincel_min(k + p->part, p->k);
             for (size_t i = 0; i < panels; i++)
-                transform_weights(call, first + i, k, k_end, scratch->w, scratch->u + i * p->own_u.panel,
-                                  p->own_u.plane);
-            multiply(p, scratch->u, &p->own_u, panels, v + k, end - begin, k_end - k, k > 0, scratch->m);
+                for (size_t row = k; row < k_end; row += p->pack_rows)
+                    transform_weights(call, first + i, row, cincel_min(row + p->pack_rows, k_end), scratch->w,
+                                      scratch->u + i * p->own_u.panel + (row - k) * nr, p->own_u.plane);
+            multiply(p, scratch->u, &p->own_u, panels, v + k / p->part * p->v_part, begin, end, k_end - k,
+                     k > 0, scratch->m);
         }
     transform_outputs(call, begin, end, first * nr, cincel_min(panels * nr, p->n - first * nr), scratch->m);
 }

@@ -113,6 +113,16 @@ static void by_phases(bool gathers_dy, struct cincel_winograd_axis *axis)
     }
 }
 
+/* What the last tile of a phase does without, of which at most `rest` pixels exist. */
+static size_t skipped(const struct cincel_winograd_axis *axis, bool gathers_dy, int stride, size_t rest)
+{
+    if (rest >= axis->m) return 0;
+    if (stride == 1) return rest + 1 < axis->m ? 2 : 1;
+    if (!gathers_dy) return axis->m - rest; /* odd samples, a pixel each */
+    /* every second pixel is that of an odd sample */
+    return (axis->m - rest + (size_t)!axis->one_tap) / 2;
+}
+
 static struct cincel_winograd_axis derive_axis(const struct side *side, bool gathers_dy, size_t m, size_t r)
 {
     const int pad = gathers_dy ? (side->kernel - 1) * side->dilation - side->pad : side->pad;
@@ -131,8 +141,10 @@ static struct cincel_winograd_axis derive_axis(const struct side *side, bool gat
                                         .shared = 1};
     if (side->stride == 2) by_phases(gathers_dy, &axis);
     axis.phases = cincel_min(axis.dilation, axis.out);
-    axis.phase_tiles = cincel_div_up(cincel_div_up(axis.out, axis.dilation), axis.m);
+    const size_t pixels = cincel_div_up(axis.out, axis.dilation); /* of the first phase, which has the most */
+    axis.phase_tiles = cincel_div_up(pixels, axis.m);
     axis.tiles = axis.phases * axis.phase_tiles;
+    axis.skips = skipped(&axis, gathers_dy, side->stride, pixels - (axis.phase_tiles - 1) * axis.m);
     return axis;
 }
 
@@ -161,6 +173,72 @@ void cincel_winograd_tiles_derive(const struct cincel_problem *problem, int m,
     out->count = out->images * out->rows.tiles * out->cols.tiles;
 }
 
+/* ------------------------------------------------------------------------------------- numbering -- */
+
+/* Tiles of an axis that are short, or whole. */
+static size_t axis_tiles(const struct cincel_winograd_axis *axis, bool is_short)
+{
+    const size_t count = axis->skips ? axis->phases : 0;
+    return is_short ? count : axis->tiles - count;
+}
+
+/* Number `at` of them among all tiles of the axis. */
+static size_t axis_tile(const struct cincel_winograd_axis *axis, bool is_short, size_t at)
+{
+    if (!axis->skips) return at;
+    if (is_short) return (at + 1) * axis->phase_tiles - 1;
+    return at / (axis->phase_tiles - 1) * axis->phase_tiles + at % (axis->phase_tiles - 1);
+}
+
+/* The classes of tiles, in their order. */
+static const struct {
+    bool rows, cols; /* short? */
+} class[] = {{false, true}, {false, false}, {true, false}, {true, true}};
+enum { CLASSES = sizeof class / sizeof class[0] };
+
+static size_t class_tiles(const struct cincel_winograd_tiles *s, int i)
+{
+    return s->images * axis_tiles(&s->rows, class[i].rows) * axis_tiles(&s->cols, class[i].cols);
+}
+
+struct place {
+    size_t image, row, col; /* tiles */
+};
+
+static struct place find(const struct cincel_winograd_tiles *s, size_t tile)
+{
+    int i = 0;
+    for (size_t count; tile >= (count = class_tiles(s, i)) && i < CLASSES - 1; i++) tile -= count;
+    const size_t rows = axis_tiles(&s->rows, class[i].rows), cols = axis_tiles(&s->cols, class[i].cols);
+    return (struct place){tile / cols / rows, axis_tile(&s->rows, class[i].rows, tile / cols % rows),
+                          axis_tile(&s->cols, class[i].cols, tile % cols)};
+}
+
+struct cincel_winograd_range cincel_winograd_tiles_of(const struct cincel_winograd_tiles *s, size_t row,
+                                                      size_t col)
+{
+    struct cincel_winograd_range range = {0, s->count};
+    if (col + s->cols.skips >= s->cols.a) {
+        range.begin = class_tiles(s, 0);
+        range.end -= class_tiles(s, 3);
+    }
+    if (row + s->rows.skips >= s->rows.a) range.end = class_tiles(s, 0) + class_tiles(s, 1);
+    return range;
+}
+
+double cincel_winograd_products(const struct cincel_winograd_tiles *s)
+{
+    double products = 0.0;
+    for (size_t row = 0; row < s->rows.a; row++)
+        for (size_t col = 0; col < s->cols.a; col++) {
+            const struct cincel_winograd_range range = cincel_winograd_tiles_of(s, row, col);
+            products += (double)(range.end - range.begin);
+        }
+    return products;
+}
+
+/* ---------------------------------------------------------------------------------------- places -- */
+
 /* Of the source pixels under tile `tile`: those that exist, and the first of them. */
 static size_t source_of(const struct cincel_winograd_axis *axis, size_t tile, int *from, int *to)
 {
@@ -173,6 +251,13 @@ static size_t source_of(const struct cincel_winograd_axis *axis, size_t tile, in
     *from = (int)low;
     *to = (int)cincel_max(low, high);
     return low < high ? begin + low * d - axis->pad : 0;
+}
+
+/* What struct cincel_winograd_gather_args calls a phase. */
+static int phase_of(const struct cincel_winograd_axis *axis, size_t tile)
+{
+    if (axis->u < axis->a) return axis->one_tap; /* stride 2 */
+    return axis->skips > 1 && tile % axis->phase_tiles == axis->phase_tiles - 1;
 }
 
 /* Where tile `tile` begins, and how many of its pixels exist. */
@@ -188,20 +273,25 @@ static size_t place_of(const struct cincel_winograd_axis *axis, size_t tile, int
 void cincel_winograd_source(const struct cincel_winograd_tiles *s, const float *src, size_t channels,
                             size_t tile, struct cincel_winograd_gather_args *args)
 {
-    const size_t image = tile / (s->rows.tiles * s->cols.tiles), at = tile % (s->rows.tiles * s->cols.tiles);
-    const size_t row = source_of(&s->rows, at / s->cols.tiles, &args->row_begin, &args->row_end);
-    const size_t col = source_of(&s->cols, at % s->cols.tiles, &args->col_begin, &args->col_end);
-    args->src = src + (image * s->src_pixels + row * s->rows.src_step + col * s->cols.src_step) * channels;
+    const struct place at = find(s, tile);
+    const size_t row = source_of(&s->rows, at.row, &args->row_begin, &args->row_end);
+    const size_t col = source_of(&s->cols, at.col, &args->col_begin, &args->col_end);
+    args->row_phase = phase_of(&s->rows, at.row);
+    args->col_phase = phase_of(&s->cols, at.col);
+    args->src = src + (at.image * s->src_pixels + row * s->rows.src_step + col * s->cols.src_step) * channels;
     args->src_row = s->rows.dilation * s->rows.src_step * channels;
     args->src_col = s->cols.dilation * s->cols.src_step * channels;
 }
 
-size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile, int *rows, int *cols)
+size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile,
+                             struct cincel_winograd_output_args *args)
 {
-    const size_t image = tile / (s->rows.tiles * s->cols.tiles), at = tile % (s->rows.tiles * s->cols.tiles);
-    const size_t row = place_of(&s->rows, at / s->cols.tiles, rows);
-    const size_t col = place_of(&s->cols, at % s->cols.tiles, cols);
-    return image * s->out_pixels + row * s->rows.out_step + col * s->cols.out_step;
+    const struct place at = find(s, tile);
+    const size_t row = place_of(&s->rows, at.row, &args->rows);
+    const size_t col = place_of(&s->cols, at.col, &args->cols);
+    args->row_phase = phase_of(&s->rows, at.row);
+    args->col_phase = phase_of(&s->cols, at.col);
+    return at.image * s->out_pixels + row * s->rows.out_step + col * s->cols.out_step;
 }
 
 struct cincel_winograd_sharers cincel_winograd_sharers(const struct cincel_winograd_tiles *s, size_t weight)

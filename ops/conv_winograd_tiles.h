@@ -28,10 +28,20 @@ struct cincel_winograd_axis {
     int one_tap;        /* of backward-data of stride 2: pixel 0 of a tile has one tap */
     size_t phase_tiles; /* of one phase; the last may be short, or empty */
     size_t tiles;
+    size_t
+        skips; /* so many elements, the last ones, are not needed of the last tile of a phase: it is short */
 };
 
-/* Output tiles of all images and the source pixels under them; numbered by columns, rows, images. The rows of
-   a scheme of one row are the image's columns where the kernel is a column. */
+/*
+ * Output tiles of all images and the source pixels under them. The rows of a scheme of one row are the
+ * image's columns where the kernel is a column.
+ *
+ * Where the last tile of an axis is short, some products concern only pixels that do not exist: that of the
+ * point ∞ the last pixel alone, and of the last finite point none but the last two, if the sources are
+ * transformed accordingly (struct cincel_winograd_row). 14 pixels are 3 tiles of 6 products and one of 4. So
+ * that the tiles of each plane are neighbours, those that are short in columns alone come first, then whole
+ * ones, then those short in rows alone, and in both; in each class by columns, rows, images.
+ */
 struct cincel_winograd_tiles {
     struct cincel_winograd_axis rows, cols;
     size_t images, src_pixels, out_pixels; /* of an image */
@@ -75,7 +85,19 @@ bool cincel_winograd_serves(const struct cincel_problem *problem, const char **w
 void cincel_winograd_tiles_derive(const struct cincel_problem *problem, int m,
                                   struct cincel_winograd_tiles *out);
 
-/* Fills in src and the ranges of `args` for tile `tile` of `src`, [image][src_h][src_w][channels]. */
+/* Tiles begin … end−1. */
+struct cincel_winograd_range {
+    size_t begin, end;
+};
+
+/* Those that need the plane in row `row` and column `col` of a transformed tile. */
+struct cincel_winograd_range cincel_winograd_tiles_of(const struct cincel_winograd_tiles *s, size_t row,
+                                                      size_t col);
+
+/* How many there are in all planes together. */
+double cincel_winograd_products(const struct cincel_winograd_tiles *s);
+
+/* Fills in src, the ranges and phases of `args` for tile `tile` of `src`, [image][src_h][src_w][channels]. */
 void cincel_winograd_source(const struct cincel_winograd_tiles *s, const float *src, size_t channels,
                             size_t tile, struct cincel_winograd_gather_args *args);
 
@@ -85,9 +107,10 @@ struct cincel_winograd_sharers {
 };
 struct cincel_winograd_sharers cincel_winograd_sharers(const struct cincel_winograd_tiles *s, size_t weight);
 
-/* Where tile `tile` of an output tensor begins, in pixels; how many of its rows and columns exist. Neighbours
-   lie dilation · out_step apart. */
-size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile, int *rows, int *cols);
+/* Where tile `tile` of an output tensor begins, in pixels; fills in the rows and columns of `args` that
+   exist, and the phases. Neighbours lie dilation · out_step apart. */
+size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile,
+                             struct cincel_winograd_output_args *args);
 
 /* An odd number of cache lines, ≥ floats: planes a power of two apart would share L1 sets. */
 size_t cincel_winograd_pitch(size_t floats);

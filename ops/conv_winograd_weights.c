@@ -12,11 +12,13 @@
 
 static const int tiles_values[] = {48, 96, 192, 384};
 static const int columns_values[] = {32, 64, 128, 256};
+static const int order_values[] = {WINOGRAD_W_BY_PLANES, WINOGRAD_W_BY_BLOCKS};
 
 #define VALUES(list) list, (int)(sizeof list / sizeof list[0])
 static const struct cincel_knob knobs[WINOGRAD_W_KNOBS] = {
     [WINOGRAD_W_TILES] = {"tiles", false, VALUES(tiles_values)},       /* of a round */
     [WINOGRAD_W_COLUMNS] = {"columns", false, VALUES(columns_values)}, /* of a claim */
+    [WINOGRAD_W_ORDER] = {"order", false, VALUES(order_values)},
 };
 
 /* The highest tile of each width; derive() finds the lower ones itself. */
@@ -49,6 +51,27 @@ static void cover(const struct cincel_outer_row *highest, struct cincel_prepared
     }
 }
 
+/* By blocks, a worker's W of all planes: 288 KB, which stays in an L2 of 512 KB beside what it meets. */
+enum { OWN_FLOATS = 72 << 10, OWN_TILES = 144 };
+
+static void derive_blocks(struct cincel_prepared *p)
+{
+    const size_t mr = (size_t)p->span[0].row->mr, tiles = p->span[0].count;
+    const size_t row_floats = p->s.u_planes * p->block_panels * p->nr;
+    const size_t most = cincel_max(OWN_FLOATS / (row_floats * mr), 1);
+    const size_t each = cincel_div_up(tiles, cincel_div_up(tiles, most)); /* evenly */
+    p->v_blocks = cincel_div_up(tiles, each);
+    p->v_width = each * mr;
+    p->y_blocks = p->column_blocks;
+    p->y_width = p->block_panels * p->nr;
+    p->own_tiles = cincel_div_up(p->s.count, cincel_div_up(p->s.count, OWN_TILES));
+    if (p->s.u_planes < p->s.planes) p->own_tiles = cincel_round_up(p->own_tiles, WINOGRAD_TURN);
+    const size_t last = p->ic - (p->v_blocks - 1) * p->v_width; /* with the lower tiles */
+    p->w_panel = cincel_round_up(cincel_max(p->v_width, last) * p->nr, CINCEL_ALIGN / sizeof(float));
+    p->w_plane = cincel_winograd_pitch(p->block_panels * p->w_panel);
+    p->private_w = p->s.u_planes * p->w_plane;
+}
+
 /* Tiles of a slice: at most 1024, for which F(4x4) expects an error of 1.3e-4, in nearly equal slices. */
 static size_t slice_of(size_t tiles)
 {
@@ -63,6 +86,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     *p = (struct cincel_prepared){.isa = cincel_isa_find(t, c->isa),
                                   .gradient = d->activation != CINCEL_ACT_NONE,
                                   .accumulate = d->accumulate != 0,
+                                  .by_blocks = c->knob[WINOGRAD_W_ORDER] == WINOGRAD_W_BY_BLOCKS,
                                   .threads = c->threads,
                                   .ic = (size_t)d->ic,
                                   .oc = (size_t)d->oc};
@@ -75,7 +99,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
 
     p->slice_tiles = slice_of(p->s.count);
     p->slices = cincel_div_up(p->s.count, p->slice_tiles);
-    p->rounds = cincel_div_up(p->slice_tiles, (size_t)c->knob[WINOGRAD_W_TILES]);
+    p->rounds = p->by_blocks ? 1 : cincel_div_up(p->slice_tiles, (size_t)c->knob[WINOGRAD_W_TILES]);
     p->round_tiles = cincel_div_up(p->slice_tiles, p->rounds);
     if (p->s.u_planes < p->s.planes) p->round_tiles = cincel_round_up(p->round_tiles, WINOGRAD_TURN);
     p->rounds = cincel_div_up(p->slice_tiles, p->round_tiles);
@@ -84,14 +108,22 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->block_panels = cincel_div_up(p->panels, p->column_blocks);
     p->column_blocks = cincel_div_up(p->panels, p->block_panels);
 
-    p->v_row = cincel_winograd_pitch(p->ic);
-    p->y_row = cincel_winograd_pitch(p->oc);
+    p->v_blocks = p->y_blocks = 1;
+    p->v_width = p->ic;
+    p->y_width = p->oc;
+    if (p->by_blocks) {
+        derive_blocks(p);
+    } else {
+        p->w_panel = cincel_round_up(p->ic * p->nr, CINCEL_ALIGN / sizeof(float));
+        p->w_plane = cincel_winograd_pitch(p->panels * p->w_panel);
+        p->w_floats = p->s.u_planes * p->w_plane;
+    }
+    p->v_row = cincel_winograd_pitch(cincel_max(p->v_width, p->ic - (p->v_blocks - 1) * p->v_width));
+    p->y_row = cincel_winograd_pitch(p->y_width);
     p->v_plane = cincel_winograd_pitch(p->round_tiles * p->v_row);
     p->y_plane = cincel_winograd_pitch(p->round_tiles * p->y_row);
-    p->w_panel = cincel_round_up(p->ic * p->nr, CINCEL_ALIGN / sizeof(float));
-    p->w_plane = cincel_winograd_pitch(p->panels * p->w_panel);
     p->pack_rows = cincel_winograd_pack_rows(p->s.taps);
-    p->private_floats = cincel_round_up(p->s.taps * p->nr * p->pack_rows, 16);
+    p->private_floats = p->private_w + cincel_round_up(p->s.taps * p->nr * p->pack_rows, 16);
     if (p->gradient) {
         p->dz_floats = p->s.images * p->s.out_pixels * p->oc;
         p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
@@ -118,16 +150,25 @@ static bool repeats(int value, const int *values, size_t size)
     return value > values[0] && (size_t)value / 2 >= size;
 }
 
+/* More than this of V and Y at once, and rounds are better in any case. */
+static const size_t shared_max = (size_t)64 << 20;
+
 static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
                   const struct cincel_choice *c, char why[CINCEL_WHY])
 {
     const char *reason;
-    struct cincel_winograd_tiles s;
     if (!cincel_winograd_serves(problem, &reason)) return refuse(why, reason);
     if (!cincel_winograd_find(cincel_isa_find(t, c->isa), problem, cincel_winograd_tile(c)))
         return refuse(why, "no such transform");
-    cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
-    if (repeats(c->knob[WINOGRAD_W_TILES], tiles_values, slice_of(s.count)))
+    struct cincel_prepared p;
+    derive(t, problem, c, &p);
+    if (p.by_blocks && p.slices > 1) return refuse(why, "order=1 takes one slice of tiles");
+    if (p.by_blocks && c->knob[WINOGRAD_W_TILES] != tiles_values[0])
+        return refuse(why, "order=1 takes all tiles at once");
+    if (p.by_blocks &&
+        p.s.planes * (p.v_blocks * p.v_plane + p.y_blocks * p.y_plane) * sizeof(float) > shared_max)
+        return refuse(why, "too many tiles to be transformed at once");
+    if (repeats(c->knob[WINOGRAD_W_TILES], tiles_values, p.slice_tiles))
         return refuse(why, "fewer tiles are all");
     if (repeats(c->knob[WINOGRAD_W_COLUMNS], columns_values, (size_t)problem->conv.d.oc))
         return refuse(why, "fewer columns are all");
@@ -161,6 +202,15 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
         if (!repeats(tiles_values[i], tiles_values, slice_of(s.count)) &&
             plane * tiles_values[i] * (d->ic + d->oc) <= limit)
             c->knob[WINOGRAD_W_TILES] = tiles_values[i];
+    /* by blocks where W leaves the last cache, which holds V and Y (Zen 3, 32 MB, percent of the peak:
+       8x512x7x7 110 -> 150, 8x512x14x14 147 -> 177; 8x256x14x14, W of 9 MB, 188 either way) */
+    const double vy = plane * (double)s.count * (d->ic + d->oc);
+    if (slice_of(s.count) == s.count && w > l3_bytes(t) / 2.0 && vy <= l3_bytes(t)) {
+        c->knob[WINOGRAD_W_ORDER] = WINOGRAD_W_BY_BLOCKS;
+        c->knob[WINOGRAD_W_TILES] = tiles_values[0];
+        c->knob[WINOGRAD_W_COLUMNS] = columns_values[1];
+        return;
+    }
     /* 36 planes are claims enough for a few threads */
     const int columns = c->threads > 4 ? 32 : 128;
     for (int i = 1; i < knobs[WINOGRAD_W_COLUMNS].count; i++)
@@ -181,17 +231,24 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double nv = (double)row->nr / p.isa->vector_floats, mr = row->mr;
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
-    const double cuts = (double)(p.s.u_planes * p.column_blocks);
-    const double largest = (double)(p.s.rows.shared * p.s.cols.shared) / (planes * (double)p.column_blocks);
+    const double cuts = (double)((p.by_blocks ? p.v_blocks : p.s.u_planes) * p.column_blocks);
+    const double largest =
+        p.by_blocks ? (double)cincel_max(p.v_width, p.ic - (p.v_blocks - 1) * p.v_width) /
+                          (double)(p.ic * p.column_blocks)
+                    : (double)(p.s.rows.shared * p.s.cols.shared) / (planes * (double)p.column_blocks);
     double calls = 0.0;
     for (int i = 0; i < p.spans; i++) calls += (double)p.span[i].count;
 
-    *out = (struct cincel_cost){.flops = 2.0 * planes * tiles * (double)p.ic * width};
+    *out = (struct cincel_cost){.flops = 2.0 * cincel_winograd_products(&p.s) * (double)p.ic * width};
     out->efficiency = 0.9 * loads * latency;
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
     /* caches beyond L2 give and take some two times what memory does */
-    if (w > l2) out->bytes += w * (double)(p.rounds * p.slices) * (w > l3_bytes(t) ? 2.0 : 1.0);
-    if (vy / (double)(p.rounds * p.slices) > l2)
+    if (p.by_blocks) /* V and Y once more for each block of the other's channels */
+        out->bytes +=
+            0.35 * floats * planes * tiles * ((double)(p.ic * p.column_blocks) + (double)(p.oc * p.v_blocks));
+    else if (w > l2)
+        out->bytes += w * (double)(p.rounds * p.slices) * (w > l3_bytes(t) ? 2.0 : 1.0);
+    if (!p.by_blocks && vy / (double)(p.rounds * p.slices) > l2)
         out->bytes += vy * (vy / (double)(p.rounds * p.slices) > l3_bytes(t) ? 3.0 : 1.0);
     /* Zen 3, 36 planes of 8 channels, or of fewer: of x 34 ns, of dy 25; back to dw, transposed, 40 */
     const size_t lanes = (size_t)p.isa->vector_floats;
@@ -203,7 +260,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->cuts = cuts;
     out->balance = (double)cincel_div_up((size_t)cuts, (size_t)p.threads) * p.threads / cuts;
     if (out->balance < largest * p.threads) out->balance = largest * p.threads;
-    out->phases = 2.0 * (double)(p.rounds * p.slices) + 1.0 + p.gradient;
+    out->phases = 2.0 * (double)(p.rounds * p.slices) + !p.by_blocks + p.gradient;
 }
 
 static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)

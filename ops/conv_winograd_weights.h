@@ -8,6 +8,11 @@
  * a slice, whatever the rounds and claims; slices follow from the number of tiles alone, for accuracy's sake,
  * and are added up in order. Planes that share a weight (stride 2) add to one plane of W, WINOGRAD_TURN tiles
  * of each in turn, and rounds are multiples of that.
+ *
+ * W is as large as the transformed weights: 38 MB for 512 x 512 channels, which travel to memory and back.
+ * Where tiles are few, they go through in one round, and a claim is a block of channels and columns of all
+ * planes, which stays in L2 until it has become dw; V
+ * and Y lie in such blocks, too, a plane of a block in one piece.
  */
 #ifndef CINCEL_OPS_CONV_WINOGRAD_WEIGHTS_H
 #define CINCEL_OPS_CONV_WINOGRAD_WEIGHTS_H
@@ -15,7 +20,18 @@
 #include "ops/conv_winograd_tiles.h"
 #include "ops/epilogue.h"
 
-enum cincel_winograd_weights_knob { WINOGRAD_W_TILES, WINOGRAD_W_COLUMNS, WINOGRAD_W_KNOBS };
+enum cincel_winograd_weights_knob {
+    WINOGRAD_W_TILES,
+    WINOGRAD_W_COLUMNS,
+    WINOGRAD_W_ORDER,
+    WINOGRAD_W_KNOBS
+};
+
+/* What a worker claims. */
+enum cincel_winograd_weights_order {
+    WINOGRAD_W_BY_PLANES, /* a block of columns of a plane of W, all channels, the tiles of a round */
+    WINOGRAD_W_BY_BLOCKS  /* a block of columns and channels of all planes, all tiles: W of its own */
+};
 
 /* WINOGRAD_TURN is a part of the bits: the smallest round there is. */
 enum { WINOGRAD_SPANS = 8, WINOGRAD_TURN = 48 };
@@ -33,17 +49,23 @@ struct cincel_prepared {
     } span[WINOGRAD_SPANS];
     int spans;
     bool gradient, accumulate;
+    bool by_blocks;
     int threads;
     size_t ic, oc, nr, panels;
     size_t slice_tiles, slices;
     size_t round_tiles, rounds; /* rounds of one slice */
     size_t block_panels, column_blocks;
+    size_t v_blocks, y_blocks;        /* by planes: 1 */
+    size_t v_width, y_width;          /* channels and columns of a block, but for the last */
     size_t v_row, y_row;              /* floats from tile to tile */
-    size_t v_plane, y_plane, w_plane; /* from plane to plane */
+    size_t own_tiles;                 /* by blocks: at a time, whose V and Y stay in L1 */
+    size_t v_plane, y_plane, w_plane; /* from plane to plane; of W, or of a worker's own */
     size_t w_panel;                   /* from panel to panel */
+    size_t w_floats;                  /* shared; 0 by blocks */
     size_t dz_floats, dz_cuts, sum_cuts;
     size_t pack_rows;      /* channels that go back to dw at once */
-    size_t private_floats; /* of each worker */
+    size_t private_w;      /* floats of a worker's own W; 0 by planes */
+    size_t private_floats; /* of each worker, with it */
 };
 
 size_t cincel_winograd_weights_workspace(const struct cincel_prepared *p);

@@ -20,10 +20,10 @@ struct call {
 
 static void carve(const struct cincel_prepared *p, struct cincel_carver *c, struct call *call)
 {
-    call->v = cincel_carve(c, p->s.planes * p->v_plane * sizeof(float));
-    call->y = cincel_carve(c, p->s.planes * p->y_plane * sizeof(float));
-    call->w = cincel_carve(c, p->s.u_planes * p->w_plane * sizeof(float));
-    call->total = p->slices > 1 ? cincel_carve(c, p->s.u_planes * p->w_plane * sizeof(float)) : call->w;
+    call->v = cincel_carve(c, p->v_blocks * p->s.planes * p->v_plane * sizeof(float));
+    call->y = cincel_carve(c, p->y_blocks * p->s.planes * p->y_plane * sizeof(float));
+    call->w = cincel_carve(c, p->w_floats * sizeof(float));
+    call->total = p->slices > 1 ? cincel_carve(c, p->w_floats * sizeof(float)) : call->w;
     call->sums = cincel_carve(c, p->s.images * p->oc * sizeof(float));
     call->dz = cincel_carve(c, p->dz_floats * sizeof(float));
     call->private = cincel_carve(c, p->private_floats * (size_t)p->threads * sizeof(float));
@@ -58,20 +58,34 @@ static void sum_image(const struct call *call, size_t image)
     p->isa->vector->column_sum(call->dy + image * pixels * p->oc, p->oc, pixels, p->oc, sum);
 }
 
+/* One tile's transform, to `blocks` blocks of `width` channels, the last of which takes what remains. */
+static void transform_blocks(void (*transform)(const struct cincel_winograd_gather_args *args),
+                             struct cincel_winograd_gather_args *args, size_t blocks, size_t width,
+                             size_t channels, size_t block_floats)
+{
+    for (size_t block = 0; block < blocks; block++) {
+        args->count = block + 1 < blocks ? width : channels - block * width;
+        transform(args);
+        args->src += args->count;
+        args->dst += block_floats;
+    }
+}
+
 static void transform_tile(const struct call *call, size_t tile, size_t at)
 {
     const struct cincel_prepared *p = call->p;
-    struct cincel_winograd_gather_args x = {
-        .dst = call->v + at * p->v_row, .plane = p->v_plane, .count = p->ic};
+    struct cincel_winograd_gather_args x = {.dst = call->v + at * p->v_row, .plane = p->v_plane};
     struct cincel_winograd_gather_args dy = {.dst = call->y + at * p->y_row,
                                              .plane = p->y_plane,
-                                             .count = p->oc,
                                              .src_row = p->s.rows.dilation * p->s.rows.out_step * p->oc,
                                              .src_col = p->s.cols.dilation * p->s.cols.out_step * p->oc};
     cincel_winograd_source(&p->s, call->t->x, p->ic, tile, &x);
-    dy.src = call->dy + cincel_winograd_place(&p->s, tile, &dy.row_end, &dy.col_end) * p->oc;
-    p->wino->input(&x);
-    p->wino->gradient(&dy);
+    struct cincel_winograd_output_args place;
+    dy.src = call->dy + cincel_winograd_place(&p->s, tile, &place) * p->oc;
+    dy.row_end = place.rows;
+    dy.col_end = place.cols;
+    transform_blocks(p->wino->input, &x, p->v_blocks, p->v_width, p->ic, p->s.planes * p->v_plane);
+    transform_blocks(p->wino->gradient, &dy, p->y_blocks, p->y_width, p->oc, p->s.planes * p->y_plane);
 }
 
 /* The tiles of a round, counted through the slices: the first, and *end. */
@@ -114,34 +128,66 @@ static void add_slice(const struct call *call, size_t slice, size_t at)
         call->p->isa->vector->add(call->w + at, call->total + at, count);
 }
 
-/* All channels of a panel of W, from some tiles of a plane. */
-static void multiply_panel(const struct cincel_prepared *p, struct cincel_outer_args args)
+/* Channels begin … end−1, where tiles of W begin. By blocks V and Y come from the last cache: before each
+   tile of W some lines of the next tiles' are called into L2, from the line of tile 0 on. */
+struct rows {
+    size_t begin, end;
+    size_t v_ahead, y_ahead;             /* floats from the present tiles to the next ones */
+    size_t v_lines, y_lines, first_tile; /* lines for each tile; 0: none */
+};
+
+static void call_ahead(const float *at, size_t lines)
 {
-    for (int i = 0; i < p->spans; i++)
-        for (size_t left = p->span[i].count; left > 0; left--) {
+    enum { LINE = CINCEL_ALIGN / sizeof(float) };
+    for (size_t i = 0; i < lines; i++) __builtin_prefetch(at + i * LINE, 0, 2);
+}
+
+/* A panel of W, from some tiles of a plane; x and w are the first row's. */
+static void multiply_panel(const struct cincel_prepared *p, const struct rows *rows,
+                           struct cincel_outer_args args)
+{
+    enum { LINE = CINCEL_ALIGN / sizeof(float) };
+    const float *v = args.x + rows->v_ahead + rows->first_tile * rows->v_lines * LINE;
+    const float *y = args.dy + rows->y_ahead + rows->first_tile * rows->y_lines * LINE;
+    size_t at = rows->begin, end = 0; /* of the span */
+    for (int i = 0; i < p->spans; i++) {
+        const size_t mr = (size_t)p->span[i].row->mr;
+        end += p->span[i].count * mr;
+        for (; at < cincel_min(end, rows->end); at += mr) {
+            call_ahead(v, rows->v_lines);
+            call_ahead(y, rows->y_lines);
+            v += rows->v_lines * LINE;
+            y += rows->y_lines * LINE;
             p->span[i].row->run(&args);
-            args.x += p->span[i].row->mr;
-            args.w += (size_t)p->span[i].row->mr * p->nr;
+            args.x += mr;
+            args.w += mr * p->nr;
         }
+    }
 }
 
 /*
- * The same of all planes that share a weight, from `tiles` tiles; x and dy are those of plane 0 and the first
- * tile. Planes take turns, counted from the slice's beginning, so that rounds do not show in the chain.
+ * The same of all planes that share a weight, from tiles begin … end−1; x and dy are those of plane 0 and
+ * tile `begin`. Planes take turns, counted from the slice's beginning, so that rounds do not show in the
+ * chain.
  */
 static void multiply_planes(const struct cincel_prepared *p, const struct cincel_winograd_sharers *of,
-                            const struct cincel_outer_args *base, size_t tiles)
+                            const struct rows *rows, const struct cincel_outer_args *base, size_t begin,
+                            size_t end)
 {
-    const size_t turn = of->rows * of->cols > 1 ? WINOGRAD_TURN : tiles;
+    const size_t turn = of->rows * of->cols > 1 ? WINOGRAD_TURN : end - begin;
     struct cincel_outer_args args = *base;
-    for (size_t tile = 0; tile < tiles; tile += turn)
+    for (size_t tile = begin; tile < end; tile += turn)
         for (size_t i = of->row; i < of->row + of->rows; i++)
             for (size_t j = of->col; j < of->col + of->cols; j++) {
+                const struct cincel_winograd_range all = cincel_winograd_tiles_of(&p->s, i, j);
+                const size_t from = cincel_min(cincel_max(tile, all.begin), end);
+                const size_t to = cincel_min(cincel_min(tile + turn, end), all.end);
                 const size_t plane = i * p->s.cols.a + j;
-                args.x = base->x + plane * p->v_plane + tile * p->v_row;
-                args.dy = base->dy + plane * p->y_plane + tile * p->y_row;
-                args.pixels = cincel_min(turn, tiles - tile);
-                multiply_panel(p, args);
+                args.pixels = from < to ? to - from : 0;
+                if (args.pixels == 0 && args.load_w) continue; /* else it clears W */
+                args.x = base->x + plane * p->v_plane + (from - begin) * p->v_row;
+                args.dy = base->dy + plane * p->y_plane + (from - begin) * p->y_row;
+                multiply_panel(p, rows, args);
                 args.load_w = 1;
             }
 }
@@ -168,26 +214,25 @@ static void multiply(const struct call *call, struct cincel_worker *worker, size
             args.dy = call->y + panel * p->nr;
             args.w = call->w + weight * p->w_plane + panel * p->w_panel;
             args.n = (int)cincel_min(p->nr, p->oc - panel * p->nr);
-            multiply_planes(p, &of, &args, end - begin);
+            multiply_planes(p, &of, &(struct rows){.end = p->ic}, &args, begin, end);
             if (ends_slice) add_slice(call, round / p->rounds, weight * p->w_plane + panel * p->w_panel);
         }
     }
 }
 
-/* Some channels of a panel of W to dw. */
-static void store(const struct call *call, size_t panel, size_t begin, size_t end, float *own)
+/* Channels begin … end−1 of a panel, from `w`, where the first of them is in plane 0, to dw. */
+static void store(const struct call *call, size_t panel, size_t begin, size_t end, const float *w, float *own)
 {
     const struct cincel_prepared *p = call->p;
     const size_t taps = p->s.taps, run = (end - begin) * p->nr;
-    p->wino->weights_gradient(
-        &(struct cincel_winograd_gather_args){.src = call->total + panel * p->w_panel + begin * p->nr,
-                                              .src_row = p->s.cols.u * p->w_plane,
-                                              .src_col = p->w_plane,
-                                              .row_end = (int)p->s.rows.u,
-                                              .col_end = (int)p->s.cols.u,
-                                              .dst = own,
-                                              .plane = run,
-                                              .count = run});
+    p->wino->weights_gradient(&(struct cincel_winograd_gather_args){.src = w,
+                                                                    .src_row = p->s.cols.u * p->w_plane,
+                                                                    .src_col = p->w_plane,
+                                                                    .row_end = (int)p->s.rows.u,
+                                                                    .col_end = (int)p->s.cols.u,
+                                                                    .dst = own,
+                                                                    .plane = run,
+                                                                    .count = run});
     for (size_t tap = 0; tap < taps; tap++)
         p->isa->pack->untranspose(
             own + tap * run, (int)p->nr, end - begin, (int)cincel_min(p->nr, p->oc - panel * p->nr),
@@ -215,10 +260,63 @@ static void finish(const struct call *call, struct cincel_worker *worker)
     while ((cut = cincel_claim(worker)) <= p->panels * slices) {
         const size_t begin = cut % slices * p->pack_rows;
         if (cut < p->panels * slices)
-            store(call, cut / slices, begin, cincel_min(begin + p->pack_rows, p->ic), own);
+            store(call, cut / slices, begin, cincel_min(begin + p->pack_rows, p->ic),
+                  call->total + cut / slices * p->w_panel + begin * p->nr, own);
         else if (call->t->db)
             store_sums(call);
     }
+}
+
+/* A claim by blocks: some channels and panels, from the tiles to dw. */
+static void block_cut(const struct call *call, size_t v_block, size_t y_block, float *own)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t first = y_block * p->block_panels, panels = cincel_min(p->block_panels, p->panels - first);
+    const size_t begin = v_block * p->v_width, end = v_block + 1 < p->v_blocks ? begin + p->v_width : p->ic;
+    const size_t column = cincel_div_up(end - begin, (size_t)p->span[0].row->mr); /* tiles of a panel */
+    const size_t v_floats = p->own_tiles * p->v_row, y_floats = p->own_tiles * p->y_row;
+    struct rows rows = {
+        .begin = begin,
+        .end = end,
+        .v_ahead = v_floats,
+        .y_ahead = y_floats,
+        .v_lines = cincel_div_up(v_floats * sizeof(float), panels * column * CINCEL_ALIGN),
+        .y_lines = cincel_div_up(y_floats * sizeof(float), panels * column * CINCEL_ALIGN),
+    };
+    struct cincel_outer_args args = {
+        .images = 1, .rows = 1, .x_px = (ptrdiff_t)p->v_row, .dy_px = (ptrdiff_t)p->y_row};
+    const float *v = call->v + v_block * p->s.planes * p->v_plane;
+    const float *y = call->y + y_block * p->s.planes * p->y_plane;
+    for (size_t weight = 0; weight < p->s.u_planes; weight++) {
+        const struct cincel_winograd_sharers of = cincel_winograd_sharers(&p->s, weight);
+        for (size_t tile = 0; tile < p->s.count; tile += p->own_tiles)
+            for (size_t panel = 0; panel < panels; panel++) {
+                args.load_w = tile > 0;
+                rows.first_tile = panel * column;
+                args.x = v + tile * p->v_row;
+                args.dy = y + tile * p->y_row + panel * p->nr;
+                args.w = own + weight * p->w_plane + panel * p->w_panel;
+                args.n = (int)cincel_min(p->nr, p->oc - (first + panel) * p->nr);
+                multiply_planes(p, &of, &rows, &args, tile, cincel_min(tile + p->own_tiles, p->s.count));
+            }
+    }
+    for (size_t panel = 0; panel < panels; panel++)
+        for (size_t row = begin; row < end; row += p->pack_rows)
+            store(call, first + panel, row, cincel_min(row + p->pack_rows, end),
+                  own + panel * p->w_panel + (row - begin) * p->nr, own + p->private_w);
+}
+
+static void multiply_blocks(const struct call *call, struct cincel_worker *worker)
+{
+    const struct cincel_prepared *p = call->p;
+    const size_t cuts = p->y_blocks * p->v_blocks;
+    float *own = call->private + (size_t)worker->id * p->private_floats;
+    size_t cut;
+    while ((cut = cincel_claim(worker)) <= cuts)
+        if (cut < cuts)
+            block_cut(call, cut % p->v_blocks, cut / p->v_blocks, own);
+        else if (call->t->db)
+            store_sums(call);
 }
 
 static void body(void *job, struct cincel_worker *worker, size_t phase)
@@ -230,6 +328,8 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
         finish(call, worker);
     else if (phase % 2 == 0)
         transform(call, worker, phase / 2);
+    else if (call->p->by_blocks)
+        multiply_blocks(call, worker);
     else
         multiply(call, worker, phase / 2);
 }
@@ -242,5 +342,6 @@ void cincel_winograd_weights_run(const struct cincel_prepared *p, const struct c
     carve(p, &space, &call);
     call.dy = p->gradient ? call.dz : t->dy;
     assert(t->x && t->dy && t->dw);
-    cincel_team_run(team, p->threads, (p->gradient ? 1 : 0) + 2 * p->rounds * p->slices + 1, body, &call);
+    cincel_team_run(team, p->threads, (p->gradient ? 1 : 0) + 2 * p->rounds * p->slices + !p->by_blocks, body,
+                    &call);
 }

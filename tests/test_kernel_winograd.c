@@ -79,19 +79,25 @@ static struct matrix transposed(struct matrix m)
     return t;
 }
 
-/* F(m, r) with stride 1 */
-static struct matrix dense_step(enum transform what, int m, int r, int finite)
+/* F(m, r) with stride 1; phase 1: what makes the last finite point's 0 is taken from all finite points', and
+   0 it is on the way back. */
+static struct matrix dense_step(enum transform what, int m, int r, int finite, int phase)
 {
     const int a = m + r - 1;
     struct matrix b = {a, a, {{0.0}}};
     switch (what) {
     case INPUT:
         for (int i = 0; i < a; i++) product(finite, i < finite ? i : -1, b.at[i]);
+        for (int i = 0; phase && i < finite; i++)
+            for (int k = 0; k < a; k++) b.at[i][k] -= b.at[finite - 1][k];
         return b;
     case WEIGHTS: return vandermonde(a, finite, r, 1);
     case GRADIENT: return vandermonde(a, finite, m, 0);
     case WEIGHTS_GRADIENT: return transposed(vandermonde(a, finite, r, 1));
-    default: return transposed(vandermonde(a, finite, m, 0));
+    default:
+        b = transposed(vandermonde(a, finite, m, 0));
+        for (int i = 0; phase && i < m; i++) b.at[i][finite - 1] = 0.0;
+        return b;
     }
 }
 
@@ -100,7 +106,7 @@ static struct matrix split_step(enum transform what, int m, int phase)
 {
     struct matrix s = {2 * m + 1, 2 * m + 1, {{0.0}}};
     const enum transform dense = what == BACK_INPUT ? INPUT : what == BACK_OUTPUT ? OUTPUT : what;
-    const struct matrix even = dense_step(dense, m, 2, m + 1);
+    const struct matrix even = dense_step(dense, m, 2, m + 1, 0);
     switch (what) {
     case WEIGHTS_GRADIENT: return transposed(split_step(WEIGHTS, m, phase));
     case OUTPUT: return transposed(split_step(GRADIENT, m, phase));
@@ -127,7 +133,7 @@ static struct matrix split_step(enum transform what, int m, int phase)
 static struct matrix step_of(enum transform what, const struct cincel_winograd_row *row, int phase)
 {
     return row->stride == 2 ? split_step(what, row->m, phase)
-                            : dense_step(what, row->m, row->r, row->m + row->r - 2);
+                            : dense_step(what, row->m, row->r, row->m + row->r - 2, phase);
 }
 
 /* What becomes of the rows: the same as of the columns in square schemes, nothing in those of one row. */
