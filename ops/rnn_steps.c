@@ -92,9 +92,17 @@ bool cincel_rnn_check_split(const struct cincel_target *t, const struct cincel_p
 int cincel_rnn_default_split(const struct cincel_target *t, const struct cincel_problem *p,
                              const struct cincel_choice *c)
 {
-    (void)t;
-    /* a few rows a thread make no tile, and each thread would read all weights for them */
-    return c->threads > 1 && p->rnn.d.batch < 4 * c->threads ? CINCEL_RNN_BY_HIDDEN : CINCEL_RNN_BY_BATCH;
+    const cincel_rnn_desc *d = &p->rnn.d;
+    const double gates = (double)cincel_rnn_gates(d->cell) * d->hidden;
+    const double weights = sizeof(float) * gates * ((double)d->input + d->hidden);
+    /* a few rows a thread make no tile, and each thread would read all weights for them: from beyond L2 that
+       counts up to more rows (two threads of Zen 3, sequences or hidden units split: LSTM of 650, 20
+       sequences, 13 MB, 48 and 61 % of the FMA peak; of 512, 16 sequences, 8 MB, 56 and 70; of 256, 16
+       sequences, 2 MB, the barriers cost more) */
+    const bool far = weights > 5.0 * (double)t->machine->topo.l2_bytes;
+    const int nr = cincel_gemm_row_find(cincel_isa_find(t, c->isa), c->row)->nr;
+    const int most = far && (d->hidden + nr - 1) / nr >= c->threads ? 16 : 4; /* slices for all */
+    return c->threads > 1 && d->batch < most * c->threads ? CINCEL_RNN_BY_HIDDEN : CINCEL_RNN_BY_BATCH;
 }
 
 double cincel_rnn_efficiency(const struct cincel_prepared *p, double rows)
