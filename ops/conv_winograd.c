@@ -232,6 +232,15 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     }
 }
 
+/* Rows of M, with the unused parts of register tiles. */
+static double rows_of(const struct cincel_prepared *p)
+{
+    const size_t mr = (size_t)p->row->mr, last = p->s.count - (p->tile_blocks - 1) * p->block_tiles;
+    if (p->tile_blocks == 1) return cincel_winograd_products(&p->s, mr);
+    const size_t rows = (p->tile_blocks - 1) * p->block_tiles + cincel_round_up(last, mr);
+    return cincel_winograd_products(&p->s, 1) * (double)rows / (double)p->s.count;
+}
+
 /* Bytes that pass between L2 and what lies behind it. V is written once and read for every block of columns,
    M written and read with every part of k, U (`weights` bytes) read by every block of tiles. */
 static double beyond_l2(const struct cincel_prepared *p, double weights, double l2)
@@ -256,17 +265,13 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     derive(t, problem, c, &p);
     const double nv = (double)p.row->nr / p.isa->vector_floats, mr = p.row->mr, floats = sizeof(float);
     const double planes = (double)p.s.planes, tiles = (double)p.s.count;
-    const double rows =
-        (double)((p.tile_blocks - 1) * p.block_tiles) +
-        (double)cincel_round_up(p.s.count - (p.tile_blocks - 1) * p.block_tiles, (size_t)p.row->mr);
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
     const double weights = (double)p.s.u_planes * (double)(p.k * p.panels * (size_t)p.row->nr) * floats;
     const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
     const double l3 = l3_bytes(t);
 
-    *out = (struct cincel_cost){.flops = 2.0 * cincel_winograd_products(&p.s) / tiles * rows *
-                                         (double)(p.k * p.panels * (size_t)p.row->nr)};
+    *out = (struct cincel_cost){.flops = 2.0 * rows_of(&p) * (double)(p.k * p.panels * (size_t)p.row->nr)};
     out->efficiency = 0.95 * loads * latency * (double)p.part / ((double)p.part + 4.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
     if (p.order != WINOGRAD_BY_COLUMNS && weights > l3 / 2.0)

@@ -226,13 +226,13 @@ struct cincel_winograd_range cincel_winograd_tiles_of(const struct cincel_winogr
     return range;
 }
 
-double cincel_winograd_products(const struct cincel_winograd_tiles *s)
+double cincel_winograd_products(const struct cincel_winograd_tiles *s, size_t grain)
 {
     double products = 0.0;
     for (size_t row = 0; row < s->rows.a; row++)
         for (size_t col = 0; col < s->cols.a; col++) {
             const struct cincel_winograd_range range = cincel_winograd_tiles_of(s, row, col);
-            products += (double)(range.end - range.begin);
+            products += (double)cincel_round_up(range.end - range.begin, grain);
         }
     return products;
 }

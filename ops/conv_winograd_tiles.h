@@ -94,8 +94,8 @@ struct cincel_winograd_range {
 struct cincel_winograd_range cincel_winograd_tiles_of(const struct cincel_winograd_tiles *s, size_t row,
                                                       size_t col);
 
-/* How many there are in all planes together. */
-double cincel_winograd_products(const struct cincel_winograd_tiles *s);
+/* How many there are in all planes together, those of a plane rounded up to a multiple of `grain`. */
+double cincel_winograd_products(const struct cincel_winograd_tiles *s, size_t grain);
 
 /* Fills in src, the ranges and phases of `args` for tile `tile` of `src`, [image][src_h][src_w][channels]. */
 void cincel_winograd_source(const struct cincel_winograd_tiles *s, const float *src, size_t channels,

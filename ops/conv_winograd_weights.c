@@ -208,7 +208,6 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     if (slice_of(s.count) == s.count && w > l3_bytes(t) / 2.0 && vy <= l3_bytes(t)) {
         c->knob[WINOGRAD_W_ORDER] = WINOGRAD_W_BY_BLOCKS;
         c->knob[WINOGRAD_W_TILES] = tiles_values[0];
-        c->knob[WINOGRAD_W_COLUMNS] = columns_values[1];
         return;
     }
     /* 36 planes are claims enough for a few threads */
@@ -239,7 +238,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     double calls = 0.0;
     for (int i = 0; i < p.spans; i++) calls += (double)p.span[i].count;
 
-    *out = (struct cincel_cost){.flops = 2.0 * cincel_winograd_products(&p.s) * (double)p.ic * width};
+    *out = (struct cincel_cost){.flops = 2.0 * cincel_winograd_products(&p.s, 1) * (double)p.ic * width};
     out->efficiency = 0.9 * loads * latency;
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
     /* caches beyond L2 give and take some two times what memory does */
