@@ -50,6 +50,11 @@ extern const int cincel_depthwise_strips[CINCEL_DEPTHWISE_STRIPS];
    they stay in L2. */
 int cincel_depthwise_strip(const struct cincel_target *t, int width, double column_bytes);
 
+/* Share of the FMA peak that tiles reach out of L2, under taps_h x taps_w and `step` columns from pixel to
+   pixel; `passes`: 1 where the taps' lines are read, 2 where they are written, too. */
+double cincel_depthwise_efficiency(const struct cincel_isa *isa, double taps_h, double taps_w, double step,
+                                   double passes);
+
 /* Floats from tap to tap of [taps][channels]. */
 static inline size_t cincel_depthwise_pitch(size_t channels)
 {

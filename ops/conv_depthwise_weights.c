@@ -156,7 +156,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double width = (double)(cincel_div_up(p.channels, lanes) * lanes), floats = sizeof(float);
     const double even = (double)cincel_div_up(p.cuts, (size_t)p.threads) * p.threads / (double)p.cuts;
     *out = (struct cincel_cost){.flops = cincel_problem_flops(problem) * width / (double)p.channels};
-    out->efficiency = 0.6; /* measured on Zen 3, 3x3 and 5x5: loads, and sums to and from memory a strip */
+    const cincel_conv_desc *d = &problem->conv.d;
+    out->efficiency = cincel_depthwise_efficiency(p.isa, d->kh, d->kw, d->stride_w, 2.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
     out->copied = floats * ((double)(p.slices * p.slice_floats) + (double)p.dz_floats +
                             (double)(p.images * p.bands) * (double)p.private_floats);

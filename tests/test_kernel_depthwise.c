@@ -24,9 +24,10 @@ struct source {
     ptrdiff_t row; /* of either sign */
 };
 
-/* Draws what pixels and taps see of a row: padding on both sides, steps, maybe no column at all. */
-static struct source draw_source(struct test_random *r, size_t rows, size_t channels,
-                                 struct cincel_depthwise_columns *from)
+/* Draws what pixels and taps see of a row: padding on both sides, steps, maybe no column at all. Every other
+   time the padding is what most layers have, half a kernel or none on either side. */
+static struct source draw_source(struct test_random *r, size_t rows, size_t channels, size_t pixels,
+                                 size_t taps, struct cincel_depthwise_columns *from)
 {
     *from = (struct cincel_depthwise_columns){.x_ld = (ptrdiff_t)channels + test_draw(r, 0, 3),
                                               .col = test_draw(r, -6, 3),
@@ -36,6 +37,15 @@ static struct source draw_source(struct test_random *r, size_t rows, size_t chan
                                               .ahead_rows = test_draw(r, 0, 2),
                                               .ahead = test_draw(r, -100, 100000),
                                               .ahead_row = test_draw(r, -100, 1000)};
+    if (test_draw(r, 0, 1) && pixels > 0 && taps > 0) {
+        const int pad = (int)taps / 2, step = test_draw(r, 1, 2);
+        const int seen = ((int)pixels - 1) * step + (int)taps; /* columns, of the padding and others */
+        const int left = test_draw(r, 0, 1) * pad, right = test_draw(r, 0, 1) * pad;
+        from->px_step = step;
+        from->tap_step = 1;
+        from->col = -left;
+        from->width = seen - left - right > 0 ? seen - left - right : 1;
+    }
     struct source s = {.row = from->width * from->x_ld};
     s.count = (rows > 0 ? rows - 1 : 0) * (size_t)s.row + (size_t)((from->width - 1) * from->x_ld) + channels;
     s.floats = test_random_floats(r, s.count);
@@ -66,7 +76,7 @@ static void check_gather(const struct cincel_isa *isa, unsigned long seed)
                                       .act = test_draw(&r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE};
     g.stream = !g.load_y && test_draw(&r, 0, 1);
     const size_t c = g.channels, line = 16;
-    const struct source x = draw_source(&r, g.taps_h, c, &g.from);
+    const struct source x = draw_source(&r, g.taps_h, c, g.pixels, g.taps_w, &g.from);
     const size_t w_count = (g.taps_h * g.taps_w + 1) * (c + 2);
     g.x_row = x.row;
     g.w_col = (ptrdiff_t)c + test_draw(&r, 0, 2);
@@ -119,7 +129,7 @@ static void check_weights(const struct cincel_isa *isa, unsigned long seed)
                                               .taps_h = (size_t)test_draw(&r, 1, 6),
                                               .taps_w = (size_t)test_draw(&r, 1, 8)};
     const size_t c = g.channels, taps = g.taps_h * g.taps_w;
-    const struct source x = draw_source(&r, g.rows + g.taps_h - 1, c, &g.from);
+    const struct source x = draw_source(&r, g.rows + g.taps_h - 1, c, g.pixels, g.taps_w, &g.from);
     g.x_row = g.x_tap = x.row;
     g.dy_px = (ptrdiff_t)c + test_draw(&r, 0, 3);
     g.dy_row = (ptrdiff_t)g.pixels * g.dy_px;
