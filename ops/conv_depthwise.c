@@ -116,7 +116,7 @@ bool cincel_depthwise_serves(const struct cincel_problem *p, char why[CINCEL_WHY
 /* A cut is about this many flops, so that claiming one does not show. Several threads want some to choose
    from: bands of fewer rows, then blocks of channels. Those meet memory in pieces of pixels, which hardware
    does not foresee: 8x256x28x28 under 3x3, stride 2, backwards on Zen 3, took 0.35 ms in halves and takes
-   0.30 whole. */
+   0.28 whole. */
 static const double cut_flops = 4e5;
 enum { CUTS_A_THREAD = 8, BLOCK_MIN = 64 };
 
