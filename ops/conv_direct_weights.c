@@ -398,9 +398,9 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     const size_t block = default_block(&p);
     c->knob[CINCEL_WEIGHTS_BLOCK] = (int)block;
     c->knob[CINCEL_WEIGHTS_PACK] = default_pack(&p, block);
-    /* a block that few taps and tiles meet need not wait for them in L1 (1 channel, 3x3: 72 → 78 % of peak)
-     */
-    if (c->knob[CINCEL_WEIGHTS_PACK] == 0 && cincel_weights_taps(&p) * p.tiles.count <= 4)
+    /* a block that few taps and tiles meet need not wait for them in L1 (1 channel, 3x3: 72 → 78 % of peak),
+       nor one that a single wide tile reads four pixels ahead */
+    if (c->knob[CINCEL_WEIGHTS_PACK] == 0 && (fills || cincel_weights_taps(&p) * p.tiles.count <= 4))
         c->knob[CINCEL_WEIGHTS_PBLOCK] = knob_below(CINCEL_WEIGHTS_PBLOCK, 1e9);
     if (c->knob[CINCEL_WEIGHTS_PACK] == 2) {
         const double x_floats = (double)(p.x_pitch * s.stride_h * s.stride_w);
@@ -430,6 +430,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     /* neighbouring pixels of a group lie far apart, on few sets of L1 (16 groups of 8 on Zen 3: 53 GFLOP/s of
      * 104) */
     if (s->groups > 1 && p.pack < 2) out->efficiency *= 0.65;
+    /* and a stride apart, each line is met for few FMAs (in groups of 8, 16 and 32: 20, 20 and 36 GFLOP/s) */
+    if (s->groups > 1 && s->stride_w > 1) out->efficiency *= 0.6;
     /* each cut reads its part of x and dy, and a copy writes and reads it once more, in L2 */
     out->bytes = tensors * (pixels * (double)s->oc * (double)p.tile_blocks + inputs * (double)p.panel_blocks +
                             weights * (p.slices == 1 ? 1.0 : 2.0 * (double)p.slices));

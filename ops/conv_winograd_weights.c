@@ -225,7 +225,11 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double planes = (double)p.s.planes, tiles = (double)p.s.count, floats = sizeof(float);
     const double width = (double)(p.panels * p.nr), l2 = (double)t->machine->topo.l2_bytes;
     const double w = floats * (double)p.s.u_planes * (double)p.ic * width;
-    const double vy = floats * planes * tiles * (double)(p.ic + p.oc);
+    /* a tile's channels begin on a line of their own: 3 channels to 32, 64 images of 32x32, 2.2 ms, not 1.3
+     */
+    const size_t line = CINCEL_ALIGN / sizeof(float);
+    const double vy =
+        floats * planes * tiles * (double)(cincel_round_up(p.ic, line) + cincel_round_up(p.oc, line));
     const struct cincel_outer_row *row = p.span[0].row;
     const double nv = (double)row->nr / p.isa->vector_floats, mr = row->mr;
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
