@@ -147,6 +147,20 @@ struct cincel_split_args {
     size_t dst_panel;
 };
 
+/*
+ * Cache lines of pixels from where neighbouring channels lie together to where neighbouring pixels do, or
+ * back: dst[place(first + p) + b·dst_block + j] = src[p·src_px + b·src_block + j]   p < pixels, b < blocks, j
+ * < 16 place(q) = (q mod split)·dst_phase + ⌊q / split⌋·dst_px p outer, so that what is together is read and
+ * written together.
+ */
+struct cincel_blocks_args {
+    const float *src;
+    float *dst;
+    size_t src_px, src_block, dst_px, dst_block, dst_phase; /* floats */
+    size_t first, split, pixels, blocks;                    /* split ≥ 1 */
+    size_t ahead; /* so far behind src, lines are asked for meanwhile; 0: none, any address does no harm */
+};
+
 /* Movements between row-major matrices and panels of nr columns. */
 struct cincel_pack_row {
     const char *name;
@@ -158,6 +172,7 @@ struct cincel_pack_row {
     void (*untranspose)(const float *src, int nr, size_t k_count, int n, float *dst, size_t ld,
                         int accumulate);
     void (*split)(const struct cincel_split_args *args);
+    void (*blocks)(const struct cincel_blocks_args *args);
 };
 
 /* ------------------------------------------------------------------------------------- layouts -- */

@@ -6,7 +6,6 @@
 #include "ops/conv.h"
 #include "ops/conv_geometry.h"
 #include "ops/conv_grouped.h"
-#include "ops/conv_slide.h"
 
 enum { PX = CINCEL_GROUPED_PX, PHASES = 4 };
 
@@ -29,8 +28,9 @@ struct cincel_prepared {
     size_t first_run[PHASES][PHASES], runs_of[PHASES][PHASES];
     size_t band_rows, bands, cuts, dz_cuts, strip_rows;
     size_t weight_bytes, dz_floats, private_bytes;
-    /* taps of a row of the kernel as they lie in the strip, and how many make up each run, phase by phase */
-    size_t order[CINCEL_GROUPED_K], length[CINCEL_GROUPED_K], rows_runs[PHASES];
+    /* taps of a row of the kernel as they lie in the strip, and what each run consists of, phase by phase */
+    size_t order[CINCEL_GROUPED_K], rows_runs[PHASES];
+    struct cincel_slide_taps taps[CINCEL_GROUPED_K];
     struct cincel_slide_run runs[2 * CINCEL_GROUPED_K]; /* of all phases */
 };
 
@@ -179,8 +179,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double phases = p.g.phases_h * p.g.phases_w, width = (double)p.g.out_w / p.g.phases_w;
     const double tile = width / (double)cincel_div_up((size_t)p.cols[0].count, (size_t)p.row->mr);
     const double calls = (double)(p.cuts * p.units);
-    *out = (struct cincel_cost){.flops = 2.0 * (double)(p.images * (size_t)p.g.out_h * p.units * p.panels) *
-                                         width * p.row->nr * k};
+    const double pixels = (double)(p.images * (size_t)p.g.out_h * (size_t)p.g.out_w);
+    *out = (struct cincel_cost){.flops = 2.0 * pixels * (double)(p.units * p.panels) * p.row->nr * k};
     /* a tile is cleared, stored and placed; 8 pixels keep the multipliers busy */
     out->efficiency = 0.9 * (tile < 8.0 ? tile / 8.0 : 1.0) * k / (k + 2.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * sizeof(float) * (double)p.dz_floats;
@@ -199,24 +199,31 @@ static void find_taps(struct cincel_prepared *p, int w, size_t before, ptrdiff_t
     for (int j = 0; j < cols->taps; j++)
         at[j] = cincel_grouped_strip_column(
             &p->strip, (size_t)((ptrdiff_t)p->strip.left + cols->offset + (ptrdiff_t)j * cols->offset_step));
-    p->rows_runs[w] = cincel_slide_order(at, (size_t)cols->taps, PX, p->order + before, p->length + before);
+    p->rows_runs[w] =
+        cincel_slide_order(at, (size_t)cols->taps, PX, !p->row->quads, p->order + before, p->taps + before);
 }
 
-/* Runs of one phase, in the order of its weights: rows of the kernel, runs of taps, lines, channels. */
+/* Runs of one phase, in the order of its weights: rows of the kernel, runs of taps, lines. */
 static void fill_runs(struct cincel_prepared *p, int h, int w, size_t before, const ptrdiff_t *at,
                       size_t *count)
 {
-    const size_t channels = p->row->quads ? 1 : p->strip.piece;
     p->first_run[h][w] = *count;
     for (int i = 0; i < p->rows[h].taps; i++) {
         const ptrdiff_t row = (ptrdiff_t)i * p->rows[h].offset_step * (ptrdiff_t)p->strip.row_floats;
         const size_t *tap = p->order + before;
-        for (size_t run = 0; run < p->rows_runs[w]; tap += p->length[before + run++])
-            for (size_t piece = 0; piece < p->strip.pieces; piece++)
-                for (size_t k = 0; k < channels; k++)
-                    p->runs[(*count)++] = (struct cincel_slide_run){
-                        row + at[*tap] + (ptrdiff_t)(piece * p->strip.line_floats + k),
-                        p->length[before + run]};
+        for (size_t run = 0; run < p->rows_runs[w]; run++) {
+            const struct cincel_slide_taps *const taps = &p->taps[before + run];
+            for (size_t piece = 0; piece < p->strip.pieces; piece++) {
+                const ptrdiff_t line = row + (ptrdiff_t)(piece * p->strip.line_floats);
+                p->runs[(*count)++] =
+                    (struct cincel_slide_run){.offset = line + at[tap[0]],
+                                              .lone_offset = taps->lone ? line + at[tap[taps->slide]] : 0,
+                                              .taps = taps->slide,
+                                              .channels = p->strip.piece,
+                                              .lone = taps->lone > 0};
+            }
+            tap += taps->slide + taps->lone;
+        }
     }
     p->runs_of[h][w] = *count - p->first_run[h][w];
 }
@@ -270,12 +277,15 @@ static float *pack_row(const struct job *job, size_t unit, size_t panel, int row
     const struct cincel_prepared *p = job->p;
     const struct cincel_conv_axis *cols = &p->cols[w];
     const size_t *tap = p->order + before;
-    for (size_t run = 0; run < p->rows_runs[w]; tap += p->length[before + run++])
+    for (size_t run = 0; run < p->rows_runs[w]; run++) {
+        const size_t taps = p->taps[before + run].slide + p->taps[before + run].lone;
         for (size_t k = 0; k < p->k_tap; k++)
-            for (size_t j = 0; j < p->length[before + run]; j++, to += p->row->nr) {
+            for (size_t j = 0; j < taps; j++, to += p->row->nr) {
                 const int col = cols->kernel + (int)tap[j] * cols->kernel_step;
                 pack_column(job, unit, panel, (size_t)row * (size_t)p->g.kw + (size_t)col, k, to);
             }
+        tap += taps;
+    }
     return to;
 }
 
@@ -327,9 +337,10 @@ static void fill(const struct job *job, struct band *band)
     band->low = low;
     if (low > high) return; /* no phase has taps */
     assert(high - low < (ptrdiff_t)p->strip_rows);
-    cincel_grouped_strip_fill(
-        &p->strip, job->source + band->image * p->strip.height * p->strip.width * p->strip.channels, low,
-        (size_t)(high - low) + 1, p->groups, band->strip);
+    cincel_grouped_strip_fill(&p->strip, p->isa->pack,
+                              job->source +
+                                  band->image * p->strip.height * p->strip.width * p->strip.channels,
+                              low, (size_t)(high - low) + 1, p->groups, band->strip);
 }
 
 /* The band's rows of one phase and unit. */

@@ -17,11 +17,12 @@
 
 #include "core/memory.h"
 #include "ops/algo.h"
+#include "ops/conv_slide.h"
 #include "ops/epilogue.h"
 
 /* Taps times channels of a group: beyond it panels of weights no longer share L1 with the band, and direct is
    as good. */
-enum { CINCEL_GROUPED_K = 800 };
+enum { CINCEL_GROUPED_K = CINCEL_SLIDE_MOST };
 
 struct cincel_grouped_strip {
     size_t channels;      /* of a pixel of the tensor */
@@ -42,8 +43,8 @@ size_t cincel_grouped_strip_floats(const struct cincel_grouped_strip *s, size_t 
 
 /* Rows first … first+rows−1 of the image, zeros where it has none, of `groups` groups from `image`'s first
    channel on. */
-void cincel_grouped_strip_fill(const struct cincel_grouped_strip *s, const float *image, ptrdiff_t first,
-                               size_t rows, size_t groups, float *to);
+void cincel_grouped_strip_fill(const struct cincel_grouped_strip *s, const struct cincel_pack_row *pack,
+                               const float *image, ptrdiff_t first, size_t rows, size_t groups, float *to);
 
 /* Floats from a row's first to column q, counted from the strip's first. */
 static inline ptrdiff_t cincel_grouped_strip_column(const struct cincel_grouped_strip *s, size_t q)

@@ -4,7 +4,7 @@
 
 #include "ops/conv_grouped.h"
 
-enum { PX = CINCEL_GROUPED_PX };
+enum { PX = CINCEL_GROUPED_PX, AHEAD = 1024 }; /* AHEAD: a page of 4 KB, behind which no prefetcher looks */
 
 void cincel_grouped_strip_plan(struct cincel_grouped_strip *s, size_t rows, size_t columns)
 {
@@ -27,19 +27,12 @@ static void fill_pixel(const struct cincel_grouped_strip *s, const float *from, 
 {
     const size_t lines = cincel_div_up(groups * s->pieces, s->per_line), count = groups * s->group;
     const size_t line = s->pieces > 1 ? s->piece : s->per_line * s->group;
-    if (from && count == lines * PX) { /* the common case, without a gap */
-        for (size_t b = 0; b < lines; b++, from += PX, to += s->line_floats)
-            memcpy(to, from, PX * sizeof(float));
-        return;
-    }
     for (size_t b = 0; b < lines; b++, to += s->line_floats) {
         const size_t within = b % s->pieces * line; /* of a group of several lines */
         const size_t begin = s->pieces > 1 ? b / s->pieces * s->group + within : b * line;
         const size_t left = s->pieces > 1 ? s->group - within : count - begin;
         const size_t n = cincel_min(line, left);
-        if (from && n == PX) {
-            memcpy(to, from + begin, PX * sizeof(float));
-        } else if (from) {
+        if (from) {
             memcpy(to, from + begin, n * sizeof(float));
             memset(to + n, 0, (line - n) * sizeof(float));
         } else {
@@ -48,18 +41,45 @@ static void fill_pixel(const struct cincel_grouped_strip *s, const float *from, 
     }
 }
 
-void cincel_grouped_strip_fill(const struct cincel_grouped_strip *s, const float *image, ptrdiff_t first,
-                               size_t rows, size_t groups, float *to)
+/* Columns begin … end−1, which lie inside of the image's row `from`. */
+static void fill_inside(const struct cincel_grouped_strip *s, const struct cincel_pack_row *pack,
+                        const float *from, size_t begin, size_t end, size_t groups, float *to)
+{
+    const size_t lines = cincel_div_up(groups * s->pieces, s->per_line);
+    if (groups * s->group != lines * PX) {
+        for (size_t q = begin; q < end; q++, from += s->channels)
+            fill_pixel(s, from, groups, to + cincel_grouped_strip_column(s, q));
+        return;
+    }
+    const struct cincel_blocks_args args = {.src = from,
+                                            .dst = to,
+                                            .src_px = s->channels,
+                                            .src_block = PX,
+                                            .dst_px = PX,
+                                            .dst_block = s->line_floats,
+                                            .dst_phase = s->phase * PX,
+                                            .first = begin,
+                                            .split = s->split,
+                                            .pixels = end - begin,
+                                            .blocks = lines,
+                                            .ahead = AHEAD};
+    pack->blocks(&args);
+}
+
+void cincel_grouped_strip_fill(const struct cincel_grouped_strip *s, const struct cincel_pack_row *pack,
+                               const float *image, ptrdiff_t first, size_t rows, size_t groups, float *to)
 {
     for (size_t r = 0; r < rows; r++, to += s->row_floats) {
         const ptrdiff_t row = first + (ptrdiff_t)r;
         const bool there = row >= 0 && row < (ptrdiff_t)s->height;
-        for (size_t q = 0; q < s->columns; q++) {
-            const bool inside = there && q >= s->left && q - s->left < s->width;
-            const float *const from =
-                inside ? image + ((size_t)row * s->width + q - s->left) * s->channels : NULL;
-            fill_pixel(s, from, groups, to + cincel_grouped_strip_column(s, q));
-        }
+        const size_t begin = there ? cincel_min(s->left, s->columns) : s->columns;
+        const size_t end = there ? cincel_min(s->left + s->width, s->columns) : s->columns;
+        for (size_t q = 0; q < begin; q++)
+            fill_pixel(s, NULL, groups, to + cincel_grouped_strip_column(s, q));
+        if (begin < end)
+            fill_inside(s, pack, image + (size_t)row * s->width * s->channels, begin, end, groups, to);
+        for (size_t q = end; q < s->columns; q++)
+            fill_pixel(s, NULL, groups, to + cincel_grouped_strip_column(s, q));
     }
 }
 

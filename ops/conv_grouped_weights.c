@@ -28,7 +28,9 @@ struct cincel_prepared {
     size_t cuts, dz_cuts;
     size_t slice_floats; /* panels of all units, and one of db */
     size_t dz_floats, strip_bytes, private_bytes;
+    /* taps of a kernel row in the order of the sums, where they lie; and where each tap is in that order */
     ptrdiff_t offset[CINCEL_GROUPED_K];
+    size_t place[CINCEL_GROUPED_K];
 };
 
 /* -------------------------------------------------------------------------------- what is chosen -- */
@@ -165,8 +167,16 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
     struct cincel_prepared *p = cincel_aligned_alloc(sizeof *p);
     if (!p) return cincel_fail(CINCEL_OUT_OF_MEMORY, "conv: no memory for a plan");
     derive(t, problem, c, p);
+    ptrdiff_t at[CINCEL_GROUPED_K];
+    size_t order[CINCEL_GROUPED_K];
+    struct cincel_slide_taps runs[CINCEL_GROUPED_K];
     for (size_t j = 0; j < p->taps_w; j++)
-        p->offset[j] = cincel_grouped_strip_column(&p->x, j * (size_t)problem->conv.d.dilation_w);
+        at[j] = cincel_grouped_strip_column(&p->x, j * (size_t)problem->conv.d.dilation_w);
+    cincel_slide_order(at, p->taps_w, CINCEL_GROUPED_PX, true, order, runs);
+    for (size_t i = 0; i < p->taps_w; i++) {
+        p->offset[i] = at[order[i]];
+        p->place[order[i]] = i;
+    }
     *out = p;
     return CINCEL_OK;
 }
@@ -215,10 +225,12 @@ static void sum_band(const struct job *job, const struct piece *piece)
     const ptrdiff_t row = (ptrdiff_t)(piece->row * p->stride_h) - p->top;
     const size_t x_rows = (piece->rows - 1) * p->stride_h + (p->taps_h - 1) * p->dilation_h + 1;
     const float *const dy = job->source + piece->image * p->oh * p->ow * p->dy.channels + group * p->n;
-    cincel_grouped_strip_fill(
-        &p->x, job->t->x + piece->image * p->x.height * p->x.width * p->x.channels + group * p->k, row,
-        x_rows, end - group, piece->x);
-    cincel_grouped_strip_fill(&p->dy, dy, (ptrdiff_t)piece->row, piece->rows, end - group, piece->dy);
+    cincel_grouped_strip_fill(&p->x, p->isa->pack,
+                              job->t->x + piece->image * p->x.height * p->x.width * p->x.channels +
+                                  group * p->k,
+                              row, x_rows, end - group, piece->x);
+    cincel_grouped_strip_fill(&p->dy, p->isa->pack, dy, (ptrdiff_t)piece->row, piece->rows, end - group,
+                              piece->dy);
     for (size_t unit = piece->first; unit < piece->end; unit++) sum_unit(p, piece, unit);
     if (job->t->db)
         p->isa->vector->column_sum(dy + piece->row * p->ow * p->dy.channels, p->dy.channels,
@@ -259,11 +271,13 @@ static void write_channel(const struct job *job, size_t group, size_t n)
     const size_t column = p->row->quads ? group % p->unit * 4 + n : within % nr;
     const float *const from = job->slices + (group / p->unit * p->panels + panel) * p->panel_floats + column;
     float *to = job->t->dw + (group * p->n + n) * taps * p->k;
-    for (size_t tap = 0; tap < taps; tap++, to += p->k)
+    for (size_t tap = 0; tap < taps; tap++, to += p->k) {
+        const size_t at = tap / p->taps_w * p->taps_w + p->place[tap % p->taps_w];
         for (size_t k = 0; k < p->k; k++) {
-            const float sum = from[(tap * p->k_tap + k) * nr];
+            const float sum = from[(at * p->k_tap + k) * nr];
             to[k] = p->accumulate ? to[k] + sum : sum;
         }
+    }
 }
 
 /* The slices of one unit, in their order, to dw and db. */

@@ -24,32 +24,38 @@ static size_t channel_of(const struct cincel_grouped_row *row, size_t j, size_t 
     return row->quads ? j / 4 * 4 + k : k;
 }
 
-/* `count` offsets; *last is the largest. Sometimes one pixel after the other. */
+/* `count` offsets; *last is the largest. Often one pixel after the other. */
 static ptrdiff_t *draw_offsets(struct test_random *r, size_t count, size_t *last)
 {
     ptrdiff_t *offset = test_guarded((count + !count) * sizeof *offset);
-    const bool even = test_draw(r, 0, 1) != 0;
+    const int often = test_draw(r, 0, 4);
     *last = 0;
     for (size_t t = 0; t < count; t++) {
-        offset[t] =
-            even && t > 0 ? offset[t - 1] + PX : (ptrdiff_t)test_draw(r, 0, 5) * PX + test_draw(r, 0, 3);
+        const bool slides = t > 0 && test_draw(r, 0, 3) < often;
+        offset[t] = slides ? offset[t - 1] + PX : (ptrdiff_t)test_draw(r, 0, 5) * PX + test_draw(r, 0, 3);
         *last = larger(*last, (size_t)offset[t]);
     }
     return offset;
 }
 
-/* Runs at random places, all 1 to 3 taps; *weights counts taps, *last is the last float a pixel reads. */
+/* Runs at random places, 1 to 3 taps of some channels, at times with a lone one; *weights counts taps, *last
+   is the last float a pixel reads. */
 static struct cincel_slide_run *draw_runs(struct test_random *r, const struct cincel_grouped_row *row,
                                           size_t count, size_t *weights, size_t *last)
 {
     struct cincel_slide_run *runs = test_guarded((count + !count) * sizeof *runs);
-    const size_t read = row->quads ? (size_t)row->nr : 1;
     *weights = *last = 0;
     for (size_t i = 0; i < count; i++) {
-        runs[i].offset = test_draw(r, 0, 40);
-        runs[i].taps = (size_t)test_draw(r, 1, 3);
-        *weights += runs[i].taps * (row->quads ? 4 : 1);
-        *last = larger(*last, (size_t)runs[i].offset + (runs[i].taps - 1) * PX + read - 1);
+        struct cincel_slide_run *const run = &runs[i];
+        *run = (struct cincel_slide_run){.offset = test_draw(r, 0, 40),
+                                         .lone_offset = test_draw(r, 0, 90),
+                                         .taps = (size_t)test_draw(r, 1, 3),
+                                         .channels = row->quads ? 4 : (size_t)test_draw(r, 1, 5)};
+        run->lone = run->taps == 2 && !row->quads && test_draw(r, 0, 1);
+        const size_t read = (row->quads ? (size_t)row->nr : run->channels) - 1;
+        *weights += (run->taps + (size_t)run->lone) * run->channels;
+        *last = larger(*last, (size_t)run->offset + (run->taps - 1) * PX + read);
+        if (run->lone) *last = larger(*last, (size_t)run->lone_offset + read);
     }
     return runs;
 }
@@ -58,16 +64,20 @@ static struct cincel_slide_run *draw_runs(struct test_random *r, const struct ci
 static float stated_sum(const struct cincel_isa *isa, const struct cincel_grouped_row *row,
                         const struct cincel_slide_args *g, size_t line, size_t pixel, size_t j)
 {
-    const size_t nr = (size_t)row->nr, channels = row->quads ? 4 : 1;
+    const size_t nr = (size_t)row->nr, first = row->quads ? j / 4 * 4 : 0;
     const float *b = g->b + j / nr * g->panel + j % nr;
     float sum = g->bias ? g->bias[j] : 0.0f;
-    for (size_t i = 0; i < g->run_count; i++)
-        for (size_t k = 0; k < channels; k++)
-            for (size_t t = 0; t < g->runs[i].taps; t++, b += nr)
-                sum = test_multiply_add(isa,
-                                        g->a[line * g->a_row + (pixel + t) * PX + (size_t)g->runs[i].offset +
-                                             (row->quads ? j / 4 * 4 + k : 0)],
-                                        *b, sum);
+    for (size_t i = 0; i < g->run_count; i++) {
+        const struct cincel_slide_run *const run = &g->runs[i];
+        for (size_t k = 0; k < run->channels; k++) {
+            const float *const a = g->a + line * g->a_row + pixel * PX + first + k;
+            for (size_t t = 0; t < run->taps; t++, b += nr)
+                sum = test_multiply_add(isa, a[run->offset + (ptrdiff_t)(t * PX)], *b, sum);
+            if (!run->lone) continue;
+            sum = test_multiply_add(isa, a[run->lone_offset], *b, sum);
+            b += nr;
+        }
+    }
     return g->act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
 }
 

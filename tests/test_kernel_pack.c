@@ -2,6 +2,7 @@
    all column counts, short and long k, every operand between unreadable pages. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -144,6 +145,59 @@ static void test_split(void **state)
         }
 }
 
+/* Lines of 16 floats go where the contract says, common stores or past the caches; nothing else is touched.
+ */
+static void check_blocks(const struct memory *mem, const struct cincel_isa *isa, struct test_random *r)
+{
+    enum { LINE = 16 };
+    struct cincel_blocks_args a = {.pixels = (size_t)test_draw(r, 0, 7),
+                                   .blocks = (size_t)test_draw(r, 0, 6),
+                                   .first = (size_t)test_draw(r, 0, 3),
+                                   .split = (size_t)test_draw(r, 1, 3),
+                                   .ahead = (size_t)test_draw(r, 0, 1) * 999};
+    const size_t columns = (a.first + a.pixels) / a.split + 1;
+    a.src_block = LINE + (size_t)test_draw(r, 0, 2);
+    a.src_px = (a.blocks + 1) * a.src_block + (size_t)test_draw(r, 0, 3);
+    a.dst_px = LINE + (size_t)test_draw(r, 0, 1);
+    a.dst_phase = columns * a.dst_px + (size_t)test_draw(r, 0, 1);
+    a.dst_block = a.split * a.dst_phase + (size_t)test_draw(r, 0, 2);
+    const bool some = a.pixels > 0 && a.blocks > 0;
+    const size_t read = some ? (a.pixels - 1) * a.src_px + (a.blocks - 1) * a.src_block + LINE : 0;
+    size_t written = 0;
+    for (size_t p = 0; some && p < a.pixels; p++) {
+        const size_t q = a.first + p, at = q % a.split * a.dst_phase + q / a.split * a.dst_px;
+        if (at + (a.blocks - 1) * a.dst_block + LINE > written)
+            written = at + (a.blocks - 1) * a.dst_block + LINE;
+    }
+    a.src = test_region_last(&mem->from, read * 4, 4);
+    a.dst = test_region_last(&mem->to, written * 4, 4);
+    memcpy(mem->copy.begin, mem->to.begin, (size_t)(mem->to.end - mem->to.begin));
+    float *const expected = (float *)(mem->copy.begin + ((char *)a.dst - mem->to.begin));
+    for (size_t p = 0; p < a.pixels; p++) {
+        const size_t q = a.first + p, at = q % a.split * a.dst_phase + q / a.split * a.dst_px;
+        for (size_t b = 0; b < a.blocks; b++)
+            for (size_t j = 0; j < LINE; j++)
+                expected[at + b * a.dst_block + j] = a.src[p * a.src_px + b * a.src_block + j];
+    }
+    isa->pack->blocks(&a);
+    if (memcmp(mem->to.begin, mem->copy.begin, (size_t)(mem->to.end - mem->to.begin)) != 0)
+        fail_msg("%s blocks: pixels %zu blocks %zu first %zu split %zu, seed %llu", isa->pack->name, a.pixels,
+                 a.blocks, a.first, a.split, (unsigned long long)r->source.seed);
+}
+
+static void test_blocks(void **state)
+{
+    const struct fixture *f = *state;
+    const long rounds = test_cases(300);
+    for (int i = 0; f->target.isas[i]; i++)
+        for (long round = 0; round < rounds; round++) {
+            struct test_random r = {{(uint64_t)round, (uint32_t)i, 2}, 0};
+            if (round % 100 == 0) fill(&f->memory.from, &r);
+            if (round % 100 == 0) fill(&f->memory.to, &r);
+            check_blocks(&f->memory, f->target.isas[i], &r);
+        }
+}
+
 int main(void)
 {
     static struct fixture f;
@@ -155,6 +209,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_movements, &f),
         cmocka_unit_test_prestate(test_split, &f),
+        cmocka_unit_test_prestate(test_blocks, &f),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

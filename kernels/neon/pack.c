@@ -4,5 +4,5 @@
 
 #include "kernels/body/pack.inc"
 
-const struct cincel_pack_row cincel_pack_neon = {"pack_neon", pack_transpose, pack_copy, pack_untranspose,
-                                                 pack_split};
+const struct cincel_pack_row cincel_pack_neon = {"pack_neon",      pack_transpose, pack_copy,
+                                                 pack_untranspose, pack_split,     pack_blocks};
