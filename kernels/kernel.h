@@ -182,11 +182,11 @@ struct cincel_layout_row {
     /*
      * dst[c·dst_ld + r] = src[r·src_ld + c]      r < rows, c < cols; both ≥ 1
      * What lies between two rows of src may be read too; between two rows of dst nothing is written.
-     * Rows of src are read in groups, each from end to end: the caller cuts what exceeds a cache. What lies
-     * `ahead` floats behind is fetched meanwhile (0: nothing is; any other address does no harm).
+     * The caller cuts what exceeds a cache. What lies `ahead` floats behind what is read, `dst_ahead` behind
+     * what is written, is fetched meanwhile (0: nothing is; any other address does no harm).
      */
     void (*transpose)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst, size_t dst_ld,
-                      size_t ahead);
+                      size_t ahead, size_t dst_ahead);
     /* The same, dst past the caches in whole lines: dst, dst_ld and rows are multiples of 16 floats, and cols
        ≥ 16. A fence (struct cincel_vector_row) before others read it. NULL: the ISA has no such stores. */
     void (*transpose_past)(const float *src, size_t src_ld, size_t rows, size_t cols, float *dst,

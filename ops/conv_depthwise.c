@@ -83,7 +83,7 @@ void cincel_depthwise_spread(const struct cincel_isa *isa, const float *src, siz
 {
     enum { FEW = 16 }; /* shorter than a block of some ISA: not worth a kernel */
     if (count >= FEW)
-        isa->layout->transpose(src, 0, multiplier, count, dst, multiplier, 0); /* of one row, repeated */
+        isa->layout->transpose(src, 0, multiplier, count, dst, multiplier, 0, 0); /* of one row, repeated */
     else
         for (size_t i = 0; i < count * multiplier; i++) dst[i] = src[i / multiplier];
 }
@@ -389,7 +389,7 @@ static void fold(const struct call *call, const struct piece *piece, float *priv
     float *const planes = private + p->band_rows * count * m; /* [multiplier][count] */
     float *dx = call->out + (piece->image * (size_t)p->g.out_h + piece->begin) * count;
     for (size_t row = piece->begin; row < piece->end; row++, private += count * m, dx += count) {
-        p->isa->layout->transpose(private, m, count, m, planes, count, 0);
+        p->isa->layout->transpose(private, m, count, m, planes, count, 0, 0);
         const bool copy = !p->problem.conv.d.accumulate;
         if (copy) memcpy(dx, planes, count * sizeof(float));
         for (size_t k = copy; k < m; k++) p->isa->vector->add(planes + k * count, dx, count);
@@ -440,7 +440,7 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
         const size_t channel = cut * CINCEL_DEPTHWISE_BLOCK;
         p->isa->layout->transpose(call->t->w + channel * p->taps, p->taps,
                                   cincel_min(p->channels - channel, CINCEL_DEPTHWISE_BLOCK), p->taps,
-                                  call->weights + channel, p->pitch, 0);
+                                  call->weights + channel, p->pitch, 0, 0);
     }
 }
 

@@ -226,7 +226,7 @@ static void turn_block(const struct cincel_prepared *p, const struct scratch *s,
 {
     const size_t width = cincel_rnn_gradient_ld(p), gates = cut->end - cut->begin;
     p->isa->layout->transpose(d + cut->begin, width, rows, gates, s->turned, BLOCK_ROWS + SKEW,
-                              TURN_AHEAD * width);
+                              TURN_AHEAD * width, 0);
     if (db) p->isa->vector->column_sum(d + cut->begin, width, rows, gates, db + cut->begin);
 }
 

@@ -44,7 +44,8 @@ static void check(const struct fixture *f, const struct cincel_layout_row *row, 
     for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < cols; j++)
             memcpy(expected + (j * dst_ld + i) * sizeof(float), src + i * src_ld + j, sizeof(float));
-    row->transpose(src, src_ld, rows, cols, dst, dst_ld, (size_t)test_draw(r, 0, 1) * cols);
+    const size_t ahead = (size_t)test_draw(r, 0, 1) * cols, dst_ahead = (size_t)test_draw(r, 0, 1) * rows;
+    row->transpose(src, src_ld, rows, cols, dst, dst_ld, ahead, dst_ahead);
     if (memcmp(f->to.begin, f->copy.begin, bytes) != 0)
         fail_msg("%s: rows %zu cols %zu src_ld %zu dst_ld %zu first %d %d, seed %llu", row->name, rows, cols,
                  src_ld, dst_ld, src_first, dst_first, (unsigned long long)r->source.seed);
