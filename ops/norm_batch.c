@@ -13,7 +13,7 @@
 enum { MIN_COLS = 32, SLICE_FLOATS = 64 * 1024, MAX_SLICES = 256 };
 
 /* Columns a task takes: what its buffers on the stack hold, and what stays in half of a small L2. */
-enum { MAX_STRIP = 1024, MIN_STRIP = 64, STRIP_FLOATS = 32 * 1024 };
+enum { MAX_STRIP = 2048, MIN_STRIP = 64, STRIP_FLOATS = 32 * 1024 };
 
 /* The first rows of a slice: their mean is what the next chunk is centred on. */
 enum { HEAD_ROWS = 16 };
@@ -70,11 +70,12 @@ size_t cincel_batch_norm_bytes(const cincel_batch_norm_desc *d)
 }
 
 /* With one slice a strip is small enough to be read from cache the second time; else it is as wide as
-   leaves every thread several tasks. */
+   leaves every thread several tasks, and alone it is all columns: whole rows are better streams. */
 static size_t strip_of(const struct cut *c, int threads)
 {
     size_t strip = STRIP_FLOATS / c->rows;
     if (c->slices > 1) strip = c->cols / cincel_div_up(8 * (size_t)threads, c->slices);
+    if (c->slices > 1 && threads == 1) strip = cincel_round_up(c->cols, MIN_STRIP);
     strip = strip / MIN_STRIP * MIN_STRIP;
     return cincel_min(cincel_max(strip, MIN_STRIP), MAX_STRIP);
 }
