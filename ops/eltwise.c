@@ -92,7 +92,7 @@ void cincel_eltwise_act_backward(const struct cincel_crew *crew, cincel_activati
                        .in0 = at,
                        .in1 = dy,
                        .out0 = dx,
-                       .past = !cincel_activation_needs_input(act),
+                       .past = true,
                        .direct = act != CINCEL_ACT_NONE};
     stream_run(crew, &s);
 }
