@@ -86,6 +86,16 @@ const struct cincel_outer_row *cincel_outer_row_find(const struct cincel_isa *is
     return NULL;
 }
 
+size_t cincel_l2_bytes(const struct cincel_target *t)
+{
+    return t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
+}
+
+size_t cincel_l3_bytes(const struct cincel_target *t)
+{
+    return t->machine->topo.l3_bytes ? t->machine->topo.l3_bytes : (size_t)4 << 20;
+}
+
 bool cincel_exceeds_cache(const struct cincel_target *t, const struct cincel_problem *p)
 {
     const double cache = (double)cincel_topology_cache(&t->machine->topo);

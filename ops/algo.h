@@ -153,6 +153,10 @@ double cincel_chain_length(const struct cincel_problem *p);
 /* cincel_algo.standard of algorithms that reproducible contexts leave to others. */
 bool cincel_algo_never_standard(const struct cincel_problem *p);
 
+/* Of the L2 a core has, and of the last cache; a common size where the machine does not say. */
+size_t cincel_l2_bytes(const struct cincel_target *t);
+size_t cincel_l3_bytes(const struct cincel_target *t);
+
 /* Do a call's tensors exceed half of the last cache, the other half being the neighbouring layers'? */
 bool cincel_exceeds_cache(const struct cincel_target *t, const struct cincel_problem *p);
 

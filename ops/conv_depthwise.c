@@ -41,8 +41,7 @@ struct cincel_prepared {
 
 int cincel_depthwise_strip(const struct cincel_target *t, int width, double column_bytes)
 {
-    const size_t cache = t->machine->topo.l2_bytes;
-    const double room = cache ? (double)cache / 2.0 : 131072.0;
+    const double room = (double)cincel_l2_bytes(t) / 2.0;
     int strip = cincel_depthwise_strips[0];
     for (int i = 1; i < CINCEL_DEPTHWISE_STRIPS; i++) {
         const int columns = cincel_depthwise_strips[i] < width ? cincel_depthwise_strips[i] : width;

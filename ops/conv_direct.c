@@ -172,11 +172,6 @@ static void choose_packing_cuts(struct direct_shape *s)
     }
 }
 
-static size_t l2_bytes(const struct cincel_target *t)
-{
-    return t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
-}
-
 /* What problem and choice fix before the phases are looked at. */
 static void begin_shape(const struct cincel_target *t, const struct cincel_problem *p,
                         const struct cincel_choice *c, struct direct_shape *s)
@@ -200,7 +195,7 @@ static void begin_shape(const struct cincel_target *t, const struct cincel_probl
     s->block_panels = cincel_div_up(s->panels, s->blocks); /* evenly */
     s->blocks = cincel_div_up(s->panels, s->block_panels);
     s->phases = (size_t)s->g.phases_h * s->g.phases_w;
-    s->window_bytes = l2_bytes(t) * 3 / 4;
+    s->window_bytes = cincel_l2_bytes(t) * 3 / 4;
 }
 
 /*
@@ -406,7 +401,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     c->knob[DIRECT_EDGE] = g.k < 16 && d->groups == 1 && d->dilation_w == 1 && d->kw > 1;
     /* half of L2 for the panels, the rest for pixels on their way */
     while (i + 1 < (int)(sizeof nblock_values / sizeof *nblock_values) && nblock_values[i] < g.n &&
-           (size_t)nblock_values[i + 1] * k * sizeof(float) <= l2_bytes(t) * 5 / 8)
+           (size_t)nblock_values[i + 1] * k * sizeof(float) <= cincel_l2_bytes(t) * 5 / 8)
         i++;
     c->knob[DIRECT_NBLOCK] = nblock_values[i];
     /* packed weights that leave L2 and come back cost ~3 floats of traffic each, and are used by few
@@ -414,7 +409,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
        rows of w that span all panels are read once instead of once a block (512x7x7: 80 → 86 % of peak) */
     c->knob[DIRECT_PACK] =
         p->pass == CINCEL_FORWARD && !c->knob[DIRECT_EDGE] && pixels < 1024 &&
-        k * g.n * sizeof(float) > l2_bytes(t) &&
+        k * g.n * sizeof(float) > cincel_l2_bytes(t) &&
         (size_t)g.n >= (size_t)8 * c->knob[DIRECT_NBLOCK] * (c->threads > 1 ? c->threads : 0);
 }
 
@@ -462,7 +457,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *p, 
         out->copied += (double)s.g.images * s.g.groups * (double)cincel_max(src, dst);
     }
     /* panels that do not fit in L2 with the pixels they meet stream from further away */
-    if (s.block_panels * s.panel_max * sizeof(float) > l2_bytes(t) * 3 / 4) out->efficiency *= 0.9;
+    if (s.block_panels * s.panel_max * sizeof(float) > cincel_l2_bytes(t) * 3 / 4) out->efficiency *= 0.9;
     /* with one tap the FMAs of a pixel are too few to hide that it comes from afar (1x1 on Zen 3: 256 -> 64
        channels, 26 MB, 11.0 ms, of which the FMAs take 8.5), and a panel that is not in L1 is felt */
     if (s.taps_max == 1) {

@@ -447,7 +447,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
         out->copied += cincel_problem_bytes(problem);
         /* and each block of pixels meets all of a dW that L2 does not hold (512 -> 1024 channels, 1,568
            pixels: 33 ms, im2col 21) */
-        if (2.0 * tensors * weights > (double)t->machine->topo.l2_bytes)
+        if (2.0 * tensors * weights > (double)cincel_l2_bytes(t))
             out->copied += 2.0 * tensors * weights * pixels / (double)p.block_pixels;
     }
     out->balance = claim_balance(&p);

@@ -135,7 +135,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
                      struct cincel_choice *c)
 {
     const size_t pixels = (size_t)problem->conv.oh * problem->conv.ow;
-    const size_t l2 = t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
+    const size_t l2 = cincel_l2_bytes(t);
     const size_t pixel = (size_t)problem->conv.d.oc * sizeof(float);
     const int last = (int)(sizeof pixels_values / sizeof *pixels_values) - 1;
     int i = 0;

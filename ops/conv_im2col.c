@@ -115,11 +115,6 @@ static void cut_swapped(const struct cincel_choice *c, struct cincel_prepared *p
     }
 }
 
-static size_t l2_of(const struct cincel_target *t)
-{
-    return t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : 262144;
-}
-
 static void carve_private(struct cincel_prepared *p)
 {
     struct cincel_carver mine = {NULL, 0};
@@ -169,7 +164,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     /* where all parts of a block's panels find room in a quarter of L2, rows of pixels are read once and
        whole: half rows at a time, hardware fetches the other halves in vain (144 -> 24 channels in two parts:
        3.3 -> 2.9 ms) */
-    p->parts_inner = !p->fused && p->block_panels * p->panel_floats * sizeof(float) <= l2_of(t) / 4;
+    p->parts_inner = !p->fused && p->block_panels * p->panel_floats * sizeof(float) <= cincel_l2_bytes(t) / 4;
     if (p->forward || s->pointwise)
         cut_pixels(p);
     else
@@ -330,7 +325,7 @@ static int even_block(const struct cincel_target *t, const struct cincel_problem
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
-    const double l2 = (double)l2_of(t);
+    const double l2 = (double)cincel_l2_bytes(t);
     memset(c->knob, 0, sizeof c->knob);
     c->knob[IM2COL_PIXELS] = pixels_values[0];
     c->knob[IM2COL_KBLOCK] = kblock_values[0];

@@ -183,7 +183,7 @@ static double pointwise_work(const struct cincel_prepared *p)
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
-    const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
+    const double l2 = (double)cincel_l2_bytes(t);
     memset(c->knob, 0, sizeof c->knob);
     c->knob[SLICES] = slice_values[0];
     c->knob[PIXELS] = pixels_values[0];

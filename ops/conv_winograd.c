@@ -175,11 +175,6 @@ static int largest(enum cincel_winograd_knob knob, double limit, size_t size)
     return value;
 }
 
-static double l3_bytes(const struct cincel_target *t)
-{
-    return t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
-}
-
 /* Does M of that many tiles and columns stay in L2 beside what it meets? */
 static bool m_fits(const struct cincel_winograd_tiles *s, size_t columns, size_t tiles, double l2)
 {
@@ -194,7 +189,8 @@ static void share_among_threads(const struct cincel_target *t, size_t tiles, dou
     const size_t threads = (size_t)c->threads;
     int *const block = &c->knob[WINOGRAD_TILES];
     if (threads == 1 || cincel_div_up(tiles, (size_t)*block) >= 8 * threads) return;
-    if (weights > l3_bytes(t) / 2.0 || cincel_div_up(tiles, (size_t)tiles_values[0]) < 3 * threads)
+    if (weights > (double)cincel_l3_bytes(t) / 2.0 ||
+        cincel_div_up(tiles, (size_t)tiles_values[0]) < 3 * threads)
         c->knob[WINOGRAD_ORDER] = WINOGRAD_SHARED;
     else
         while (*block > tiles_values[0] && cincel_div_up(tiles, (size_t)*block) < 8 * threads) *block /= 2;
@@ -203,7 +199,7 @@ static void share_among_threads(const struct cincel_target *t, size_t tiles, dou
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
-    const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
+    const double l2 = (double)cincel_l2_bytes(t);
     const char *reason;
     memset(c->knob, 0, sizeof c->knob);
     c->knob[WINOGRAD_TILES] = tiles_values[0];
@@ -268,8 +264,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
     const double weights = (double)p.s.u_planes * (double)(p.k * p.panels * (size_t)p.row->nr) * floats;
-    const double l2 = t->machine->topo.l2_bytes ? (double)t->machine->topo.l2_bytes : 262144.0;
-    const double l3 = l3_bytes(t);
+    const double l2 = (double)cincel_l2_bytes(t);
+    const double l3 = (double)cincel_l3_bytes(t);
 
     *out = (struct cincel_cost){.flops = 2.0 * rows_of(&p) * (double)(p.k * p.panels * (size_t)p.row->nr)};
     out->efficiency = 0.95 * loads * latency * (double)p.part / ((double)p.part + 4.0);

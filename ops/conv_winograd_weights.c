@@ -175,11 +175,6 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     return true;
 }
 
-static double l3_bytes(const struct cincel_target *t)
-{
-    return t->machine->topo.l3_bytes ? (double)t->machine->topo.l3_bytes : 4e6;
-}
-
 /*
  * The more tiles a round, the fewer times all of W is read and written; but V and Y of a round should come
  * back from the last cache, unless W is larger than they are.
@@ -197,7 +192,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
     const double plane = (double)s.planes * sizeof(float),
                  w = (double)s.u_planes * sizeof(float) * d->ic * d->oc;
-    const double limit = w > l3_bytes(t) / 8.0 ? w : l3_bytes(t) / 8.0;
+    const double limit = w > (double)cincel_l3_bytes(t) / 8.0 ? w : (double)cincel_l3_bytes(t) / 8.0;
     for (int i = 1; i < knobs[WINOGRAD_W_TILES].count; i++)
         if (!repeats(tiles_values[i], tiles_values, slice_of(s.count)) &&
             plane * tiles_values[i] * (d->ic + d->oc) <= limit)
@@ -205,7 +200,8 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     /* by blocks where W leaves the last cache, which holds V and Y (Zen 3, 32 MB, percent of the peak:
        8x512x7x7 110 -> 150, 8x512x14x14 147 -> 177; 8x256x14x14, W of 9 MB, 188 either way) */
     const double vy = plane * (double)s.count * (d->ic + d->oc);
-    if (slice_of(s.count) == s.count && w > l3_bytes(t) / 2.0 && vy <= l3_bytes(t)) {
+    if (slice_of(s.count) == s.count && w > (double)cincel_l3_bytes(t) / 2.0 &&
+        vy <= (double)cincel_l3_bytes(t)) {
         c->knob[WINOGRAD_W_ORDER] = WINOGRAD_W_BY_BLOCKS;
         c->knob[WINOGRAD_W_TILES] = tiles_values[0];
         return;
@@ -223,7 +219,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     struct cincel_prepared p;
     derive(t, problem, c, &p);
     const double planes = (double)p.s.planes, tiles = (double)p.s.count, floats = sizeof(float);
-    const double width = (double)(p.panels * p.nr), l2 = (double)t->machine->topo.l2_bytes;
+    const double width = (double)(p.panels * p.nr), l2 = (double)cincel_l2_bytes(t);
     const double w = floats * (double)p.s.u_planes * (double)p.ic * width;
     /* a tile's channels begin on a line of their own: 3 channels to 32, 64 images of 32x32, 2.2 ms, not 1.3
      */
@@ -253,9 +249,9 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
         out->bytes +=
             0.35 * floats * planes * tiles * ((double)(p.ic * p.column_blocks) + (double)(p.oc * p.v_blocks));
     else if (w > l2)
-        out->bytes += w * (double)(p.rounds * p.slices) * (w > l3_bytes(t) ? 2.0 : 1.0);
+        out->bytes += w * (double)(p.rounds * p.slices) * (w > (double)cincel_l3_bytes(t) ? 2.0 : 1.0);
     if (!p.by_blocks && vy / (double)(p.rounds * p.slices) > l2)
-        out->bytes += vy * (vy / (double)(p.rounds * p.slices) > l3_bytes(t) ? 3.0 : 1.0);
+        out->bytes += vy * (vy / (double)(p.rounds * p.slices) > (double)cincel_l3_bytes(t) ? 3.0 : 1.0);
     /* Zen 3, 36 planes of 8 channels, or of fewer: of x 34 ns, of dy 25; back to dw, transposed, 40 */
     const size_t lanes = (size_t)p.isa->vector_floats;
     const double x_side = (double)cincel_round_up(p.ic, lanes),

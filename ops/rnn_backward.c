@@ -121,8 +121,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double tiles = (double)cincel_div_up((size_t)rows, (size_t)p.tiles.row[0]->mr);
     out->calls = steps * (double)(p.cuts * p.slices) *
                  (tiles * (double)cincel_rnn_parts(&p.tiles, p.gates * p.hidden) + 1.0);
-    const double l2 = (double)t->machine->topo.l2_bytes,
-                 mine = p.by_hidden ? recurrent / p.threads : recurrent;
+    const double l2 = (double)cincel_l2_bytes(t), mine = p.by_hidden ? recurrent / p.threads : recurrent;
     if (mine > l2) out->copied += steps * (double)p.cuts * recurrent / 4.0;
 }
 

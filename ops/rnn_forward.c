@@ -165,7 +165,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double tiles = (double)cincel_div_up((size_t)rows, (size_t)p.tiles.row[0]->mr);
     out->calls = steps * (double)(p.cuts * p.slices * p.gates) * (tiles + 1.0);
     /* each cut reads all weights at every step: beyond L2 as fast as a copy */
-    const double l2 = (double)t->machine->topo.l2_bytes, mine = p.by_hidden ? weights / p.threads : weights;
+    const double l2 = (double)cincel_l2_bytes(t), mine = p.by_hidden ? weights / p.threads : weights;
     if (mine > l2) out->copied += steps * (double)p.cuts * weights / 4.0;
 }
 

@@ -99,7 +99,7 @@ int cincel_rnn_default_split(const struct cincel_target *t, const struct cincel_
        counts up to more rows (two threads of Zen 3, sequences or hidden units split: LSTM of 650, 20
        sequences, 13 MB, 48 and 61 % of the FMA peak; of 512, 16 sequences, 8 MB, 56 and 70; of 256, 16
        sequences, 2 MB, the barriers cost more) */
-    const bool far = weights > 5.0 * (double)t->machine->topo.l2_bytes;
+    const bool far = weights > 5.0 * (double)cincel_l2_bytes(t);
     const int nr = cincel_gemm_row_find(cincel_isa_find(t, c->isa), c->row)->nr;
     const int most = far && (d->hidden + nr - 1) / nr >= c->threads ? 16 : 4; /* slices for all */
     return c->threads > 1 && d->batch < most * c->threads ? CINCEL_RNN_BY_HIDDEN : CINCEL_RNN_BY_BATCH;
@@ -117,7 +117,7 @@ double cincel_rnn_efficiency(const struct cincel_prepared *p, double rows)
 
 bool cincel_rnn_far(const struct cincel_target *t, double weights)
 {
-    return weights > (double)t->machine->topo.l2_bytes;
+    return weights > (double)cincel_l2_bytes(t);
 }
 
 double cincel_rnn_chain(const struct cincel_problem *p, const struct cincel_choice *c)

@@ -205,7 +205,7 @@ void cincel_trial_spoil(struct cincel_trial *trial)
 cincel_status cincel_trial_create(const struct cincel_target *t, const struct cincel_problem *p,
                                   struct cincel_trial *out)
 {
-    const size_t junk = t->machine->topo.l2_bytes ? t->machine->topo.l2_bytes : (size_t)256 << 10;
+    const size_t junk = cincel_l2_bytes(t);
     *out = (struct cincel_trial){
         .target = t, .p = p, .probe = t->isas[0]->probe, .junk_count = junk / sizeof(float)};
     bool good = kinds[p->op].tensors(out);
