@@ -38,8 +38,7 @@ struct cincel_fewchan_row {
 
 enum { CINCEL_GROUPED_PX = 16 }; /* floats from pixel to pixel of a strip of grouped convolution */
 
-/* 1 to 3 taps a pixel apart, of some neighbouring channels; with `lone`, one more anywhere behind two of
- * them. */
+/* 1 to 3 taps a pixel apart, of some neighbouring channels; `lone`: one more anywhere behind two of them. */
 struct cincel_slide_run {
     ptrdiff_t offset;      /* floats, of the first tap from a pixel's own place */
     ptrdiff_t lone_offset; /* the same of the lone one */
@@ -49,13 +48,14 @@ struct cincel_slide_run {
 
 /*
  * Rows of output pixels of one group, whose source lies in a strip of pixels PX = CINCEL_GROUPED_PX apart:
- *   C[r][p][j] = bias[j] + Σ_runs Σ_i Σ_t a[r·a_row + (p + t)·PX + offset + i] · b[⌊j/nr⌋·panel + k·nr + j
- * mod nr] r < rows, p < pixels, j < n, i < the run's channels, t < its taps, behind which stands the lone one
- * (of pixel p and lone_offset), then the activation; k counts all of them, in this order. One FMA chain an
+ *   C[r][p][j] = bias[j] + Σ_runs Σ_i Σ_t a[r·a_row + (p + t)·PX + offset + i] · w(k, j)
+ *   w(k, j) = b[⌊j/nr⌋·panel + k·nr + j mod nr]
+ * r < rows, p < pixels, j < n, i < the run's channels, t < its taps, behind which stands the lone one (of
+ * pixel p and lone_offset), then the activation; k counts all of them, in this order. One FMA chain an
  * element in that order, which starts from the bias.
  *
- * Rows in `quads` take nr / 4 groups of 4 channels at once: column j reads float 4·⌊j/4⌋ + i behind offset, i
- * < 4, and no tap is lone. n ≤ nr, and nr floats behind each offset are readable, whatever n.
+ * Rows in `quads` take nr / 4 groups of 4 channels at once: column j reads float 4·⌊j/4⌋ + i behind offset,
+ * i < 4, and no tap is lone. n ≤ nr, and nr floats behind each offset are readable, whatever n.
  */
 struct cincel_slide_args {
     const float *a;

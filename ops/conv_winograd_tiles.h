@@ -28,8 +28,7 @@ struct cincel_winograd_axis {
     int one_tap;        /* of backward-data of stride 2: pixel 0 of a tile has one tap */
     size_t phase_tiles; /* of one phase; the last may be short, or empty */
     size_t tiles;
-    size_t
-        skips; /* so many elements, the last ones, are not needed of the last tile of a phase: it is short */
+    size_t skips; /* elements, the last ones, that the last tile of a phase does not need: it is short */
 };
 
 /*
