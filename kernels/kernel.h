@@ -149,9 +149,10 @@ struct cincel_split_args {
 
 /*
  * Cache lines of pixels from where neighbouring channels lie together to where neighbouring pixels do, or
- * back: dst[place(first + p) + b·dst_block + j] = src[p·src_px + b·src_block + j]   p < pixels, b < blocks, j
- * < 16 place(q) = (q mod split)·dst_phase + ⌊q / split⌋·dst_px p outer, so that what is together is read and
- * written together.
+ * back:
+ *   dst[place(first + p) + b·dst_block + j] = src[p·src_px + b·src_block + j]
+ *   place(q) = (q mod split)·dst_phase + ⌊q / split⌋·dst_px
+ * p < pixels, b < blocks, j < 16; p outer, so that what is together is read and written together.
  */
 struct cincel_blocks_args {
     const float *src;
