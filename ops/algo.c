@@ -27,6 +27,8 @@ const struct cincel_algo *const cincel_algos[] = {
     &cincel_algo_conv_winograd4_backward_data,
     &cincel_algo_conv_winograd2_backward_weights,
     &cincel_algo_conv_winograd4_backward_weights,
+    &cincel_algo_conv_winograd2_slices_backward_weights,
+    &cincel_algo_conv_winograd4_slices_backward_weights,
     /* last of the convolutions: what direct refuses nothing serves, and it has the last word on why */
     &cincel_algo_conv_direct_forward,
     &cincel_algo_conv_direct_backward_data,

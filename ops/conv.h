@@ -22,6 +22,8 @@ extern const struct cincel_algo cincel_algo_conv_winograd4_forward;
 extern const struct cincel_algo cincel_algo_conv_winograd4_backward_data;
 extern const struct cincel_algo cincel_algo_conv_winograd2_backward_weights;
 extern const struct cincel_algo cincel_algo_conv_winograd4_backward_weights;
+extern const struct cincel_algo cincel_algo_conv_winograd2_slices_backward_weights;
+extern const struct cincel_algo cincel_algo_conv_winograd4_slices_backward_weights;
 
 extern const struct cincel_algo cincel_algo_conv_fewchan_forward;
 

@@ -45,14 +45,17 @@ static size_t own_part(const struct cincel_prepared *p)
 static void derive_blocks(const struct cincel_choice *c, struct cincel_prepared *p)
 {
     const size_t nr = (size_t)p->row->nr, mr = (size_t)p->row->mr;
-    p->panels = cincel_div_up(p->n, nr);
-    p->column_blocks = cincel_div_up(p->panels, cincel_max((size_t)c->knob[WINOGRAD_COLUMNS] / nr, 1));
-    p->block_panels = cincel_div_up(p->panels, p->column_blocks);
+    p->group_panels = cincel_div_up(p->n, nr);
+    p->panels = p->groups * p->group_panels;
+    const size_t unit = p->groups > 1 ? p->group_panels : 1, units = p->panels / unit;
+    const size_t wanted_units = (size_t)c->knob[WINOGRAD_COLUMNS] / (p->groups > 1 ? p->n : nr);
+    p->column_blocks = cincel_div_up(units, cincel_max(wanted_units, 1));
+    p->block_panels = cincel_div_up(units, p->column_blocks) * unit;
     p->column_blocks = cincel_div_up(p->panels, p->block_panels);
     const size_t wanted = p->order == WINOGRAD_BY_COLUMNS ? p->s.count : (size_t)c->knob[WINOGRAD_TILES];
     p->block_tiles = cincel_round_up(cincel_div_up(p->s.count, cincel_div_up(p->s.count, wanted)), mr);
     p->tile_blocks = cincel_div_up(p->s.count, p->block_tiles);
-    p->cuts = p->tile_blocks * (p->order == WINOGRAD_BY_TILES ? 1 : p->column_blocks);
+    p->cuts = p->tile_blocks * (p->order == WINOGRAD_BY_TILES && p->groups == 1 ? 1 : p->column_blocks);
 }
 
 static void derive_u(size_t panels, size_t floats, struct cincel_winograd_u *out)
@@ -65,10 +68,11 @@ static void derive_memory(struct cincel_prepared *p)
 {
     const size_t nr = (size_t)p->row->nr, planes = p->s.planes, u_planes = p->s.u_planes;
     const bool own_u = p->order == WINOGRAD_BY_COLUMNS, own_v = p->order == WINOGRAD_BY_TILES;
-    p->part = cincel_min(own_u ? own_part(p) : PART_FLOATS / nr, p->k);
+    p->part = p->groups > 1 ? p->k : cincel_min(own_u ? own_part(p) : PART_FLOATS / nr, p->k);
     derive_u(p->panels, p->k * nr, &p->all_u);
     derive_u(p->block_panels, p->part * nr, &p->own_u);
-    p->v_row = cincel_round_up(p->part, CINCEL_ALIGN / sizeof(float));
+    const size_t v_row = p->groups > 1 ? p->block_panels / p->group_panels * p->k : p->part;
+    p->v_row = cincel_round_up(v_row, CINCEL_ALIGN / sizeof(float));
     p->v_part = p->block_tiles * p->v_row;
     p->v_plane = cincel_winograd_pitch(cincel_div_up(p->k, p->part) * p->v_part);
     p->v_block = planes * p->v_plane;
@@ -82,7 +86,7 @@ static void derive_memory(struct cincel_prepared *p)
     p->private_w = p->s.taps * nr * cincel_min(p->k, p->pack_rows);
     p->pack_cuts = p->panels * cincel_div_up(p->k, p->pack_rows);
     if (p->gradient) {
-        p->dz_floats = p->s.images * p->s.src_pixels * p->k;
+        p->dz_floats = p->s.images * p->s.src_pixels * p->sources;
         p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
     }
     struct cincel_carver mine = {NULL, 0};
@@ -108,8 +112,11 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->epilogue = cincel_epilogue_of(p->isa, d);
     p->gradient = !p->forward && d->activation != CINCEL_ACT_NONE;
     p->accumulate = !p->forward && d->accumulate;
-    p->k = (size_t)(p->forward ? d->ic : d->oc);
-    p->n = (size_t)(p->forward ? d->oc : d->ic);
+    p->groups = (size_t)d->groups;
+    p->sources = (size_t)(p->forward ? d->ic : d->oc);
+    p->outputs = (size_t)(p->forward ? d->oc : d->ic);
+    p->k = p->sources / p->groups;
+    p->n = p->outputs / p->groups;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &p->s);
     derive_blocks(c, p);
     derive_memory(p);
@@ -154,10 +161,12 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
         return refuse(why, "no such transform");
     struct cincel_prepared p;
     derive(t, problem, c, &p);
+    if (p.groups > 1 && p.order != WINOGRAD_BY_TILES) return refuse(why, "groups go by order=0");
     if (p.order == WINOGRAD_BY_COLUMNS && c->knob[WINOGRAD_TILES] != tiles_values[0])
         return refuse(why, "order=2 takes all tiles at once");
     if (repeats(c->knob[WINOGRAD_TILES], tiles_values, p.s.count)) return refuse(why, "fewer tiles are all");
-    if (repeats(c->knob[WINOGRAD_COLUMNS], columns_values, p.n)) return refuse(why, "fewer columns are all");
+    if (repeats(c->knob[WINOGRAD_COLUMNS], columns_values, p.outputs))
+        return refuse(why, "fewer columns are all");
     if (p.order != WINOGRAD_BY_TILES && p.v_floats * sizeof(float) > shared_max)
         return refuse(why, "too many tiles to be transformed at once");
     return true;
@@ -196,6 +205,26 @@ static void share_among_threads(const struct cincel_target *t, size_t tiles, dou
         while (*block > tiles_values[0] && cincel_div_up(tiles, (size_t)*block) < 8 * threads) *block /= 2;
 }
 
+/* Of groups: 32 columns or more a block, and as many tiles as leave V, M and U in L2; for threads, smaller
+   blocks while there are not eight a thread. */
+static void group_defaults(const struct cincel_problem *problem, const struct cincel_winograd_tiles *s,
+                           double l2, struct cincel_choice *c)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    const size_t groups = (size_t)d->groups, k = (size_t)(d->ic / d->groups), n = (size_t)(d->oc / d->groups);
+    const bool forward = problem->pass == CINCEL_FORWARD;
+    c->knob[WINOGRAD_COLUMNS] = largest(WINOGRAD_COLUMNS, 32.0, groups * (forward ? n : k));
+    const size_t block = cincel_max((size_t)c->knob[WINOGRAD_COLUMNS] / (forward ? n : k), 1); /* groups */
+    const double u = (double)(s->u_planes * block * k * n) * sizeof(float);
+    const double tile = (double)(s->planes * block * (k + n)) * sizeof(float);
+    c->knob[WINOGRAD_TILES] = largest(WINOGRAD_TILES, (0.9 * l2 - u) / tile, s->count);
+    const size_t threads = (size_t)c->threads, blocks = cincel_div_up(groups, block);
+    int *const tiles = &c->knob[WINOGRAD_TILES];
+    while (threads > 1 && *tiles > tiles_values[0] &&
+           blocks * cincel_div_up(s->count, (size_t)*tiles) < 8 * threads)
+        *tiles /= 2;
+}
+
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
@@ -207,6 +236,10 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     if (!cincel_winograd_serves(problem, &reason)) return; /* check() says so */
     struct cincel_winograd_tiles s;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
+    if (problem->conv.d.groups > 1) {
+        group_defaults(problem, &s, l2, c);
+        return;
+    }
     const size_t k = (size_t)(problem->pass == CINCEL_FORWARD ? problem->conv.d.ic : problem->conv.d.oc);
     const size_t n = (size_t)(problem->pass == CINCEL_FORWARD ? problem->conv.d.oc : problem->conv.d.ic);
 
@@ -248,6 +281,12 @@ static double beyond_l2(const struct cincel_prepared *p, double weights, double 
         return of_channel * (v + (m_fits(&p->s, p->m_row, p->block_tiles, l2) ? 0.0 : m));
     }
     double bytes = 0.0;
+    if (p->groups > 1) {
+        const double own = (double)(p->s.planes * p->block_tiles * (p->v_row + p->m_row)) * sizeof(float);
+        if (own > l2) bytes += of_channel * 2.0 * (double)(p->sources + p->outputs);
+        if (own + weights / (double)p->column_blocks > l2) bytes += weights * (double)p->tile_blocks;
+        return bytes;
+    }
     if ((double)(p->s.planes * p->block_tiles * (p->k + p->m_row)) * sizeof(float) > l2)
         bytes += of_channel * ((double)(p->k * (1 + p->column_blocks)) + m);
     if (weights > l2) bytes += weights * (1.0 + (double)p->tile_blocks);
@@ -276,11 +315,14 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
        of weights, with their packing, in 40; a byte from the last cache takes a third of what a copied one
        does */
     const size_t lanes = (size_t)p.isa->vector_floats;
-    const double sources = (double)cincel_round_up(p.k, lanes), outputs = (double)cincel_round_up(p.n, lanes);
-    out->copied = floats * planes * tiles * (0.5 * sources + 0.3 * outputs) + 0.7 * weights +
+    const double sources = (double)cincel_round_up(p.sources, lanes);
+    const double outputs = (double)p.groups * (double)cincel_round_up(p.n, lanes);
+    /* of groups, whose tiles are read and written in pieces of a few lines, 75 and 65 ns */
+    const double gather = p.groups > 1 ? 1.1 : 0.5, scatter = p.groups > 1 ? 1.0 : 0.3;
+    out->copied = floats * planes * tiles * (gather * sources + scatter * outputs) + 0.7 * weights +
                   floats * (double)p.dz_floats + 0.35 * beyond_l2(&p, weights, l2);
     out->calls = planes * (double)(p.tile_blocks * p.panels) * (double)cincel_div_up(p.k, p.part) +
-                 tiles * (double)(1 + p.column_blocks);
+                 tiles * (double)((p.groups > 1 ? p.column_blocks : 1) + p.column_blocks);
     out->cuts = (double)p.cuts;
     const double rounds = (double)cincel_div_up(p.cuts, (size_t)p.threads);
     out->balance = rounds * p.threads / (double)p.cuts;
@@ -289,8 +331,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
 
 static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)
 {
-    return cincel_winograd_chain(problem, c,
-                                 problem->pass == CINCEL_FORWARD ? problem->conv.d.ic : problem->conv.d.oc);
+    const cincel_conv_desc *d = &problem->conv.d;
+    return cincel_winograd_chain(problem, c, (problem->pass == CINCEL_FORWARD ? d->ic : d->oc) / d->groups);
 }
 
 /* ------------------------------------------------------------------------------------- building -- */

@@ -4,7 +4,8 @@
  *
  *   M[plane][tile][column] = Σ_k V[plane][tile][k] · U[plane's][k][column]
  * for transformed sources V and weights U; its chain over k is the only long one: bits depend on m and the
- * problem, on nothing else.
+ * problem, on nothing else. Of groups, each has products of its own, and a claim is whole groups from sources
+ * to outputs: V, U and M of few channels stay in L2, and no source is transformed twice.
  */
 #ifndef CINCEL_OPS_CONV_WINOGRAD_H
 #define CINCEL_OPS_CONV_WINOGRAD_H
@@ -41,11 +42,13 @@ struct cincel_prepared {
     bool gradient; /* dy passes through the activation's gradient first */
     bool accumulate;
     int threads;
-    size_t k, n; /* source and output channels */
-    size_t part; /* of k in one product */
-    size_t panels;
+    size_t groups;
+    size_t k, n;             /* source and output channels of a group */
+    size_t sources, outputs; /* the same of all groups */
+    size_t part;             /* of k in one product */
+    size_t group_panels, panels;
     struct cincel_winograd_u all_u, own_u;
-    size_t block_panels, column_blocks; /* panels of a column block */
+    size_t block_panels, column_blocks; /* panels of a column block: of whole groups */
     size_t block_tiles, tile_blocks;    /* of a claim */
     size_t v_plane, m_plane;            /* floats from plane to plane */
     size_t v_row, m_row;                /* floats from tile to tile */

@@ -34,14 +34,15 @@ static void transform_weights(const struct call *call, size_t panel, size_t k_be
     const struct cincel_prepared *p = call->p;
     const struct cincel_pack_row *pack = p->isa->pack;
     const size_t nr = (size_t)p->row->nr, taps = p->s.taps, run = (k_end - k_begin) * nr;
-    const int n = (int)cincel_min(nr, p->n - panel * nr);
+    const size_t group = panel / p->group_panels, column = panel % p->group_panels * nr;
+    const int n = (int)cincel_min(nr, p->n - column);
     for (size_t tap = 0; tap < taps; tap++) {
         if (p->forward)
-            pack->transpose(call->t->w + (panel * nr * taps + tap) * p->k + k_begin, taps * p->k,
+            pack->transpose(call->t->w + ((group * p->n + column) * taps + tap) * p->k + k_begin, taps * p->k,
                             k_end - k_begin, n, (int)nr, w + tap * run);
         else
-            pack->copy(call->t->w + (k_begin * taps + taps - 1 - tap) * p->n + panel * nr, taps * p->n,
-                       k_end - k_begin, n, (int)nr, w + tap * run);
+            pack->copy(call->t->w + ((group * p->k + k_begin) * taps + taps - 1 - tap) * p->n + column,
+                       taps * p->n, k_end - k_begin, n, (int)nr, w + tap * run);
     }
     p->wino->weights(&(struct cincel_winograd_gather_args){.src = w,
                                                            .src_row = p->s.cols.r * run,
@@ -82,15 +83,18 @@ static void prepare(const struct call *call, struct cincel_worker *worker, const
 
 /* --------------------------------------------------------------------------------------- tiles -- */
 
-static void transform_sources(const struct call *call, size_t begin, size_t end, float *v)
+/* Tiles begin … end−1 of `channels` channels from `channel` on, a piece of which lies together. */
+static void transform_sources(const struct call *call, size_t begin, size_t end, size_t channel,
+                              size_t channels, float *v)
 {
     const struct cincel_prepared *p = call->p;
+    const size_t piece = p->groups > 1 ? channels : p->part;
     struct cincel_winograd_gather_args args = {.plane = p->v_plane};
     for (size_t tile = begin; tile < end; tile++, v += p->v_row) {
-        cincel_winograd_source(&p->s, call->source, p->k, tile, &args);
+        cincel_winograd_source(&p->s, call->source + channel, p->sources, tile, &args);
         args.dst = v;
-        for (size_t left = p->k; left > 0; left -= args.count) {
-            args.count = cincel_min(left, p->part);
+        for (size_t left = channels; left > 0; left -= args.count) {
+            args.count = cincel_min(left, piece);
             p->input(&args);
             args.src += args.count;
             args.dst += p->v_part;
@@ -105,8 +109,8 @@ static void transform_outputs(const struct call *call, size_t begin, size_t end,
     const struct cincel_prepared *p = call->p;
     struct cincel_winograd_output_args args = {
         .plane = p->m_plane,
-        .dst_row = p->s.rows.dilation * p->s.rows.out_step * p->n,
-        .dst_col = p->s.cols.dilation * p->s.cols.out_step * p->n,
+        .dst_row = p->s.rows.dilation * p->s.rows.out_step * p->outputs,
+        .dst_col = p->s.cols.dilation * p->s.cols.out_step * p->outputs,
         .count = count,
         .bias = p->forward && call->t->bias ? call->t->bias + column : NULL,
         .load_dst = p->accumulate,
@@ -114,7 +118,7 @@ static void transform_outputs(const struct call *call, size_t begin, size_t end,
     };
     for (size_t tile = begin; tile < end; tile++, m += p->m_row) {
         args.src = m;
-        args.dst = call->out + cincel_winograd_place(&p->s, tile, &args) * p->n + column;
+        args.dst = call->out + cincel_winograd_place(&p->s, tile, &args) * p->outputs + column;
         p->output(&args);
         if (!p->forward) continue;
         for (size_t i = 0; i < (size_t)args.rows; i++)
@@ -172,9 +176,10 @@ static void multiply(const struct cincel_prepared *p, const float *u, const stru
                     const float *next =
                         own ? v + (i * cols + j + 1) * p->v_plane + (from - begin) * p->v_row : NULL;
                     const size_t share = (to - from) * p->v_row / panels;
+                    const size_t channel = panel / p->group_panels * p->k;
                     multiply_plane(p, u + weight * shape->plane + panel * shape->panel,
-                                   v + (i * cols + j) * p->v_plane + (from - begin) * p->v_row, to - from, k,
-                                   load, next ? next + panel * share : NULL, share,
+                                   v + (i * cols + j) * p->v_plane + (from - begin) * p->v_row + channel,
+                                   to - from, k, load, next ? next + panel * share : NULL, share,
                                    m + (i * cols + j) * p->m_plane + (from - begin) * p->m_row + panel * nr);
                 }
     }
@@ -199,7 +204,16 @@ static void columns_cut(const struct call *call, size_t block, size_t begin, siz
             multiply(p, scratch->u, &p->own_u, panels, v + k / p->part * p->v_part, begin, end, k_end - k,
                      k > 0, scratch->m);
         }
-    transform_outputs(call, begin, end, first * nr, cincel_min(panels * nr, p->n - first * nr), scratch->m);
+    if (p->groups == 1) {
+        transform_outputs(call, begin, end, first * nr, cincel_min(panels * nr, p->n - first * nr),
+                          scratch->m);
+        return;
+    }
+    /* groups that fill their panels are neighbours in M, too */
+    const size_t together = p->n % nr == 0 ? panels : p->group_panels;
+    for (size_t panel = 0; panel < panels; panel += together)
+        transform_outputs(call, begin, end, (first + panel) / p->group_panels * p->n,
+                          together / p->group_panels * p->n, scratch->m + panel * nr);
 }
 
 static void compute(const struct call *call, struct cincel_worker *worker, const struct scratch *scratch)
@@ -213,8 +227,12 @@ static void compute(const struct call *call, struct cincel_worker *worker, const
             columns_cut(call, cut / p->tile_blocks, begin, end, call->v + tiles * p->v_block, scratch);
             continue;
         }
-        transform_sources(call, begin, end, scratch->v);
-        for (size_t block = 0; block < p->column_blocks; block++)
+        const size_t first = p->groups > 1 ? cut / p->tile_blocks : 0;
+        const size_t last = p->groups > 1 ? first : p->column_blocks - 1;
+        const size_t groups = p->block_panels / p->group_panels, channel = first * groups * p->k;
+        transform_sources(call, begin, end, channel,
+                          p->groups > 1 ? cincel_min(groups * p->k, p->sources - channel) : p->k, scratch->v);
+        for (size_t block = first; block <= last; block++)
             columns_cut(call, block, begin, end, scratch->v, scratch);
     }
 }
@@ -230,7 +248,7 @@ static void transform_all(const struct call *call, struct cincel_worker *worker)
         const size_t block = cut / pieces, at = cut % pieces * TILES;
         const size_t first = block * p->block_tiles, end = cincel_min(first + p->block_tiles, p->s.count);
         if (first + at >= end) continue;
-        transform_sources(call, first + at, cincel_min(first + at + TILES, end),
+        transform_sources(call, first + at, cincel_min(first + at + TILES, end), 0, p->k,
                           call->v + block * p->v_block + at * p->v_row);
     }
 }

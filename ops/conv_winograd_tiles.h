@@ -111,6 +111,22 @@ struct cincel_winograd_sharers cincel_winograd_sharers(const struct cincel_winog
 size_t cincel_winograd_place(const struct cincel_winograd_tiles *s, size_t tile,
                              struct cincel_winograd_output_args *args);
 
+/* Outer-product tiles of weight gradients: channels covered by tiles of decreasing height, `count` of each.
+ */
+enum { WINOGRAD_SPANS = 8 };
+struct cincel_winograd_cover {
+    struct {
+        const struct cincel_outer_row *row;
+        size_t count;
+    } span[WINOGRAD_SPANS];
+    int spans;
+};
+void cincel_winograd_cover(const struct cincel_isa *isa, const struct cincel_outer_row *highest,
+                           size_t channels, struct cincel_winograd_cover *out);
+
+/* cincel_algo.row: the highest tile of each width; the cover finds the lower ones. */
+const char *cincel_winograd_outer_row(const struct cincel_isa *isa, int index);
+
 /* An odd number of cache lines, ≥ floats: planes a power of two apart would share L1 sets. */
 size_t cincel_winograd_pitch(size_t floats);
 

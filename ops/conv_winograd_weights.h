@@ -34,7 +34,7 @@ enum cincel_winograd_weights_order {
 };
 
 /* WINOGRAD_TURN is a part of the bits: the smallest round there is. */
-enum { WINOGRAD_SPANS = 8, WINOGRAD_TURN = 48 };
+enum { WINOGRAD_TURN = 48 };
 
 /* The prepared plan: all of it follows from problem and choice by arithmetic. */
 struct cincel_prepared {
@@ -42,12 +42,7 @@ struct cincel_prepared {
     const struct cincel_isa *isa;
     const struct cincel_winograd_row *wino;
     struct cincel_epilogue epilogue;
-    /* channels covered by tiles of decreasing height: `count` of each */
-    struct {
-        const struct cincel_outer_row *row;
-        size_t count;
-    } span[WINOGRAD_SPANS];
-    int spans;
+    struct cincel_winograd_cover cover; /* of the channels */
     bool gradient, accumulate;
     bool by_blocks;
     int threads;

@@ -150,15 +150,15 @@ static void multiply_panel(const struct cincel_prepared *p, const struct rows *r
     const float *v = args.x + rows->v_ahead + rows->first_tile * rows->v_lines * LINE;
     const float *y = args.dy + rows->y_ahead + rows->first_tile * rows->y_lines * LINE;
     size_t at = rows->begin, end = 0; /* of the span */
-    for (int i = 0; i < p->spans; i++) {
-        const size_t mr = (size_t)p->span[i].row->mr;
-        end += p->span[i].count * mr;
+    for (int i = 0; i < p->cover.spans; i++) {
+        const size_t mr = (size_t)p->cover.span[i].row->mr;
+        end += p->cover.span[i].count * mr;
         for (; at < cincel_min(end, rows->end); at += mr) {
             call_ahead(v, rows->v_lines);
             call_ahead(y, rows->y_lines);
             v += rows->v_lines * LINE;
             y += rows->y_lines * LINE;
-            p->span[i].row->run(&args);
+            p->cover.span[i].row->run(&args);
             args.x += mr;
             args.w += mr * p->nr;
         }
@@ -273,7 +273,7 @@ static void block_cut(const struct call *call, size_t v_block, size_t y_block, f
     const struct cincel_prepared *p = call->p;
     const size_t first = y_block * p->block_panels, panels = cincel_min(p->block_panels, p->panels - first);
     const size_t begin = v_block * p->v_width, end = v_block + 1 < p->v_blocks ? begin + p->v_width : p->ic;
-    const size_t column = cincel_div_up(end - begin, (size_t)p->span[0].row->mr); /* tiles of a panel */
+    const size_t column = cincel_div_up(end - begin, (size_t)p->cover.span[0].row->mr); /* tiles of a panel */
     const size_t v_floats = p->own_tiles * p->v_row, y_floats = p->own_tiles * p->y_row;
     struct rows rows = {
         .begin = begin,

@@ -57,12 +57,14 @@ static void draw_linear(struct test_random *r, cincel_conv_desc *d)
 }
 
 /* What fast algorithms serve and the other draws seldom give: square kernels and lines of stride 1, and 3x3
- * of 2. */
+ * of 2; of groups, only those that are no narrow ones. */
 static void draw_fast(struct test_random *r, cincel_conv_desc *d)
 {
-    d->ic /= d->groups;
-    d->oc /= d->groups;
-    d->groups = d->stride_h = d->stride_w = d->dilation_h = d->dilation_w = 1;
+    const int groups = test_draw(r, 0, 3) == 0 ? test_draw(r, 2, 6) : 1;
+    d->ic = groups > 1 ? groups * test_draw(r, 9, 35) : d->ic / d->groups;
+    d->oc = groups > 1 ? groups * test_draw(r, 9, 35) : d->oc / d->groups;
+    d->groups = groups;
+    d->stride_h = d->stride_w = d->dilation_h = d->dilation_w = 1;
     const int line = test_draw(r, 0, 5); /* 0: a row, 1: a column */
     d->kh = line == 0 ? 1 : test_draw(r, 0, 2) ? 3 : 5;
     d->kw = line == 1 ? 1 : line == 0 ? 3 + 2 * test_draw(r, 0, 2) : d->kh;
