@@ -480,6 +480,8 @@ struct cincel_isa {
     int winograd_count;
     const struct cincel_fewchan_row *fewchan;
     int fewchan_count;
+    const struct cincel_narrow_row *narrow;
+    int narrow_count;
     const struct cincel_grouped_row *grouped;
     int grouped_count;
     const struct cincel_depthwise_row *depthwise;

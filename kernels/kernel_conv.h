@@ -34,6 +34,31 @@ struct cincel_fewchan_row {
     void (*run)(const struct cincel_fewchan_args *args);
 };
 
+/* --------------------------------------------------------------- convolution with few outputs -- */
+
+/*
+ * y[p·ldy + o] = bias[o] + Σ_r Σ_k x[p·step + x_at[r] + k] · w[o·ldw + w_at[r] + k]
+ * p < pixels, o < outputs of the row, r < runs, k < run, then the activation. The sum runs in 16 chains
+ * (k mod 16, of all runs in turn), which are then added in halves, as in cincel_gemv_row.dots: the same bits
+ * on every ISA with FMA, whatever the tile. No runs: an empty sum.
+ */
+struct cincel_narrow_args {
+    const float *x, *w;
+    const ptrdiff_t *x_at, *w_at; /* [runs], floats */
+    size_t step, ldw, ldy;        /* floats: from pixel to pixel of x, from output to output, of y's pixels */
+    size_t runs, run, pixels;
+    float *y;
+    const float *bias; /* [outputs], or NULL */
+    int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU */
+};
+
+/* An ISA has rows of 1, 2, … outputs, one of each, ascending. */
+struct cincel_narrow_row {
+    const char *name; /* "narrow_6x1_avx2" */
+    int pixels, outputs;
+    void (*run)(const struct cincel_narrow_args *args);
+};
+
 /* ------------------------------------------------------------------------- grouped convolution -- */
 
 enum { CINCEL_GROUPED_PX = 16 }; /* floats from pixel to pixel of a strip of grouped convolution */

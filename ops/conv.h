@@ -26,6 +26,10 @@ extern const struct cincel_algo cincel_algo_conv_winograd2_slices_backward_weigh
 extern const struct cincel_algo cincel_algo_conv_winograd4_slices_backward_weights;
 
 extern const struct cincel_algo cincel_algo_conv_fewchan_forward;
+extern const struct cincel_algo cincel_algo_conv_fewchan_backward_data;
+
+extern const struct cincel_algo cincel_algo_conv_narrow_forward;
+extern const struct cincel_algo cincel_algo_conv_narrow_backward_data;
 
 extern const struct cincel_algo cincel_algo_conv_grouped_forward;
 extern const struct cincel_algo cincel_algo_conv_grouped_backward_data;

@@ -1,6 +1,6 @@
-/* Strips of the gemm tile, tiles of few-channel convolution, and a matrix with one vector, on every usable
-   ISA: bit for bit against the sums their contracts state (kernels/kernel.h), every operand ending at an
-   unreadable page. */
+/* Strips of the gemm tile, tiles of convolution with few channels or few outputs, and a matrix with one
+   vector, on every usable ISA: bit for bit against the sums their contracts state (kernels/kernel.h), every
+   operand ending at an unreadable page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -126,13 +126,70 @@ static void check_fewchan(const struct cincel_isa *isa, const struct cincel_fewc
 }
 
 /* The 16 chains of a dot product, added in halves. */
-static float stated_dot(const struct cincel_isa *isa, const float *w, const float *x, size_t count)
+static void add_to_lanes(const struct cincel_isa *isa, const float *w, const float *x, size_t count,
+                         float lane[16])
 {
-    float lane[16] = {0.0f};
     for (size_t k = 0; k < count; k++) lane[k % 16] = test_multiply_add(isa, w[k], x[k], lane[k % 16]);
+}
+
+static float sum_of_lanes(float lane[16])
+{
     for (int half = 8; half > 0; half /= 2)
         for (int i = 0; i < half; i++) lane[i] += lane[i + half];
     return lane[0];
+}
+
+/* Runs anywhere, also some that overlap; y has gaps, and what it holds before does not matter. */
+static void check_narrow(const struct cincel_isa *isa, const struct cincel_narrow_row *row,
+                         unsigned long seed)
+{
+    struct test_random r = {.source = {.seed = seed, .purpose = 14, .epoch = 0}, .next = 0};
+    struct cincel_narrow_args g = {.runs = (size_t)test_draw(&r, 0, 4),
+                                   .run = (size_t)test_draw(&r, 1, 70),
+                                   .pixels = (size_t)test_draw(&r, 1, 3 * row->pixels + 1),
+                                   .act = test_draw(&r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE};
+    const size_t outputs = (size_t)row->outputs, reach = 30;
+    g.step = (size_t)test_draw(&r, 0, 40);
+    g.ldw = (size_t)test_draw(&r, 0, 90);
+    g.ldy = outputs + (size_t)test_draw(&r, 0, 3);
+    const size_t at_bytes = (g.runs + !g.runs) * sizeof(ptrdiff_t);
+    ptrdiff_t *x_at = test_guarded(at_bytes), *w_at = test_guarded(at_bytes);
+    size_t x_used = 0, w_used = 0;
+    for (size_t i = 0; i < g.runs; i++) {
+        x_at[i] = test_draw(&r, 0, (int)reach);
+        w_at[i] = test_draw(&r, 0, (int)reach);
+        x_used = (size_t)x_at[i] > x_used ? (size_t)x_at[i] : x_used;
+        w_used = (size_t)w_at[i] > w_used ? (size_t)w_at[i] : w_used;
+    }
+    const size_t x_count = (g.pixels - 1) * g.step + x_used + g.run;
+    const size_t w_count = (outputs - 1) * g.ldw + w_used + g.run, y_count = (g.pixels - 1) * g.ldy + outputs;
+    float *x = test_random_floats(&r, x_count), *w = test_random_floats(&r, w_count);
+    float *y = test_random_floats(&r, y_count), *bias = test_random_floats(&r, outputs),
+          *wanted = test_copy_of(y, y_count);
+    g.x = x;
+    g.w = w;
+    g.x_at = x_at;
+    g.w_at = w_at;
+    g.y = y;
+    g.bias = test_draw(&r, 0, 1) ? bias : NULL;
+    for (size_t i = 0; i < g.pixels; i++)
+        for (size_t o = 0; o < outputs; o++) {
+            float lane[16] = {0.0f};
+            for (size_t j = 0; j < g.runs; j++)
+                add_to_lanes(isa, w + o * g.ldw + w_at[j], x + i * g.step + x_at[j], g.run, lane);
+            float sum = sum_of_lanes(lane);
+            if (g.bias) sum += bias[o];
+            wanted[i * g.ldy + o] = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
+        }
+    row->run(&g);
+    test_same_floats(y, wanted, y_count, row->name, seed);
+    free(wanted);
+    test_guarded_free(x_at, at_bytes);
+    test_guarded_free(w_at, at_bytes);
+    test_free_floats(x, x_count);
+    test_free_floats(w, w_count);
+    test_free_floats(y, y_count);
+    test_free_floats(bias, outputs);
 }
 
 static void check_gemv(const struct cincel_isa *isa, unsigned long seed)
@@ -149,7 +206,11 @@ static void check_gemv(const struct cincel_isa *isa, unsigned long seed)
         .w = w, .s = s, .ld = ld, .s_step = step, .rows = rows, .count = count, .y = y};
     c.load_y = test_draw(&r, 0, 1);
 
-    for (size_t i = 0; i < rows; i++) wanted[i] = stated_dot(isa, w + i * ld, x, count);
+    for (size_t i = 0; i < rows; i++) {
+        float lane[16] = {0.0f};
+        add_to_lanes(isa, w + i * ld, x, count, lane);
+        wanted[i] = sum_of_lanes(lane);
+    }
     isa->gemv->dots(w, ld, rows, x, count, dots);
     test_same_floats(dots, wanted, rows, "dots", seed);
     for (size_t j = 0; j < count; j++) {
@@ -202,6 +263,23 @@ static void test_few_channels(void **state)
     }
 }
 
+static void test_few_outputs(void **state)
+{
+    (void)state;
+    struct test_target target;
+    test_target_create(1, &target);
+    test_target_emulate(&target);
+    const long cases = test_cases(100);
+    for (int i = 0; target.isas[i]; i++) {
+        assert_true(target.isas[i]->narrow_count > 0);
+        for (int j = 0; j < target.isas[i]->narrow_count; j++) {
+            assert_int_equal(target.isas[i]->narrow[j].outputs, j + 1); /* one of each, ascending */
+            for (long seed = 0; seed < cases; seed++)
+                check_narrow(target.isas[i], &target.isas[i]->narrow[j], (unsigned long)seed);
+        }
+    }
+}
+
 static void test_matrix_and_vector(void **state)
 {
     (void)state;
@@ -216,6 +294,7 @@ static void test_matrix_and_vector(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_strips), cmocka_unit_test(test_few_channels),
+                                       cmocka_unit_test(test_few_outputs),
                                        cmocka_unit_test(test_matrix_and_vector)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,12 +9,14 @@ enum {
     CINCEL_OUTER_COUNT = 17,
     CINCEL_WINOGRAD_COUNT = 9,
     CINCEL_FEWCHAN_COUNT = 3,
+    CINCEL_NARROW_COUNT = 3,
     CINCEL_GROUPED_COUNT = 2
 };
 
 extern const struct cincel_gemm_row cincel_gemm_avx2[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_avx2[CINCEL_OUTER_COUNT];
 extern const struct cincel_fewchan_row cincel_fewchan_avx2[CINCEL_FEWCHAN_COUNT];
+extern const struct cincel_narrow_row cincel_narrow_avx2[CINCEL_NARROW_COUNT];
 extern const struct cincel_grouped_row cincel_grouped_avx2[CINCEL_GROUPED_COUNT];
 extern const struct cincel_depthwise_row cincel_depthwise_avx2;
 extern const struct cincel_gemv_row cincel_gemv_avx2;

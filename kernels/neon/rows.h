@@ -9,12 +9,14 @@ enum {
     CINCEL_OUTER_COUNT = 13,
     CINCEL_WINOGRAD_COUNT = 9,
     CINCEL_FEWCHAN_COUNT = 3,
+    CINCEL_NARROW_COUNT = 3,
     CINCEL_GROUPED_COUNT = 2
 };
 
 extern const struct cincel_gemm_row cincel_gemm_neon[CINCEL_GEMM_COUNT];
 extern const struct cincel_outer_row cincel_outer_neon[CINCEL_OUTER_COUNT];
 extern const struct cincel_fewchan_row cincel_fewchan_neon[CINCEL_FEWCHAN_COUNT];
+extern const struct cincel_narrow_row cincel_narrow_neon[CINCEL_NARROW_COUNT];
 extern const struct cincel_grouped_row cincel_grouped_neon[CINCEL_GROUPED_COUNT];
 extern const struct cincel_depthwise_row cincel_depthwise_neon;
 extern const struct cincel_gemv_row cincel_gemv_neon;

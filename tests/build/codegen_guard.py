@@ -4,8 +4,9 @@
 Usage: codegen_guard.py --objdump OBJDUMP --isa NAME [--mca LLVM_MCA] OBJECT...
 
 Each function gemm_, strip_ or outer_<mr>x<nr> must have an innermost loop with exactly mr * nr / lanes
-FMAs a step and no vector register going to or from the stack; slide_<mr> and slide_quads_<mr>, one vector wide, alike
-(compilers may merge equal ends of the narrowest tiles of the first, which are left out). Compilers fail at both after innocent changes of a
+FMAs a step and no vector register going to or from the stack; narrow_<mr>x<outputs>, whose lanes are always 16,
+slide_<mr> and slide_quads_<mr>, one vector wide, alike
+(compilers may merge equal ends of the narrowest tiles of the second, which are left out). Compilers fail at both after innocent changes of a
 body: it costs up to 20x and breaks no test of results.
 
 With llvm-mca (which knows ports and latencies, not caches), the loop of each gemm tile with enough
@@ -25,6 +26,7 @@ ACCUMULATORS_MIN = {"avx2": 12, "avx512": 20, "neon": 20}
 SHARE_MIN = 0.9
 SLIDE_MIN = 4
 TILE = re.compile(r"^(gemm|strip|outer)_(\d+)x(\d+)$")
+NARROW = re.compile(r"^narrow_(\d+)x(\d+)$")
 SLIDE = re.compile(r"^(slide|slide_quads)_(\d+)$")
 FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
@@ -69,26 +71,29 @@ def parse(name, isa):
     """Family and accumulators of a tile; None for other functions."""
     if m := TILE.match(name):
         return m.group(1), int(m.group(2)) * int(m.group(3)) // LANES[isa]
+    if m := NARROW.match(name):
+        return "narrow", int(m.group(1)) * int(m.group(2)) * 16 // LANES[isa]
     if (m := SLIDE.match(name)) and int(m.group(2)) >= SLIDE_MIN:
         return m.group(1), int(m.group(2))
     return None
 
 
 def check_tile(name, code, isa):
-    """Errors of one tile; the masked loop of an outer tile (partial n) may spill, its main loop may not."""
+    """Errors of one tile; the masked loop of an outer tile (partial n) may spill, its main loop may not, and the
+    jumps of a narrow tile's partial loads look like loops."""
     arm = isa == "neon"
     family, expected = parse(name, isa)
     clean, errors = 0, []
     for loop in innermost_loops(code, arm):
         count = sum(1 for _, m, _ in loop if FMA[isa].match(m))
-        if count == 0:
+        if count == 0 or (family == "narrow" and count != expected):
             continue
         spills = touches_stack(code, loop, arm)
         if count % expected:
             errors.append(f"{name}: a loop has {count} FMAs, expected {expected}")
         elif not spills:
             clean += 1
-        elif family != "outer":
+        elif family not in ("outer", "narrow"):
             errors.append(f"{name}: {len(spills)} vector moves to or from the stack, e.g. {spills[0]}")
     if not clean and not errors:
         errors.append(f"{name}: no loop of {expected} FMAs without stack traffic")
