@@ -4,6 +4,9 @@
  * nor a pointer a tap and pixel (direct) are made, which for one channel take as long as the FMAs. What is
  * copied is a strip: the rows of the padded input that a cut needs, 1/oc of what the cut writes.
  *
+ * Backward-data with stride 1 is the same convolution, from dy to dx on weights turned by 180 degrees: for
+ * few output channels.
+ *
  * A cut is a band of output rows of one image. Every worker packs the weights for itself: they are few, and
  * nobody waits at a barrier.
  */
@@ -32,7 +35,9 @@ static const struct cincel_knob knobs[KNOBS] = {
 };
 
 struct cincel_prepared {
-    struct cincel_columns cols;
+    struct cincel_columns cols; /* of the mirrored problem, backward */
+    bool forward, gradient;     /* gradient: dy passes through the activation's first */
+    size_t dz_floats, dz_cuts;
     const struct cincel_isa *isa;
     const struct cincel_fewchan_row *row;
     struct cincel_epilogue epilogue;
@@ -59,22 +64,56 @@ static const char *row_name(const struct cincel_isa *isa, int i)
     return i < isa->fewchan_count ? isa->fewchan[i].name : NULL;
 }
 
+/*
+ * The forward problem to compute: p itself, or of backward-data that from dy to dx, put into `mirror`. Its
+ * padding may come out negative, for which check() looks.
+ */
+static const struct cincel_problem *mirrored(const struct cincel_problem *p, struct cincel_problem *mirror)
+{
+    if (p->pass == CINCEL_FORWARD) return p;
+    const cincel_conv_desc *d = &p->conv.d;
+    const int reach_h = (d->kh - 1) * d->dilation_h, reach_w = (d->kw - 1) * d->dilation_w;
+    *mirror = *p;
+    mirror->pass = CINCEL_FORWARD;
+    mirror->conv.oh = d->ih;
+    mirror->conv.ow = d->iw;
+    cincel_conv_desc *m = &mirror->conv.d;
+    m->ic = d->oc;
+    m->ih = p->conv.oh;
+    m->iw = p->conv.ow;
+    m->oc = d->ic;
+    m->pad_top = reach_h - d->pad_top;
+    m->pad_bottom = reach_h - d->pad_bottom;
+    m->pad_left = reach_w - d->pad_left;
+    m->pad_right = reach_w - d->pad_right;
+    m->activation = CINCEL_ACT_NONE;
+    return mirror;
+}
+
 /* Cuts of some 20 µs, 8 for each of many threads: the rows a kernel overlaps are copied twice. */
 static const double cut_flops_min = 5e5, cut_flops_max = 8e6;
 enum { CUTS_WANTED = 1024 };
 
-static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
+static void derive(const struct cincel_target *t, const struct cincel_problem *asked,
                    const struct cincel_choice *c, struct cincel_prepared *p)
 {
+    struct cincel_problem mirror;
+    const struct cincel_problem *problem = mirrored(asked, &mirror);
     const cincel_conv_desc *d = &problem->conv.d;
     *p = (struct cincel_prepared){.isa = cincel_isa_find(t, c->isa),
+                                  .forward = problem == asked,
+                                  .gradient = problem != asked && asked->conv.d.activation != CINCEL_ACT_NONE,
                                   .stream = c->knob[STREAM] != 0,
                                   .threads = c->threads,
                                   .oc = (size_t)d->oc,
                                   .block_pixels = (size_t)c->knob[PIXELS]};
-    p->epilogue = cincel_epilogue_of(p->isa, d);
+    p->epilogue = cincel_epilogue_of(p->isa, p->gradient ? &asked->conv.d : d);
     p->row = find_row(p->isa, c->row);
     cincel_columns_derive(problem, &p->cols);
+    if (p->gradient) {
+        p->dz_floats = p->cols.images * p->cols.ih * p->cols.iw * p->cols.ic;
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
+    }
     const struct cincel_columns *s = &p->cols;
     const size_t nr = (size_t)p->row->nr;
     p->panels = cincel_div_up(p->oc, nr);
@@ -115,11 +154,19 @@ static bool fits(const cincel_conv_desc *d, int threads)
     return cincel_mul(total, ((size_t)threads + 1) * sizeof(float), &total) && total < PTRDIFF_MAX / 2;
 }
 
-static bool check(const struct cincel_target *t, const struct cincel_problem *problem,
+static bool check(const struct cincel_target *t, const struct cincel_problem *asked,
                   const struct cincel_choice *c, char why[CINCEL_WHY])
 {
     (void)t;
+    struct cincel_problem mirror;
+    const struct cincel_problem *problem = mirrored(asked, &mirror);
     const cincel_conv_desc *d = &problem->conv.d;
+    if (problem != asked) {
+        if (d->stride_h != 1 || d->stride_w != 1) return refuse(why, "strides are not served backward");
+        if (d->accumulate) return refuse(why, "accumulate is not served backward");
+        if (d->pad_top < 0 || d->pad_bottom < 0 || d->pad_left < 0 || d->pad_right < 0)
+            return refuse(why, "dy has pixels that meet no dx");
+    }
     if (d->groups != 1) return refuse(why, "groups are not served");
     if (d->ic > CHANNELS_MAX || (size_t)d->kh * d->kw * d->ic > K_MAX) return refuse(why, "too many taps");
     if (!fits(d, c->threads)) return refuse(why, "sizes overflow");
@@ -131,9 +178,11 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     return true;
 }
 
-static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
+static void defaults(const struct cincel_target *t, const struct cincel_problem *asked,
                      struct cincel_choice *c)
 {
+    struct cincel_problem mirror;
+    const struct cincel_problem *problem = mirrored(asked, &mirror);
     const size_t pixels = (size_t)problem->conv.oh * problem->conv.ow;
     const size_t l2 = cincel_l2_bytes(t);
     const size_t pixel = (size_t)problem->conv.d.oc * sizeof(float);
@@ -153,7 +202,9 @@ static size_t workspace(const struct cincel_target *t, const struct cincel_probl
 {
     struct cincel_prepared p;
     derive(t, problem, c, &p);
-    return p.private_bytes * (size_t)p.threads;
+    struct cincel_carver carver = {NULL, 0};
+    cincel_carve(&carver, p.dz_floats * sizeof(float));
+    return carver.used + p.private_bytes * (size_t)p.threads;
 }
 
 static void cost(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -181,7 +232,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->balance = even / (double)p.cuts;
     out->calls = calls;
     out->cuts = (double)p.cuts;
-    out->copied = sizeof(float) * ((double)p.cuts * (double)p.strip_floats +
+    out->phases = p.dz_cuts > 0 ? 2.0 : 1.0;
+    out->copied = sizeof(float) * ((double)p.cuts * (double)p.strip_floats + (double)p.dz_floats +
                                    (double)p.threads * (double)(p.panels * p.panel_floats));
 }
 
@@ -208,12 +260,34 @@ static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
 struct job {
     const struct cincel_prepared *p;
     const struct cincel_tensors *t;
+    const float *x, *bias; /* backward: dy, or dz behind the activation's gradient, and none */
+    float *y, *dz;
+    char *private; /* one part a worker */
 };
+
+/* Backward: row k of the panels is the k-th from behind of the taps, of channel k mod c of dy. */
+static void pack_turned(const struct job *job, float *weights)
+{
+    const struct cincel_prepared *p = job->p;
+    const struct cincel_columns *s = &p->cols;
+    const size_t nr = (size_t)p->row->nr, taps = s->kh * s->kw;
+    for (size_t panel = 0; panel < p->panels; panel++)
+        for (size_t k = 0; k < s->k; k++) {
+            const size_t tap = taps - 1 - k / s->ic, n = cincel_min(nr, p->oc - panel * nr);
+            float *to = weights + panel * p->panel_floats + k * nr;
+            memcpy(to, job->t->w + (k % s->ic * taps + tap) * p->oc + panel * nr, n * sizeof(float));
+            memset(to + n, 0, (nr - n) * sizeof(float));
+        }
+}
 
 static void pack(const struct job *job, float *weights)
 {
     const struct cincel_prepared *p = job->p;
     const size_t k = p->cols.k, nr = (size_t)p->row->nr;
+    if (!p->forward) {
+        pack_turned(job, weights);
+        return;
+    }
     for (size_t panel = 0; panel < p->panels; panel++)
         p->isa->pack->transpose(job->t->w + panel * nr * k, k, k, (int)cincel_min(nr, p->oc - panel * nr),
                                 (int)nr, weights + panel * p->panel_floats);
@@ -237,7 +311,7 @@ static void block(const struct job *job, size_t begin, size_t end, const float *
         .ldc = p->oc,
         .m = end - begin,
         .k = s->k,
-        .act = cincel_epilogue_in_tile(&p->epilogue),
+        .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
         .stream = p->stream,
     };
     y += begin * p->oc;
@@ -245,57 +319,59 @@ static void block(const struct job *job, size_t begin, size_t end, const float *
         args.b = weights + panel * p->panel_floats;
         args.c = y + panel * nr;
         args.n = (int)cincel_min(nr, p->oc - panel * nr);
-        args.bias = job->t->bias ? job->t->bias + panel * nr : NULL;
+        args.bias = job->bias ? job->bias + panel * nr : NULL;
         p->row->run(&args);
     }
-    cincel_epilogue_row(&p->epilogue, y, (end - begin) * p->oc);
+    if (p->forward) cincel_epilogue_row(&p->epilogue, y, (end - begin) * p->oc);
 }
 
 static void body(void *data, struct cincel_worker *worker, size_t phase)
 {
-    (void)phase;
     const struct job *job = data;
     const struct cincel_prepared *p = job->p;
     const struct cincel_columns *s = &p->cols;
-    struct cincel_carver mine = {(char *)job->t->workspace + (size_t)worker->id * p->private_bytes, 0};
+    size_t cut;
+    if (phase == 0 && p->dz_cuts > 0) {
+        while ((cut = cincel_claim(worker)) < p->dz_cuts)
+            cincel_epilogue_gradient_cut(&p->epilogue, job->t, job->dz, p->dz_floats, cut);
+        return;
+    }
+    struct cincel_carver mine = {job->private + (size_t)worker->id * p->private_bytes, 0};
     float *weights = cincel_carve(&mine, p->panels * p->panel_floats * sizeof(float));
     float *strip = cincel_carve(&mine, p->strip_floats * sizeof(float));
     bool packed = false;
-    size_t cut;
     while ((cut = cincel_claim(worker)) < p->cuts) {
         if (!packed) pack(job, weights);
         packed = true;
         const size_t image = cut / p->bands, row = cut % p->bands * p->band_rows;
         const size_t first = (image * s->oh + row) * s->ow;
         const size_t pixels = cincel_min(p->band_rows, s->oh - row) * s->ow;
-        cincel_columns_strip(s, job->t->x, first, first + pixels, strip);
+        cincel_columns_strip(s, job->x, first, first + pixels, strip);
         for (size_t begin = 0; begin < pixels; begin += p->block_pixels)
             block(job, begin, cincel_min(begin + p->block_pixels, pixels), weights, strip,
-                  job->t->y + first * p->oc);
+                  job->y + first * p->oc);
     }
 }
 
 static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)
 {
-    struct job job = {p, t};
-    assert(t->x && t->w && t->y && t->workspace);
-    cincel_team_run(team, p->threads, 1, body, &job);
+    struct cincel_carver space = {t->workspace, 0};
+    struct job job = {.p = p, .t = t, .bias = p->forward ? t->bias : NULL, .y = p->forward ? t->y : t->dx};
+    job.dz = cincel_carve(&space, p->dz_floats * sizeof(float));
+    job.private = space.base + space.used;
+    job.x = p->forward ? t->x : p->gradient ? job.dz : t->dy;
+    assert(job.x && t->w && job.y && t->workspace);
+    cincel_team_run(team, p->threads, p->dz_cuts > 0 ? 2 : 1, body, &job);
 }
 
-const struct cincel_algo cincel_algo_conv_fewchan_forward = {
-    .name = "fewchan",
-    .op = CINCEL_OP_CONV,
-    .pass = CINCEL_FORWARD,
-    .knobs = knobs,
-    .knob_count = KNOBS,
-    .row = row_name,
-    .check = check,
-    .defaults = defaults,
-    .cost = cost,
-    .workspace = workspace,
-    .error = 2.5e-7, /* direct's: the same chains */
-    .standard = cincel_algo_never_standard,
-    .build = build,
-    .discard = discard,
-    .run = run,
-};
+/* The error is direct's: the same chains. */
+#define FEWCHAN_ROW(pass_)                                                                           \
+    {                                                                                                \
+        .name = "fewchan", .op = CINCEL_OP_CONV, .pass = pass_, .knobs = knobs, .knob_count = KNOBS, \
+        .row = row_name, .check = check, .defaults = defaults, .cost = cost, .workspace = workspace, \
+        .error = 2.5e-7, .standard = cincel_algo_never_standard, .build = build, .discard = discard, \
+        .run = run,                                                                                  \
+    }
+
+const struct cincel_algo cincel_algo_conv_fewchan_forward = FEWCHAN_ROW(CINCEL_FORWARD);
+const struct cincel_algo cincel_algo_conv_fewchan_backward_data = FEWCHAN_ROW(CINCEL_BACKWARD_DATA);
