@@ -1,4 +1,5 @@
-/* Tiles of convolution with few outputs of AVX-512: one register holds 16 chains: 12 to 24 accumulators of 32 registers. */
+/* Tiles of convolution with few outputs of AVX-512: one register holds 16 chains: 12 to 24 accumulators of 32
+ * registers. */
 #include "kernels/avx512/rows.h"
 #include "kernels/avx512/vec.h"
 
