@@ -32,7 +32,7 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *p,
                   const struct cincel_choice *c, char why[CINCEL_WHY])
 {
     const int chunk = c->knob[CINCEL_RNN_CHUNK];
-    if (chunk > 1 && chunk > p->rnn.d.steps) {
+    if (chunk > 1 && chunk / 4 >= p->rnn.d.steps) { /* a shorter one holds all steps */
         strcpy(why, "the chunk is longer than the sequence");
         return false;
     }
@@ -50,7 +50,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     const int most = 128;
     int wanted = 1;
     for (size_t i = 0; i < sizeof chunk_values / sizeof *chunk_values; i++)
-        if (chunk_values[i] <= d->steps && chunk_values[i] <= most / d->batch) wanted = chunk_values[i];
+        if (chunk_values[i] / 4 < d->steps && chunk_values[i] <= most / d->batch) wanted = chunk_values[i];
     c->knob[CINCEL_RNN_SPLIT] = cincel_rnn_default_split(t, p, c);
     c->knob[CINCEL_RNN_FETCH] = far && d->batch >= 4 * c->threads;
     c->knob[CINCEL_RNN_CHUNK] = wanted;
@@ -77,16 +77,21 @@ struct buffers {
     size_t scratch_bytes;
 };
 
+/* W_ih's part of a slice and gate: as many panels side by side as make the slice's width. */
+static size_t input_floats(const struct cincel_prepared *p)
+{
+    return p->nr / p->chunks.nr * cincel_rnn_panel(&p->chunks, p->input);
+}
+
 static size_t panels_floats(const struct cincel_prepared *p)
 {
-    return p->slices * p->gates *
-           (cincel_rnn_panel(&p->tiles, p->input) + cincel_rnn_panel(&p->tiles, p->hidden));
+    return p->slices * p->gates * (input_floats(p) + cincel_rnn_panel(&p->tiles, p->hidden));
 }
 
 /* Of a slice the panels of W_ih, gate by gate, then those of W_hh. */
 static size_t panel_at(const struct cincel_prepared *p, size_t slice, bool hidden, size_t gate)
 {
-    const size_t of_x = cincel_rnn_panel(&p->tiles, p->input), of_h = cincel_rnn_panel(&p->tiles, p->hidden);
+    const size_t of_x = input_floats(p), of_h = cincel_rnn_panel(&p->tiles, p->hidden);
     return slice * p->gates * (of_x + of_h) + (hidden ? p->gates * of_x + gate * of_h : gate * of_x);
 }
 
@@ -189,13 +194,16 @@ struct block {
 static void pack_slice(const struct cincel_prepared *p, const float *w_ih, const float *w_hh, float *panels,
                        size_t slice)
 {
-    const size_t column = slice * p->nr;
-    const int n = (int)cincel_min(p->nr, p->hidden - column), nr = (int)p->nr;
+    const size_t column = slice * p->nr, count = cincel_min(p->nr, p->hidden - column), wide = p->chunks.nr;
     for (size_t g = 0; g < p->gates; g++) {
         const size_t row = g * p->hidden + column;
-        p->isa->pack->transpose(w_ih + row * p->input, p->input, p->input, n, nr,
-                                panels + panel_at(p, slice, false, g));
-        p->isa->pack->transpose(w_hh + row * p->hidden, p->hidden, p->hidden, n, nr,
+        float *to = panels + panel_at(p, slice, false, g);
+        for (size_t j = 0; j < p->nr; j += wide, to += cincel_rnn_panel(&p->chunks, p->input)) {
+            const size_t n = cincel_min(wide, count > j ? count - j : 0); /* 0: a panel of padding */
+            p->isa->pack->transpose(w_ih + (n ? row + j : row) * p->input, p->input, p->input, (int)n,
+                                    (int)wide, to);
+        }
+        p->isa->pack->transpose(w_hh + row * p->hidden, p->hidden, p->hidden, (int)count, (int)p->nr,
                                 panels + panel_at(p, slice, true, g));
     }
 }
@@ -297,12 +305,15 @@ static void multiply_input(const struct job *job, const struct block *k, size_t 
                                          .k = p->input,
                                          .rows = in.rows,
                                          .c_step = sums_floats(p, 1),
-                                         .n = (int)p->nr};
+                                         .n = (int)p->chunks.nr};
     float *sums = sums_of(job, k, slice / p->group, 0);
     for (size_t g = 0; g < p->gates; g++) {
-        product.c = sums_at(p, sums, slice, g);
         product.panel = job->panels + panel_at(p, slice, false, g);
-        cincel_rnn_multiply(&p->tiles, &product);
+        for (size_t j = 0; j < p->nr; j += p->chunks.nr) {
+            product.c = sums_at(p, sums, slice, g) + j;
+            cincel_rnn_multiply(&p->chunks, &product);
+            product.panel += cincel_rnn_panel(&p->chunks, p->input);
+        }
     }
 }
 

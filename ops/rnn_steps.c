@@ -39,6 +39,12 @@ static void find_tiles(const struct cincel_isa *isa, int nr, struct cincel_rnn_t
         while (out->row[out->fit[height]]->mr > height) out->fit[height]++;
 }
 
+/* A panel that a tile or two of `rows` meet need not stay in L1; k at most. */
+static void relax(struct cincel_rnn_tiles *t, size_t rows, size_t k)
+{
+    if (rows <= 2 * (size_t)t->row[0]->mr) t->k_most = k;
+}
+
 void cincel_rnn_derive(const struct cincel_target *t, const struct cincel_problem *problem,
                        const struct cincel_choice *c, struct cincel_prepared *out)
 {
@@ -55,20 +61,21 @@ void cincel_rnn_derive(const struct cincel_target *t, const struct cincel_proble
         .gates = (size_t)cincel_rnn_gates(d->cell),
         .nr = nr,
         .slices = cincel_div_up((size_t)d->hidden, nr),
-        .chunk = (size_t)c->knob[CINCEL_RNN_CHUNK],
         .by_hidden = c->knob[CINCEL_RNN_SPLIT] == CINCEL_RNN_BY_HIDDEN,
         .threads = c->threads,
     };
     out->group = cincel_min(cincel_max((out->by_hidden ? 2 : 4) * 16 / nr, 1), out->slices);
-    if (out->chunk == 0) out->chunk = 1; /* of backward passes, which have no such knob */
+    /* backward passes have no such knob */
+    out->chunk = cincel_max(cincel_min((size_t)c->knob[CINCEL_RNN_CHUNK], out->steps), 1);
     out->cuts = out->by_hidden ? 1 : cincel_min((size_t)c->threads, out->batch);
     find_tiles(isa, (int)nr, &out->tiles);
     find_tiles(isa, isa->gemm[0].nr, &out->tall);
     out->tiles.fetch = out->tall.fetch = c->knob[CINCEL_RNN_FETCH] != 0;
-    /* a panel that a tile or two meet need not stay */
+    /* the rows of several steps make tall tiles, which widths of few rows don't have: several panels each */
     const size_t rows = cincel_div_up(out->batch, out->cuts);
-    if (rows <= 2 * (size_t)out->tiles.row[0]->mr)
-        out->tiles.k_most = cincel_max(out->input, out->gates * out->hidden);
+    out->chunks = out->chunk > 1 && nr % out->tall.nr == 0 ? out->tall : out->tiles;
+    relax(&out->chunks, rows * out->chunk, out->input);
+    relax(&out->tiles, rows, cincel_max(out->input, out->gates * out->hidden));
 }
 
 bool cincel_rnn_check_split(const struct cincel_target *t, const struct cincel_problem *p,

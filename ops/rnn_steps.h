@@ -36,8 +36,9 @@ struct cincel_rnn_tiles {
 struct cincel_prepared {
     const struct cincel_isa *isa;
     cincel_rnn_desc d;
-    struct cincel_rnn_tiles tiles; /* of the steps */
-    struct cincel_rnn_tiles tall;  /* of products over all steps */
+    struct cincel_rnn_tiles tiles;  /* of the steps */
+    struct cincel_rnn_tiles tall;   /* of products over all steps */
+    struct cincel_rnn_tiles chunks; /* of the input's products, a chunk of steps at once; forward */
     size_t steps, batch, input, hidden, gates;
     size_t nr, slices;
     size_t group; /* slices whose cells are computed together; forward */
