@@ -7,11 +7,12 @@
 /* --------------------------------------------------------------- convolution with few channels -- */
 
 /*
- * C[i][j] = Σ_k at(i)[offset[k]] · b[k·nr + j]      i < m (any number), j < n, then + bias and activation
+ * C[i][j] = bias[j] + Σ_k at(i)[offset[k]] · w(k, j)      i < m (any number), j < n, then the activation
+ * w(k, j) = b[⌊j/nr⌋·panel + k·nr + j mod nr]
  *
  * at(0) = a, and at(i + 1) = at(i) + step, + turn where that ends a row: pixel i lies in column (col + i) mod
- * width, and a row ends behind column width − 1. k ascending, one FMA chain an element. For short k, where
- * gathering columns or pointers would cost as much as the FMAs.
+ * width, and a row ends behind column width − 1. k ascending, one FMA chain an element, which starts from the
+ * bias. For short k, where gathering columns or pointers would cost as much as the FMAs.
  */
 struct cincel_fewchan_args {
     const float *a;
@@ -19,13 +20,15 @@ struct cincel_fewchan_args {
     size_t step;             /* floats from pixel to pixel */
     size_t col, width;       /* col < width */
     ptrdiff_t turn;
-    const float *b; /* [k][nr], 64-byte aligned, unused columns zero */
+    const float *b; /* 64-byte aligned, unused columns zero */
+    size_t panel;   /* floats from panel to panel of nr columns */
     float *c;
     size_t ldc, m, k;
-    int n; /* 1 … nr */
+    int n; /* at least 1: all panels meet a few pixels, then the next, so that they had better fit L1 */
     int act;
     const float *bias; /* [n], or NULL */
-    int stream;        /* 1: C goes past the caches, where n = nr, its addresses and the ISA allow */
+    int stream;        /* 1: C goes past the caches, where nr divides n, its addresses and the ISA allow */
+    size_t ahead;      /* floats behind C's places, whose lines are asked for; any address does no harm */
 };
 
 struct cincel_fewchan_row {

@@ -62,7 +62,8 @@ struct cincel_prepared {
     size_t block_images, block_rows, block_cols; /* largest block; images > 1 only with whole images */
     size_t block_pixels, region_pixels;          /* its output pixels; the x pixels it may touch */
     int pack, threads;
-    bool copy_x; /* edge, and there is padding to put in */
+    bool copy_x;     /* edge, and there is padding to put in */
+    bool calls_next; /* the pixels of dy of a block are called into L2 while the one before is computed */
     /* row ranges of each kh, then column ranges of each kw */
     struct cincel_weights_range ranges[];
 };

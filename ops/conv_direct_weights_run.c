@@ -397,11 +397,29 @@ static size_t cut_columns(const struct cincel_prepared *p, const struct cut *c)
     return cincel_min(c->panel_end * p->nr, p->s.columns) - c->panel * p->nr;
 }
 
-/* All panels, tiles and taps of a cut over one block; `first`: its chains begin here. */
+/* A stream of memory that is called into L2 bit by bit, while something else is computed. */
+struct coming {
+    const float *next;
+    size_t floats, shares; /* left */
+};
+
+static void call_share(struct coming *coming)
+{
+    if (coming->shares == 0) return;
+    const size_t share = cincel_round_up(coming->floats / coming->shares, LINE);
+    for (size_t i = 0; i < share; i += LINE) __builtin_prefetch(coming->next + i, 0, 2);
+    coming->next += share;
+    coming->floats -= cincel_min(share, coming->floats);
+    coming->shares--;
+}
+
+/* All panels, tiles and taps of a cut over one block; `first`: its chains begin here. Meanwhile the pixels of
+   dy that come next are called. */
 static void run_block(const struct cincel_prepared *p, const struct cut *c, const struct view *x,
-                      const struct view *dy, struct tap *taps, bool first)
+                      const struct view *dy, struct tap *taps, bool first, struct coming coming)
 {
     const size_t tap_count = cincel_weights_taps(p);
+    coming.shares = (c->panel_end - c->panel) * (c->tile_end - c->tile) * tap_count;
     const bool packed = dy->tile > 0;
     for (size_t panel = c->panel; panel < c->panel_end; panel++) {
         const float *dy_panel = dy->base + (packed ? (panel - c->panel) * dy->tile : panel * p->nr);
@@ -419,6 +437,7 @@ static void run_block(const struct cincel_prepared *p, const struct cut *c, cons
                 args->w = w;
                 args->n = n;
                 args->load_w = !first;
+                call_share(&coming);
                 row->run(args);
             }
         }
@@ -444,7 +463,10 @@ static void run_pixels(const struct job *job, const struct cut *c, const struct 
         for (size_t kh = 0; kh < s->kh; kh++)
             for (size_t kw = 0; kw < s->kw; kw++)
                 set_tap(p, &b, &x, &dy, kh, kw, &scratch->taps[kh * s->kw + kw]);
-        run_block(p, c, &x, &dy, scratch->taps, at == begin);
+        const struct coming coming = {.next = job->dy + next * s->oc,
+                                      .floats =
+                                          p->calls_next ? cincel_min(next - at, end - next) * s->oc : 0};
+        run_block(p, c, &x, &dy, scratch->taps, at == begin, coming);
     }
 }
 

@@ -2,7 +2,8 @@
  * Forward convolution of few input channels (first layers). The taps are flattened with the channels, so that
  * k = kh·kw·c is one short run, and a kernel finds them through a table of offsets: neither columns (im2col)
  * nor a pointer a tap and pixel (direct) are made, which for one channel take as long as the FMAs. What is
- * copied is a strip: the rows of the padded input that a cut needs, 1/oc of what the cut writes.
+ * copied is a strip: the rows of the padded input that a cut needs, 1/oc of what the cut writes; without
+ * padding x serves as it lies.
  *
  * Backward-data with stride 1 is the same convolution, from dy to dx on weights turned by 180 degrees: for
  * few output channels.
@@ -44,8 +45,11 @@ struct cincel_prepared {
     bool stream;
     int threads;
     size_t oc, panels, panel_floats;
-    size_t block_pixels;
+    size_t block_panels;           /* of weights that share L1 with the pixels they meet */
+    size_t block_pixels, ahead;    /* ahead: see struct cincel_fewchan_args */
     size_t band_rows, bands, cuts; /* output rows of a cut; cuts of an image; of all */
+    bool in_place;                 /* nothing is padded: x is read where it lies */
+    size_t row_floats;             /* of x or its strip */
     size_t strip_floats, private_bytes;
     ptrdiff_t offset[K_MAX]; /* of a tap's channel from a pixel's first */
 };
@@ -90,9 +94,25 @@ static const struct cincel_problem *mirrored(const struct cincel_problem *p, str
     return mirror;
 }
 
-/* Cuts of some 20 µs, 8 for each of many threads: the rows a kernel overlaps are copied twice. */
-static const double cut_flops_min = 5e5, cut_flops_max = 8e6;
-enum { CUTS_WANTED = 1024 };
+/* Cuts of 5 µs at least, 16 for each thread; the rows that two of them read are copied twice. */
+static const double cut_flops_min = 5e5, cuts_wanted = 16.0;
+
+/* Output rows of a cut: their strip had better stay in a quarter of L2. */
+static size_t rows_of(const struct cincel_target *t, const struct cincel_columns *s, size_t oc, int threads)
+{
+    const double row_flops = 2.0 * (double)s->ow * (double)s->k * (double)oc;
+    const double all = (double)s->oh * (double)s->images;
+    double rows = all / (cuts_wanted * threads);
+    if (rows * row_flops < cut_flops_min) rows = cut_flops_min / row_flops;
+    const double row_bytes = (double)(s->strip_w * s->ic * s->stride_h * sizeof(float));
+    const double room = (double)cincel_l2_bytes(t) / 4.0 / row_bytes;
+    if (rows > room) rows = room;
+    return rows < 1.0 ? 1 : rows > (double)s->oh ? s->oh : (size_t)rows;
+}
+
+/* Memory answers after some 400 cycles, 64 steps of a tile that takes six for each: so many tiles ahead lines
+   of y are asked for. */
+enum { STEPS_AHEAD = 64, WEIGHT_FLOATS = 6144 };
 
 static void derive(const struct cincel_target *t, const struct cincel_problem *asked,
                    const struct cincel_choice *c, struct cincel_prepared *p)
@@ -119,18 +139,21 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *a
     p->panels = cincel_div_up(p->oc, nr);
     p->panel_floats = cincel_round_up(s->k * nr, CINCEL_ALIGN / sizeof(float));
 
-    const double row_flops = 2.0 * (double)s->ow * (double)s->k * (double)p->oc;
-    double flops = row_flops * (double)s->oh * (double)s->images / CUTS_WANTED;
-    flops = flops < cut_flops_min ? cut_flops_min : flops > cut_flops_max ? cut_flops_max : flops;
-    const double rows = flops / row_flops;
-    p->band_rows = rows < 1.0 ? 1 : rows > (double)s->oh ? s->oh : (size_t)rows;
+    p->block_panels = cincel_min(cincel_max(WEIGHT_FLOATS / p->panel_floats, 1), p->panels);
+    p->block_panels = cincel_div_up(p->panels, cincel_div_up(p->panels, p->block_panels));
+    const size_t tiles_ahead = s->k < STEPS_AHEAD ? cincel_div_up(STEPS_AHEAD, s->k * p->block_panels) : 0;
+    p->ahead = tiles_ahead * (size_t)p->row->mr * p->oc;
+
+    p->band_rows = rows_of(t, s, p->oc, p->threads);
     p->bands = cincel_div_up(s->oh, p->band_rows);
     p->band_rows = cincel_div_up(s->oh, p->bands);
     p->bands = cincel_div_up(s->oh, p->band_rows);
     p->cuts = s->images * p->bands;
 
     const size_t strip_rows = (p->band_rows - 1) * s->stride_h + (s->kh - 1) * s->dilation_h + 1;
-    p->strip_floats = strip_rows * s->strip_w * s->ic;
+    p->in_place = d->pad_top == 0 && d->pad_bottom == 0 && d->pad_left == 0 && d->pad_right == 0;
+    p->row_floats = (p->in_place ? s->iw : s->strip_w) * s->ic;
+    p->strip_floats = p->in_place ? 0 : strip_rows * p->row_floats;
     struct cincel_carver mine = {NULL, 0};
     cincel_carve(&mine, p->panels * p->panel_floats * sizeof(float));
     cincel_carve(&mine, p->strip_floats * sizeof(float));
@@ -221,7 +244,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double panels = (double)p.cuts * (double)p.panels;
     const double tiles =
         panels * (double)(whole * cincel_div_up(p.block_pixels, mr_px) + cincel_div_up(rest, mr_px));
-    const double calls = panels * (double)(whole + (rest > 0));
+    const double blocks = (double)cincel_div_up(p.panels, p.block_panels);
+    const double calls = (double)p.cuts * blocks * (double)(whole + (rest > 0));
     const double even = (double)(cincel_div_up(p.cuts, (size_t)p.threads) * (size_t)p.threads);
 
     *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * k};
@@ -247,7 +271,7 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
     for (size_t k = 0; k < s->k; k++) {
         const size_t th = k / s->ic / s->kw, tw = k / s->ic % s->kw;
         p->offset[k] =
-            (ptrdiff_t)((th * s->dilation_h * s->strip_w + tw * s->dilation_w) * s->ic + k % s->ic);
+            (ptrdiff_t)(th * s->dilation_h * p->row_floats + tw * s->dilation_w * s->ic + k % s->ic);
     }
     *out = p;
     return CINCEL_OK;
@@ -293,36 +317,55 @@ static void pack(const struct job *job, float *weights)
                                 (int)nr, weights + panel * p->panel_floats);
 }
 
-/* Pixels begin … end−1 of the band whose strip this is, y its first output. */
-static void block(const struct job *job, size_t begin, size_t end, const float *weights, const float *strip,
+/* Pixels begin … end−1 of the band whose rows of x (or strip) these are, y its first output. */
+static void block(const struct job *job, size_t begin, size_t end, const float *weights, const float *x,
                   float *y)
 {
     const struct cincel_prepared *p = job->p;
     const struct cincel_columns *s = &p->cols;
-    const size_t step = s->stride_w * s->ic, pitch = s->stride_h * s->strip_w * s->ic;
+    const size_t step = s->stride_w * s->ic, pitch = s->stride_h * p->row_floats;
     const size_t nr = (size_t)p->row->nr, row = begin / s->ow, col = begin % s->ow;
     struct cincel_fewchan_args args = {
-        .a = strip + row * pitch + col * step,
+        .a = x + row * pitch + col * step,
         .offset = p->offset,
         .step = step,
         .col = col,
         .width = s->ow,
         .turn = (ptrdiff_t)pitch - (ptrdiff_t)(s->ow * step),
+        .panel = p->panel_floats,
         .ldc = p->oc,
+        .ahead = p->ahead,
         .m = end - begin,
         .k = s->k,
         .act = p->forward ? cincel_epilogue_in_tile(&p->epilogue) : CINCEL_ACT_NONE,
         .stream = p->stream,
     };
     y += begin * p->oc;
-    for (size_t panel = 0; panel < p->panels; panel++) {
+    const size_t whole = p->oc / nr; /* a last panel that is not goes by itself, for its tiles end slowly */
+    for (size_t panel = 0, count; panel < p->panels; panel += count) {
+        count = panel < whole ? cincel_min(p->block_panels, whole - panel) : 1;
         args.b = weights + panel * p->panel_floats;
         args.c = y + panel * nr;
-        args.n = (int)cincel_min(nr, p->oc - panel * nr);
+        args.n = (int)cincel_min(count * nr, p->oc - panel * nr);
         args.bias = job->bias ? job->bias + panel * nr : NULL;
         p->row->run(&args);
     }
     if (p->forward) cincel_epilogue_row(&p->epilogue, y, (end - begin) * p->oc);
+}
+
+/* Calls the share begin … end of `pixels` of what a worker's next cut reads into L2, meanwhile. */
+static void call_next(const struct job *job, size_t cut, size_t begin, size_t end, size_t pixels)
+{
+    const struct cincel_prepared *p = job->p;
+    const struct cincel_columns *s = &p->cols;
+    const size_t next = cut + (size_t)p->threads;
+    if (next >= p->cuts) return;
+    const size_t image = next / p->bands, row = next % p->bands * p->band_rows * s->stride_h;
+    const size_t rows = cincel_min(p->band_rows * s->stride_h, s->ih - cincel_min(row, s->ih));
+    const size_t floats = rows * s->iw * s->ic, lines = floats / (CINCEL_ALIGN / sizeof(float));
+    const float *x = job->x + (image * s->ih + cincel_min(row, s->ih)) * s->iw * s->ic;
+    for (size_t i = lines * begin / pixels; i < lines * end / pixels; i++)
+        __builtin_prefetch(x + i * (CINCEL_ALIGN / sizeof(float)), 0, 2);
 }
 
 static void body(void *data, struct cincel_worker *worker, size_t phase)
@@ -346,10 +389,16 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
         const size_t image = cut / p->bands, row = cut % p->bands * p->band_rows;
         const size_t first = (image * s->oh + row) * s->ow;
         const size_t pixels = cincel_min(p->band_rows, s->oh - row) * s->ow;
-        cincel_columns_strip(s, job->x, first, first + pixels, strip);
-        for (size_t begin = 0; begin < pixels; begin += p->block_pixels)
-            block(job, begin, cincel_min(begin + p->block_pixels, pixels), weights, strip,
-                  job->y + first * p->oc);
+        const float *x = job->x + (image * s->ih + row * s->stride_h) * s->iw * s->ic;
+        if (!p->in_place) {
+            cincel_columns_strip(s, job->x, first, first + pixels, strip);
+            x = strip;
+        }
+        for (size_t begin = 0; begin < pixels; begin += p->block_pixels) {
+            const size_t end = cincel_min(begin + p->block_pixels, pixels);
+            block(job, begin, end, weights, x, job->y + first * p->oc);
+            call_next(job, cut, begin, end, pixels);
+        }
     }
 }
 

@@ -76,12 +76,15 @@ static void check_fewchan(const struct cincel_isa *isa, const struct cincel_fewc
                                     .turn = test_draw(&r, 0, 5),
                                     .m = (size_t)test_draw(&r, 1, 4 * row->mr + 1),
                                     .k = (size_t)test_draw(&r, 0, 40),
-                                    .n = test_draw(&r, 0, 1) ? row->nr : test_draw(&r, 1, row->nr),
+                                    .n = test_draw(&r, 0, 1) ? test_draw(&r, 1, 3) * row->nr
+                                                             : test_draw(&r, 1, 2 * row->nr),
+                                    .ahead = (size_t)test_draw(&r, 0, 100),
                                     .act = test_draw(&r, 0, 1) ? CINCEL_ACT_RELU : CINCEL_ACT_NONE,
                                     .stream = test_draw(&r, 0, 1)};
     g.col = (size_t)test_draw(&r, 0, (int)g.width - 1);
-    g.ldc = test_draw(&r, 0, 1) ? (size_t)row->nr : (size_t)(g.n + test_draw(&r, 0, 3));
+    g.ldc = (size_t)g.n + (test_draw(&r, 0, 1) ? 0 : (size_t)test_draw(&r, 0, 3));
     const size_t nr = (size_t)row->nr, n = (size_t)g.n, reach = 30;
+    g.panel = g.k * nr;
     size_t *at = malloc(g.m * sizeof *at);
     assert_non_null(at);
     for (size_t i = 0, pixel = 0, col = g.col; i < g.m; i++) {
@@ -98,7 +101,7 @@ static void check_fewchan(const struct cincel_isa *isa, const struct cincel_fewc
         used = (size_t)offset[k] > used ? (size_t)offset[k] : used;
     }
     const size_t a_count = at[g.m - 1] + used + 1, c_count = (g.m - 1) * g.ldc + n;
-    float *a = test_random_floats(&r, a_count), *b = test_random_floats(&r, g.k * nr);
+    float *a = test_random_floats(&r, a_count), *b = test_random_floats(&r, (n + nr - 1) / nr * g.panel);
     float *c = test_random_floats(&r, c_count), *bias = test_random_floats(&r, n),
           *wanted = test_copy_of(c, c_count);
     g.a = a;
@@ -108,10 +111,10 @@ static void check_fewchan(const struct cincel_isa *isa, const struct cincel_fewc
     g.bias = test_draw(&r, 0, 1) ? bias : NULL;
     for (size_t i = 0; i < g.m; i++)
         for (size_t j = 0; j < n; j++) {
-            float sum = 0.0f;
+            float sum = g.bias ? bias[j] : 0.0f;
             for (size_t k = 0; k < g.k; k++)
-                sum = test_multiply_add(isa, a[at[i] + (size_t)offset[k]], b[k * nr + j], sum);
-            if (g.bias) sum += bias[j];
+                sum = test_multiply_add(isa, a[at[i] + (size_t)offset[k]],
+                                        b[j / nr * g.panel + k * nr + j % nr], sum);
             wanted[i * g.ldc + j] = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
         }
     row->run(&g);

@@ -2,24 +2,44 @@
 #include "kernels/avx512/rows.h"
 #include "kernels/avx512/vec.h"
 
+#define NAME fewchan_run_14x32
+#define MR 14
+#define NV 2
+#include "kernels/body/fewchan_run.inc"
 #define NAME fewchan_14x32
 #define MR 14
 #define NV 2
+#define RUN fewchan_run_14x32
 #include "kernels/body/fewchan.inc"
 
+#define NAME fewchan_run_9x48
+#define MR 9
+#define NV 3
+#include "kernels/body/fewchan_run.inc"
 #define NAME fewchan_9x48
 #define MR 9
 #define NV 3
+#define RUN fewchan_run_9x48
 #include "kernels/body/fewchan.inc"
 
+#define NAME fewchan_run_6x64
+#define MR 6
+#define NV 4
+#include "kernels/body/fewchan_run.inc"
 #define NAME fewchan_6x64
 #define MR 6
 #define NV 4
+#define RUN fewchan_run_6x64
 #include "kernels/body/fewchan.inc"
 
+#define NAME fewchan_run_14x16
+#define MR 14
+#define NV 1
+#include "kernels/body/fewchan_run.inc"
 #define NAME fewchan_14x16
 #define MR 14
 #define NV 1
+#define RUN fewchan_run_14x16
 #include "kernels/body/fewchan.inc"
 
 const struct cincel_fewchan_row cincel_fewchan_avx512[CINCEL_FEWCHAN_COUNT] = {
