@@ -2,8 +2,10 @@
  * Fully connected layers at small batch: the weights are a stream, read (or written) once, in place. Packing
  * them, as the tiled algorithms do, would move every weight three times and use it `n` times.
  *
- * Forward is one dot product an output, in the 16 chains of the kernel. The backward passes combine rows:
- * dx of the rows of w, dw of the rows of x, one FMA chain an element, over outputs or images ascending.
+ * Forward is one dot product an output, in the 16 chains of the kernel; of several images in tiles of rows of
+ * w and images (struct cincel_narrow_args), the same chains. The backward passes combine rows: dx of the rows
+ * of w, dw of the rows of x, one FMA chain an element, over outputs or images ascending. Of few outputs they
+ * do so at any batch: tiles would be mostly empty.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -25,14 +27,20 @@ enum { CUT_FLOATS = 8192, CUTS_WANTED = 16 };
  */
 enum { COMBINE_ROWS = 64, COMBINE_COLUMNS = 512 };
 
+/* Backward with this few outputs serves larger batches, by images or by blocks of columns that stay in L1
+   with some rows of x. */
+enum { FEW_OUTPUTS = 4, FEW_FLOATS_MAX = 65536, FEW_COLUMNS = 128, FEW_ROWS = 32, FEW_WIDE = 1024 };
+
 struct cincel_prepared {
     const struct cincel_isa *isa;
     cincel_pass pass;
     struct cincel_epilogue epilogue;
     bool gradient; /* dy passes through the activation's gradient first */
     bool accumulate;
+    bool few; /* outputs, of more images than BATCH_MAX */
     size_t n, in, out;
-    size_t step, cuts; /* outputs (backward-data: inputs) of a cut, their number */
+    size_t count;      /* what is cut: outputs (backward-data: inputs; few: images, of dw inputs) */
+    size_t step, cuts; /* of them in a cut, their number */
     int threads;
 };
 
@@ -51,6 +59,16 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
                                   .threads = c->threads};
     p->epilogue = cincel_epilogue_of(p->isa, d);
     p->gradient = p->pass != CINCEL_FORWARD && d->activation != CINCEL_ACT_NONE;
+    p->few = p->n > BATCH_MAX;
+    p->count = p->pass == CINCEL_BACKWARD_DATA ? p->in : p->out;
+    if (p->few) {
+        const size_t image = cincel_max(p->in * p->out, 1);
+        p->count = p->pass == CINCEL_BACKWARD_DATA ? p->n : p->in;
+        p->step = p->pass == CINCEL_BACKWARD_DATA ? cincel_div_up(2 * CUT_FLOATS, image)
+                                                  : (p->out == 1 ? 4 : 1) * FEW_COLUMNS;
+        p->cuts = cincel_div_up(p->count, p->step);
+        return;
+    }
     if (p->pass == CINCEL_BACKWARD_DATA) {
         /* as wide as the threads allow: a wide row of w is a better stream. No element of dx knows how wide
            its cut is. One image needs no L2 to hold the rows, but its dx in L1 */
@@ -82,7 +100,8 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     const char *reason = NULL;
     if (d->ih != 1 || d->iw != 1 || d->kh != 1 || d->kw != 1 || d->groups != 1)
         reason = "only fully connected layers are a matrix times a vector";
-    else if (d->n > BATCH_MAX)
+    else if (d->n > BATCH_MAX &&
+             (problem->pass == CINCEL_FORWARD || d->oc > FEW_OUTPUTS || d->n > FEW_FLOATS_MAX / d->oc))
         reason = "the batch is too large to meet the weights row by row";
     if (reason) snprintf(why, CINCEL_WHY, "gemv: %s", reason);
     return reason == NULL;
@@ -118,7 +137,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double rounds = (double)cincel_div_up(p.cuts, (size_t)p.threads);
     *out = (struct cincel_cost){
         .flops = 2.0 * images * weights,
-        .efficiency = 0.4, /* an FMA a load, two loads a cycle, out of L2 from the second image on */
+        /* an FMA a load, two loads a cycle, out of L2 from the second image on; tiles of images reuse them */
+        .efficiency = p.pass == CINCEL_FORWARD && p.n > 1 ? 0.6 : 0.4,
         .bytes = cincel_problem_bytes(problem),
         .balance = rounds * (double)p.threads / (double)p.cuts,
         .calls = images * (double)p.cuts,
@@ -126,6 +146,13 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     };
     /* a row of dw is a call, but one without tile or pointers */
     if (p.pass == CINCEL_BACKWARD_WEIGHTS) out->calls = 0.25 * (double)p.out;
+    if (p.few) {
+        const double blocks = p.pass == CINCEL_BACKWARD_DATA
+                                  ? images * (double)cincel_div_up(p.in, FEW_WIDE)
+                                  : (double)(p.cuts * p.out * cincel_div_up(p.n, FEW_ROWS));
+        out->calls = 0.5 * blocks;
+        return;
+    }
     if (p.pass == CINCEL_BACKWARD_DATA && p.n > 1) out->calls *= (double)cincel_div_up(p.out, COMBINE_ROWS);
 }
 
@@ -154,14 +181,49 @@ struct job {
     const struct cincel_tensors *t;
 };
 
+/* Outputs begin … end−1 of `images` images from `image` on, without bias: some rows of w meet all of them. */
+static void dots_tile(const struct job *job, size_t image, size_t images, size_t begin, size_t end)
+{
+    const struct cincel_prepared *p = job->p;
+    enum { ROWS = 64, IMAGES_MAX = 8 };
+    static const ptrdiff_t start = 0;
+    float tile[ROWS * IMAGES_MAX];
+    assert(images <= IMAGES_MAX);
+    for (size_t row = begin; row < end; row += ROWS) {
+        const size_t rows = cincel_min(ROWS, end - row);
+        p->isa->narrow[images - 1].run(&(struct cincel_narrow_args){
+            .x = job->t->w + row * p->in,
+            .w = job->t->x + image * p->in,
+            .x_at = &start,
+            .w_at = &start,
+            .step = p->in,
+            .ldw = p->in,
+            .ldy = images,
+            .runs = 1,
+            .run = p->in,
+            .pixels = rows,
+            .y = tile,
+            .act = CINCEL_ACT_NONE,
+        });
+        for (size_t i = 0; i < images; i++)
+            for (size_t r = 0; r < rows; r++)
+                job->t->y[(image + i) * p->out + row + r] = tile[r * images + i];
+    }
+}
+
 /* Outputs begin … end−1 of all images. */
 static void forward_cut(const struct job *job, size_t begin, size_t end)
 {
     const struct cincel_prepared *p = job->p;
     const struct cincel_tensors *t = job->t;
+    const size_t groups = cincel_div_up(p->n, (size_t)p->isa->narrow_count);
+    for (size_t g = 0; g < groups && p->n > 1; g++) {
+        const size_t image = p->n * g / groups;
+        dots_tile(job, image, p->n * (g + 1) / groups - image, begin, end);
+    }
     for (size_t image = 0; image < p->n; image++) {
         float *y = t->y + image * p->out + begin;
-        p->isa->gemv->dots(t->w + begin * p->in, p->in, end - begin, t->x + image * p->in, p->in, y);
+        if (p->n == 1) p->isa->gemv->dots(t->w + begin * p->in, p->in, end - begin, t->x, p->in, y);
         if (t->bias) p->isa->vector->add(t->bias + begin, y, end - begin);
         if (p->epilogue.act != CINCEL_ACT_NONE)
             p->isa->vector->act_forward((int)p->epilogue.act, p->epilogue.alpha, y, y, end - begin);
@@ -207,6 +269,46 @@ static void weights_cut(const struct job *job, const float *dy, size_t begin, si
     p->isa->vector->column_sum(dy + begin, p->out, p->n, end - begin, job->t->db + begin);
 }
 
+/* dx of images begin … end−1: few outputs, whose rows of w stay in L1 a block of columns at a time. */
+static void data_images(const struct job *job, const float *dy, size_t begin, size_t end)
+{
+    const struct cincel_prepared *p = job->p;
+    for (size_t column = 0; column < p->in; column += FEW_WIDE)
+        for (size_t image = begin; image < end; image++)
+            p->isa->gemv->combine(&(struct cincel_combine_args){
+                .w = job->t->w + column,
+                .s = dy + image * p->out,
+                .ld = p->in,
+                .s_step = 1,
+                .rows = p->out,
+                .count = cincel_min(FEW_WIDE, p->in - column),
+                .y = job->t->dx + image * p->in + column,
+                .load_y = p->accumulate,
+            });
+}
+
+/* Columns begin … end−1 of dw of few outputs; whoever has the first makes db. */
+static void weights_columns(const struct job *job, const float *dy, size_t begin, size_t end)
+{
+    const struct cincel_prepared *p = job->p;
+    const size_t rows = p->out == 1 ? p->n : FEW_ROWS;
+    for (size_t image = 0; image < p->n; image += rows)
+        for (size_t o = 0; o < p->out; o++)
+            p->isa->gemv->combine(&(struct cincel_combine_args){
+                .w = job->t->x + image * p->in + begin,
+                .s = dy + image * p->out + o,
+                .ld = p->in,
+                .s_step = p->out,
+                .rows = cincel_min(rows, p->n - image),
+                .count = end - begin,
+                .y = job->t->dw + o * p->in + begin,
+                .load_y = image > 0 || p->accumulate,
+            });
+    if (!job->t->db || begin > 0) return;
+    if (!p->accumulate) memset(job->t->db, 0, p->out * sizeof(float));
+    p->isa->vector->column_sum(dy, p->out, p->n, p->out, job->t->db);
+}
+
 static void body(void *data, struct cincel_worker *worker, size_t phase)
 {
     (void)phase;
@@ -218,13 +320,16 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
         cincel_epilogue_gradient(&p->epilogue, job->t->y_in, dy, mine, p->n * p->out);
         dy = mine;
     }
-    const size_t count = p->pass == CINCEL_BACKWARD_DATA ? p->in : p->out;
     /* not claimed: a core meets the same part of the weights, or of dw, at each call, and has some of it */
     size_t last;
     for (size_t cut = cincel_share(worker, p->cuts, 1, &last); cut < last; cut++) {
-        const size_t begin = cut * p->step, end = cincel_min(begin + p->step, count);
+        const size_t begin = cut * p->step, end = cincel_min(begin + p->step, p->count);
         if (p->pass == CINCEL_FORWARD)
             forward_cut(job, begin, end);
+        else if (p->few && p->pass == CINCEL_BACKWARD_DATA)
+            data_images(job, dy, begin, end);
+        else if (p->few)
+            weights_columns(job, dy, begin, end);
         else if (p->pass == CINCEL_BACKWARD_DATA)
             data_cut(job, dy, begin, end);
         else
