@@ -7,12 +7,12 @@
 /* --------------------------------------------------------------- convolution with few channels -- */
 
 /*
- * C[i][j] = bias[j] + Σ_k at(i)[offset[k]] · w(k, j)      i < m (any number), j < n, then the activation
+ * C[i][j] = Σ_k at(i)[offset[k]] · w(k, j)      i < m (any number), j < n, then + bias and activation
  * w(k, j) = b[⌊j/nr⌋·panel + k·nr + j mod nr]
  *
  * at(0) = a, and at(i + 1) = at(i) + step, + turn where that ends a row: pixel i lies in column (col + i) mod
- * width, and a row ends behind column width − 1. k ascending, one FMA chain an element, which starts from the
- * bias. For short k, where gathering columns or pointers would cost as much as the FMAs.
+ * width, and a row ends behind column width − 1. k ascending, one FMA chain an element. For short k, where
+ * gathering columns or pointers would cost as much as the FMAs.
  */
 struct cincel_fewchan_args {
     const float *a;

@@ -111,10 +111,11 @@ static void check_fewchan(const struct cincel_isa *isa, const struct cincel_fewc
     g.bias = test_draw(&r, 0, 1) ? bias : NULL;
     for (size_t i = 0; i < g.m; i++)
         for (size_t j = 0; j < n; j++) {
-            float sum = g.bias ? bias[j] : 0.0f;
+            float sum = 0.0f;
             for (size_t k = 0; k < g.k; k++)
                 sum = test_multiply_add(isa, a[at[i] + (size_t)offset[k]],
                                         b[j / nr * g.panel + k * nr + j % nr], sum);
+            if (g.bias) sum += bias[j];
             wanted[i * g.ldc + j] = g.act == CINCEL_ACT_RELU && !(sum > 0.0f) ? 0.0f : sum;
         }
     row->run(&g);
