@@ -252,6 +252,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     /* a tile is cleared, stored, and has its pointers walked: about as long as two steps, half of it hidden
      */
     out->efficiency = 0.97 * loads * latency * k / (k + 1.0);
+    /* where two tiles do as well, the one with fewer loads (96 channels on Zen 3: 4x24, by 6 %) */
+    out->efficiency *= 1.0 + 0.1 * (2.0 / 3.0 - (mr + nv) / (mr * nv));
     out->bytes = cincel_problem_bytes(problem);
     out->balance = even / (double)p.cuts;
     out->calls = calls;
