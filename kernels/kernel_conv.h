@@ -175,8 +175,8 @@ struct cincel_depthwise_row {
 /* ------------------------------------------------------------------------------------ Winograd -- */
 
 /*
- * One scheme F(m x m, r x r) on a = m + r − 1 points: an output tile of m x m pixels is
- *   A^T [ Σ_channels (G g G^T) ⊙ (B^T d B) ] A          d: a x a source pixels, g: r x r weights
+ * One scheme F(m x m, r x r) on a = m + r − 1 points (of which one is ∞ if a is even): an output tile of m x
+ * m pixels is A^T [ Σ_channels (G g G^T) ⊙ (B^T d B) ] A          d: a x a source pixels, g: r x r weights
  * and the gradient of its weights G^T [ Σ_tiles (B^T d B) ⊙ (A dy A^T) ] G. Each transform works on vectors
  * of channels; transformed elements (i, j) are *planes* i·a + j that begin `plane` floats apart.
  * Rows that are not `square` are F(1 x m, 1 x r): one row of m, r and a elements, transformed from one side.
@@ -198,8 +198,9 @@ struct cincel_winograd_gather_args {
     size_t plane;
     size_t count; /* channels, read exactly; written up to a multiple of vector_floats, with zeros */
     /* Of back_input and back_output: 1 where pixel 0 has one tap, 0: it has two. Of input and output with
-       stride 1: 1 where the last two pixels of the output tile do not exist. Then the last finite point's
-       plane of this axis is 0 (and not read), and that of the point ∞ does not matter. */
+       stride 1: 1 where the last two pixels of the output tile do not exist (without the point ∞: the last
+       one). Then the last finite point's plane of this axis is 0 (and not read), and that of the point ∞
+       does not matter. */
     int row_phase, col_phase;
 };
 

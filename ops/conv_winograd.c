@@ -243,12 +243,15 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     const size_t k = (size_t)(problem->pass == CINCEL_FORWARD ? problem->conv.d.ic : problem->conv.d.oc);
     const size_t n = (size_t)(problem->pass == CINCEL_FORWARD ? problem->conv.d.oc : problem->conv.d.ic);
 
-    /* V of a block in half of L2; where k is too long for that, of the tiles of one plane */
-    const double floats = l2 / 2.0 / sizeof(float);
-    const double by_l2 = floats / (double)(s.planes * k), by_plane = floats / (double)k;
-    c->knob[WINOGRAD_TILES] =
-        largest(WINOGRAD_TILES, by_l2 >= 24.0 ? by_l2 : cincel_min(96, (size_t)by_plane), s.count);
+    /* V of a block, and M, in half of L2 each; where k is too long for that, V of the tiles of one plane (M
+       beyond L2: 8x8x112x112 -> 64, 3x3, 9.4 ms, not 7.8) */
     c->knob[WINOGRAD_COLUMNS] = largest(WINOGRAD_COLUMNS, 64.0, n);
+    const double floats = l2 / 2.0 / sizeof(float), by_plane = floats / (double)k;
+    const double by_v = floats / (double)(s.planes * k);
+    const double by_m = floats / (double)(s.planes * cincel_min(n, (size_t)c->knob[WINOGRAD_COLUMNS]));
+    c->knob[WINOGRAD_TILES] =
+        largest(WINOGRAD_TILES, by_v >= 24.0 ? (by_m < by_v ? by_m : by_v) : cincel_min(96, (size_t)by_plane),
+                s.count);
     const double weights = (double)(s.u_planes * k * n) * sizeof(float);
     share_among_threads(t, s.count, weights, c);
     /* a transformed weight that meets few tiles had better not travel past L2, where their M fits with it
@@ -319,7 +322,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double outputs = (double)p.groups * (double)cincel_round_up(p.n, lanes);
     /* of groups, whose tiles are read and written in pieces of a few lines, 75 and 65 ns */
     const double gather = p.groups > 1 ? 1.1 : 0.5, scatter = p.groups > 1 ? 1.0 : 0.3;
-    out->copied = floats * planes * tiles * (gather * sources + scatter * outputs) + 0.7 * weights +
+    out->copied = cincel_winograd_work(&p.s) *
+                      (floats * planes * tiles * (gather * sources + scatter * outputs) + 0.7 * weights) +
                   floats * (double)p.dz_floats + 0.35 * beyond_l2(&p, weights, l2);
     out->calls = planes * (double)(p.tile_blocks * p.panels) * (double)cincel_div_up(p.k, p.part) +
                  tiles * (double)((p.groups > 1 ? p.column_blocks : 1) + p.column_blocks);

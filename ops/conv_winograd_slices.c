@@ -173,7 +173,8 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const size_t lanes = (size_t)p.isa->vector_floats;
     const double x_side = (double)p.blocks * (double)cincel_round_up(p.block_groups * p.k, lanes);
     const double dy_side = (double)p.blocks * (double)cincel_round_up(p.block_groups * p.n, lanes);
-    out->copied = floats * planes * tiles * (1.1 * x_side + 1.0 * dy_side) + 0.7 * w * slices +
+    out->copied = cincel_winograd_work(&p.s) *
+                      (floats * planes * tiles * (1.1 * x_side + 1.0 * dy_side) + 0.7 * w * slices) +
                   floats * ((double)p.dz_floats + (p.slices > 1 ? slices * (double)p.dw_floats : 0.0));
     out->calls = planes * slices * (double)cincel_div_up(cincel_div_up(p.s.count, p.slices), p.step_tiles) *
                      groups * (double)p.panels * calls +

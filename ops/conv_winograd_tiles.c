@@ -38,16 +38,26 @@ static int points_of(const struct cincel_problem *problem, const struct cincel_c
     return cincel_winograd_tile(c) + (d->stride_h == 2 ? 2 : d->kh > d->kw ? d->kh : d->kw) - 1;
 }
 
+double cincel_winograd_growth(const struct cincel_problem *problem, int m)
+{
+    /* tests/numerics.c: F(4x4,5x5) 2.0e-6 … 3.4e-6; F(2x2,7x7) 2.3e-6 … 3.2e-6, of weights, seven each way
+       out of eight products, 5.2e-6 … 6.3e-6; F(4x4,7x7) 1.2e-5 … 1.9e-5, of weights 1.5e-5 … 2.1e-5;
+       F(4x4,4x4) 1.5e-6 … 3.1e-6; F(4x4,2x2) and F(4x4,3x3) of stride 2, which is F(4,2) at most, 2.6e-7
+       … 5.8e-7; of lines 1.5e-7 for F(2,3), and 0.6e-6, 0.7e-6, 1.6e-6 for F(4,3), F(4,5) and F(4,7), which
+       the squares' constants cover */
+    const cincel_conv_desc *d = &problem->conv.d;
+    const bool weights = problem->pass == CINCEL_BACKWARD_WEIGHTS;
+    const int side = d->kh < d->kw ? d->kh : d->kw;
+    if (side == 7 && m == 2) return weights ? 24.0 : 12.0;
+    if (side == 7) return weights ? 6.0 : 5.5;
+    if (side == 5) return 1.25;
+    return m == 4 && (side == 2 || d->stride_h == 2) ? 0.2 : 1.0;
+}
+
 double cincel_winograd_chain(const struct cincel_problem *problem, const struct cincel_choice *c,
                              double length)
 {
-    /* tests/numerics.c: F(4x4,5x5) 2.0e-6 … 3.4e-6; F(4x4,3x3) of stride 2, which is F(4,2) at most, 2.6e-7 …
-       5.0e-7; of lines 1.5e-7 for F(2,3), and 0.6e-6, 0.7e-6, 2.9e-6 for F(4,3), F(4,5) and F(4,7), which the
-       squares' constants cover */
-    const cincel_conv_desc *d = &problem->conv.d;
-    const double growth = d->kh == 5 && d->kw == 5                           ? 1.25
-                          : d->stride_h == 2 && cincel_winograd_tile(c) == 4 ? 0.2
-                                                                             : 1.0;
+    const double growth = cincel_winograd_growth(problem, cincel_winograd_tile(c));
     return length * growth * growth;
 }
 
@@ -61,7 +71,7 @@ size_t cincel_winograd_pack_rows(size_t taps) { return 9 * 32 / taps & ~(size_t)
 /* a² planes of a tile, tiles of an image, all with their padding: what derivations multiply. */
 static bool sizes_fit(const struct cincel_problem *problem)
 {
-    enum { PLANES = 81, ROUNDING = 512 };
+    enum { PLANES = 100, ROUNDING = 512 };
     const cincel_conv_desc *d = &problem->conv.d;
     const size_t phases = 8 * (size_t)cincel_max((size_t)d->dilation_h, (size_t)d->dilation_w);
     size_t pixels, channels, total;
@@ -79,6 +89,15 @@ static bool sizes_fit(const struct cincel_problem *problem)
    ms, `grouped` 1.5). */
 enum { GROUP_MIN = 12 };
 
+/* Where tiles of 7x7 see mostly padding, errors are large beside what little is summed up. */
+static int least_side(const struct cincel_problem *problem)
+{
+    const cincel_conv_desc *d = &problem->conv.d;
+    const int in = d->ih < d->iw ? d->ih : d->iw;
+    const int out = problem->conv.oh < problem->conv.ow ? problem->conv.oh : problem->conv.ow;
+    return in < out ? in : out;
+}
+
 bool cincel_winograd_serves(const struct cincel_problem *problem, const char **why)
 {
     const cincel_conv_desc *d = &problem->conv.d;
@@ -89,6 +108,8 @@ bool cincel_winograd_serves(const struct cincel_problem *problem, const char **w
         *why = "the stride must be 1 or 2";
     else if (d->stride_h == 2 && (d->kh != 3 || d->kw != 3 || d->dilation_h != 1 || d->dilation_w != 1))
         *why = "of stride 2, kernels must be 3x3 and dense";
+    else if (d->kh == 7 && d->kw == 7 && least_side(problem) < 7)
+        *why = "of 7x7, images must not be smaller than the kernel";
     else if (d->groups > 1 && (d->ic / d->groups < GROUP_MIN || d->oc / d->groups < GROUP_MIN))
         *why = "groups have too few channels each";
     else if (!sizes_fit(problem))
@@ -119,11 +140,14 @@ static void by_phases(bool gathers_dy, struct cincel_winograd_axis *axis)
     }
 }
 
+/* Of stride 1: finite points are 0 and pairs, ∞ makes their number even. */
+static bool has_infinity(const struct cincel_winograd_axis *axis) { return axis->a % 2 == 0; }
+
 /* What the last tile of a phase does without, of which at most `rest` pixels exist. */
 static size_t skipped(const struct cincel_winograd_axis *axis, bool gathers_dy, int stride, size_t rest)
 {
     if (rest >= axis->m) return 0;
-    if (stride == 1) return rest + 1 < axis->m ? 2 : 1;
+    if (stride == 1) return has_infinity(axis) && rest + 1 < axis->m ? 2 : 1;
     if (!gathers_dy) return axis->m - rest; /* odd samples, a pixel each */
     /* every second pixel is that of an odd sample */
     return (axis->m - rest + (size_t)!axis->one_tap) / 2;
@@ -243,6 +267,12 @@ double cincel_winograd_products(const struct cincel_winograd_tiles *s, size_t gr
     return products;
 }
 
+double cincel_winograd_work(const struct cincel_winograd_tiles *s)
+{
+    const bool dense = s->cols.u == s->cols.a; /* else the transform is that of fewer points */
+    return dense && s->cols.a > 6 ? (double)((s->cols.a - 1) / 2) / 2.0 : 1.0;
+}
+
 /* ---------------------------------------------------------------------------------------- places -- */
 
 /* Of the source pixels under tile `tile`: those that exist, and the first of them. */
@@ -263,7 +293,7 @@ static size_t source_of(const struct cincel_winograd_axis *axis, size_t tile, in
 static int phase_of(const struct cincel_winograd_axis *axis, size_t tile)
 {
     if (axis->u < axis->a) return axis->one_tap; /* stride 2 */
-    return axis->skips > 1 && tile % axis->phase_tiles == axis->phase_tiles - 1;
+    return axis->skips > (size_t)has_infinity(axis) && tile % axis->phase_tiles == axis->phase_tiles - 1;
 }
 
 /* Where tile `tile` begins, and how many of its pixels exist. */

@@ -36,10 +36,11 @@ struct cincel_winograd_axis {
  * image's columns where the kernel is a column.
  *
  * Where the last tile of an axis is short, some products concern only pixels that do not exist: that of the
- * point ∞ the last pixel alone, and of the last finite point none but the last two, if the sources are
- * transformed accordingly (struct cincel_winograd_row). 14 pixels are 3 tiles of 6 products and one of 4. So
- * that the tiles of each plane are neighbours, those that are short in columns alone come first, then whole
- * ones, then those short in rows alone, and in both; in each class by columns, rows, images.
+ * point ∞ the last pixel alone, and of the last finite point none but the last two (without ∞ the last), if
+ * the sources are transformed accordingly (struct cincel_winograd_row). 14 pixels are 3 tiles of 6 products
+ * and one of 4. So that the tiles of each plane are neighbours, those that are short in columns alone come
+ * first, then whole ones, then those short in rows alone, and in both; in each class by columns, rows,
+ * images.
  */
 struct cincel_winograd_tiles {
     struct cincel_winograd_axis rows, cols;
@@ -55,6 +56,9 @@ struct cincel_winograd_tiles {
  */
 #define WINOGRAD2_ERROR 3.0e-7
 #define WINOGRAD4_ERROR 4.0e-6
+
+/* The error of a scheme over that of 3x3 of stride 1, which the constants above are. */
+double cincel_winograd_growth(const struct cincel_problem *problem, int m);
 
 /* The chain length whose error the constants above give, for another scheme than 3x3's of stride 1. */
 double cincel_winograd_chain(const struct cincel_problem *problem, const struct cincel_choice *c,
@@ -95,6 +99,10 @@ struct cincel_winograd_range cincel_winograd_tiles_of(const struct cincel_winogr
 
 /* How many there are in all planes together, those of a plane rounded up to a multiple of `grain`. */
 double cincel_winograd_products(const struct cincel_winograd_tiles *s, size_t grain);
+
+/* What an element of a transformed tile takes, over what it does with six points (Zen 3, 8 channels of x: up
+   to six points 1.0 ns, eight 1.5, ten 2.2). */
+double cincel_winograd_work(const struct cincel_winograd_tiles *s);
 
 /* Fills in src, the ranges and phases of `args` for tile `tile` of `src`, [image][src_h][src_w][channels]. */
 void cincel_winograd_source(const struct cincel_winograd_tiles *s, const float *src, size_t channels,

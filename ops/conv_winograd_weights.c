@@ -41,11 +41,15 @@ static void derive_blocks(struct cincel_prepared *p)
     p->private_w = p->s.u_planes * p->w_plane;
 }
 
-/* Tiles of a slice: at most 1024, for which F(4x4) expects an error of 1.3e-4, in nearly equal slices. */
-static size_t slice_of(size_t tiles)
+/* Tiles of a slice, in nearly equal slices: at most 1024, for which F(4x4,3x3) expects an error of 1.3e-4,
+   and no more than an error of 2e-4 allows. */
+static size_t slice_of(const struct cincel_problem *problem, int m, size_t tiles)
 {
     enum { MOST = 1024 };
-    return cincel_div_up(tiles, cincel_div_up(tiles, MOST));
+    const double error = (m == 2 ? WINOGRAD2_ERROR : WINOGRAD4_ERROR) * cincel_winograd_growth(problem, m);
+    const double root = 2e-4 / error;
+    const size_t most = root * root < (double)MOST ? (size_t)(root * root) : MOST;
+    return cincel_div_up(tiles, cincel_div_up(tiles, most));
 }
 
 static void derive(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -66,7 +70,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     cincel_winograd_cover(p->isa, row, p->ic, &p->cover);
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &p->s);
 
-    p->slice_tiles = slice_of(p->s.count);
+    p->slice_tiles = slice_of(problem, cincel_winograd_tile(c), p->s.count);
     p->slices = cincel_div_up(p->s.count, p->slice_tiles);
     p->rounds = p->by_blocks ? 1 : cincel_div_up(p->slice_tiles, (size_t)c->knob[WINOGRAD_W_TILES]);
     p->round_tiles = cincel_div_up(p->slice_tiles, p->rounds);
@@ -163,15 +167,15 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     const double plane = (double)s.planes * sizeof(float),
                  w = (double)s.u_planes * sizeof(float) * d->ic * d->oc;
     const double limit = w > (double)cincel_l3_bytes(t) / 8.0 ? w : (double)cincel_l3_bytes(t) / 8.0;
+    const size_t slice = slice_of(problem, cincel_winograd_tile(c), s.count);
     for (int i = 1; i < knobs[WINOGRAD_W_TILES].count; i++)
-        if (!repeats(tiles_values[i], tiles_values, slice_of(s.count)) &&
+        if (!repeats(tiles_values[i], tiles_values, slice) &&
             plane * tiles_values[i] * (d->ic + d->oc) <= limit)
             c->knob[WINOGRAD_W_TILES] = tiles_values[i];
     /* by blocks where W leaves the last cache, which holds V and Y (Zen 3, 32 MB, percent of the peak:
        8x512x7x7 110 -> 150, 8x512x14x14 147 -> 177; 8x256x14x14, W of 9 MB, 188 either way) */
     const double vy = plane * (double)s.count * (d->ic + d->oc);
-    if (slice_of(s.count) == s.count && w > (double)cincel_l3_bytes(t) / 2.0 &&
-        vy <= (double)cincel_l3_bytes(t)) {
+    if (slice == s.count && w > (double)cincel_l3_bytes(t) / 2.0 && vy <= (double)cincel_l3_bytes(t)) {
         c->knob[WINOGRAD_W_ORDER] = WINOGRAD_W_BY_BLOCKS;
         c->knob[WINOGRAD_W_TILES] = tiles_values[0];
         return;
@@ -229,8 +233,10 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const size_t lanes = (size_t)p.isa->vector_floats;
     const double x_side = (double)cincel_round_up(p.ic, lanes),
                  dy_side = (double)cincel_round_up(p.oc, lanes);
-    out->copied = floats * planes * tiles * ((0.5 + leaves) * x_side + (0.4 + leaves) * dy_side) + 0.7 * w +
-                  floats * (double)p.dz_floats;
+    const double work = cincel_winograd_work(&p.s);
+    out->copied =
+        floats * planes * tiles * ((0.5 * work + leaves) * x_side + (0.4 * work + leaves) * dy_side) +
+        0.7 * work * w + floats * (double)p.dz_floats;
     out->calls = planes * (double)(p.panels * p.rounds * p.slices) * calls + 2.0 * tiles;
     out->cuts = cuts;
     out->balance = (double)cincel_div_up((size_t)cuts, (size_t)p.threads) * p.threads / cuts;
@@ -242,7 +248,7 @@ static double chain(const struct cincel_problem *problem, const struct cincel_ch
 {
     struct cincel_winograd_tiles s;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
-    return cincel_winograd_chain(problem, c, (double)slice_of(s.count));
+    return cincel_winograd_chain(problem, c, (double)slice_of(problem, cincel_winograd_tile(c), s.count));
 }
 
 static cincel_status build(const struct cincel_target *t, const struct cincel_problem *problem,

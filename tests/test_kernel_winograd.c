@@ -1,9 +1,9 @@
 /*
  * Winograd's transforms of every usable ISA against the construction they come from (Cook & Toom:
- * interpolation at the points 0, ±1, ±2, ±1/2, ±4/3, ∞, here in double from the points alone; for stride 2 by
- * its phases). Integers, weights divisible as the scales want: equal to the last bit up to six points; nearly
- * so beyond, where coefficients are no integers. Any part of a patch may be missing, sources and planes end
- * at unreadable pages, nothing beside the stated elements is written.
+ * interpolation at the points of body/winograd_points.inc, here in double from the points alone; for stride 2
+ * by its phases). Integers, weights divisible as the scales want: equal to the last bit up to six points;
+ * nearly so beyond, where coefficients are no integers. Any part of a patch may be missing, sources and
+ * planes end at unreadable pages, nothing beside the stated elements is written.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -30,10 +30,12 @@ struct matrix {
     double at[MAX_A][MAX_A];
 };
 
-static double point(int i)
+/* Of so many finite ones; ∞ may be another. */
+static double point(int finite, int i)
 {
-    static const double points[] = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 4.0 / 3.0, -4.0 / 3.0};
-    return points[i];
+    static const double three_pairs[] = {0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5};
+    static const double four_pairs[] = {0.0, 0.5, -0.5, 2.0, -2.0, 0.8, -0.8, 1.25, -1.25};
+    return finite > 7 ? four_pairs[i] : three_pairs[i];
 }
 
 /* Coefficients of the product of (x − point j) over j < finite, j ≠ skip. */
@@ -45,7 +47,7 @@ static void product(int finite, int skip, double out[MAX_A])
     for (int j = 0; j < finite; j++) {
         if (j == skip) continue;
         degree++;
-        for (int k = degree; k >= 0; k--) out[k] = (k ? out[k - 1] : 0.0) - point(j) * out[k];
+        for (int k = degree; k >= 0; k--) out[k] = (k ? out[k - 1] : 0.0) - point(finite, j) * out[k];
     }
 }
 
@@ -64,8 +66,8 @@ static struct matrix vandermonde(int a, int finite, int n, int scaled)
     for (int i = 0; i < finite; i++) {
         double distance = 1.0;
         for (int j = 0; j < finite; j++)
-            if (j != i && scaled) distance *= point(i) - point(j);
-        for (int k = 0; k < n; k++) v.at[i][k] = power(point(i), k) / distance;
+            if (j != i && scaled) distance *= point(finite, i) - point(finite, j);
+        for (int k = 0; k < n; k++) v.at[i][k] = power(point(finite, i), k) / distance;
     }
     if (finite < a) v.at[a - 1][n - 1] = 1.0;
     return v;
@@ -133,7 +135,7 @@ static struct matrix split_step(enum transform what, int m, int phase)
 static struct matrix step_of(enum transform what, const struct cincel_winograd_row *row, int phase)
 {
     return row->stride == 2 ? split_step(what, row->m, phase)
-                            : dense_step(what, row->m, row->r, row->m + row->r - 2, phase);
+                            : dense_step(what, row->m, row->r, (row->m + row->r - 2) | 1, phase);
 }
 
 /* What becomes of the rows: the same as of the columns in square schemes, nothing in those of one row. */

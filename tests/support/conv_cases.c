@@ -66,9 +66,10 @@ static void draw_fast(struct test_random *r, cincel_conv_desc *d)
     d->groups = groups;
     d->stride_h = d->stride_w = d->dilation_h = d->dilation_w = 1;
     const int line = test_draw(r, 0, 5); /* 0: a row, 1: a column */
-    d->kh = line == 0 ? 1 : test_draw(r, 0, 2) ? 3 : 5;
-    d->kw = line == 1 ? 1 : line == 0 ? 3 + 2 * test_draw(r, 0, 2) : d->kh;
-    if (line == 1 && test_draw(r, 0, 2) == 0) d->kh = 7;
+    static const int sides[] = {2, 3, 3, 3, 4, 5, 7};
+    const int side = sides[test_draw(r, 0, 6)], length = 3 + 2 * test_draw(r, 0, 2);
+    d->kh = line == 0 ? 1 : line == 1 ? length : side;
+    d->kw = line == 1 ? 1 : line == 0 ? length : side;
     if (test_draw(r, 0, 3) == 0) d->dilation_h = test_draw(r, 1, 3);
     if (test_draw(r, 0, 3) == 0) d->dilation_w = test_draw(r, 1, 3);
     if (d->kh == 3 && d->kw == 3 && test_draw(r, 0, 2) == 0) {
