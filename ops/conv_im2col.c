@@ -409,11 +409,6 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
                       ((double)p.part + 3.0);
     out->bytes = cincel_problem_bytes(problem) + (p.fused ? 0.0 : floats * packed) +
                  2.0 * floats * (double)p.dz_floats;
-    /* Panels of weights far larger than L2, for one tile of rows alone: a piece of 100 bytes a page, whose
-       lines' neighbours are fetched in vain (4 images, 4096 -> 1000: 2.3 ms, row by row 1.7) */
-    if (p.fused && !p.forward && p.pixels <= (size_t)p.row->mr &&
-        floats * packed > 8.0 * (double)cincel_l2_bytes(t))
-        out->bytes += floats * packed;
     out->calls = tiles / ((double)(p.swapped ? p.block_rows : p.block_pixels) / mr) * (double)p.parts;
     out->cuts = (double)p.cuts;
     out->balance = claim_balance(&p);
