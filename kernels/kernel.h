@@ -197,12 +197,14 @@ struct cincel_layout_row {
 /* ------------------------------------------------------------------------------------- pooling -- */
 
 /*
- * One call takes a list of cells for a run of pixels that see them alike. A window with more cells than the
- * driver puts in one list takes several calls, from the second on with `resume`.
+ * One call takes a list of cells for lines of pixels that see them alike. A window with more cells than the
+ * driver puts in one list takes several calls, from the second on with `resume`. Of line 0:
  *
  *   max_forward   y[p][c] = max_t x[p·x_step + offset[t] + c],  argmax[p][c] = index[t] of the winner
  *                 The first of equal values wins; a NaN wins over numbers (the first NaN among NaNs).
  *   avg_forward   y[p][c] = scale · Σ_t x[p·x_step + offset[t] + c], t ascending
+ *
+ * and of line l the same with x + l·x_line and (y, argmax) + l·y_line.
  *
  * resume: y and argmax hold the results of earlier cells, which come first in order; of the average the
  * sum of these cells is added to them, and then scaled.
@@ -212,22 +214,26 @@ struct cincel_pool_forward_args {
     const ptrdiff_t *offset; /* [taps], floats */
     const int32_t *index;    /* [taps], cell numbers; of max */
     size_t taps;             /* ≥ 1 */
-    size_t pixels, channels;
-    ptrdiff_t x_step; /* floats between the windows of neighbouring pixels */
-    float *y;         /* [pixels][channels] */
-    void *argmax;     /* of max: [pixels][channels] bytes or int32_t; NULL: not wanted */
-    int wide;         /* 1: argmax is int32_t */
-    float scale;      /* of avg */
+    size_t lines, pixels, channels;
+    ptrdiff_t x_step;         /* floats between the windows of neighbouring pixels */
+    ptrdiff_t x_line, y_line; /* elements */
+    float *y;                 /* [pixels][channels] a line */
+    void *argmax;             /* of max: bytes or int32_t as y lies; NULL: not wanted */
+    int wide;                 /* 1: argmax is int32_t */
+    float scale;              /* of avg */
     int resume;
     int stream; /* 1: y goes past the caches, where its addresses and the ISA allow */
 };
 
 /*
- * Gathers the gradient of a run of input pixels that lie alike in the windows that contain them:
+ * Gathers the gradient of lines of input pixels that lie alike in the windows that contain them; of line 0:
  *   max_backward  dx[p·dx_step + c] (+)= Σ_t (argmax[at] == index[t] + p·index_step) · dy[at]
  *   avg_backward  dx[p·dx_step + c] (+)= Σ_t scale[t] · dy[at]           at = p·dy_step + offset[t] + c
+ * and of line l the same with dx + l·dx_line, (dy, argmax) + l·dy_line and index[t] + l·index_line.
  * Every dx is written once: no clearing pass, no races, fixed order of the sum (t ascending, a product and
  * an addition). windows = 0 is allowed (pixels no window covers get 0).
+ * Each of these pixels stands for `alike` neighbours, `channels` apart, that see the same windows, neighbour
+ * r as index[t] + p·index_step + r.
  */
 struct cincel_pool_backward_args {
     const float *dy;
@@ -236,9 +242,10 @@ struct cincel_pool_backward_args {
     const int32_t *index;    /* [windows], of max: the cell of that window at which the first pixel lies */
     const float *scale;      /* [windows], of avg */
     size_t windows;
-    size_t pixels, channels;
-    ptrdiff_t dy_step, dx_step;
-    int32_t index_step;
+    size_t lines, pixels, channels;
+    ptrdiff_t dy_step, dx_step, dy_line, dx_line;
+    size_t alike; /* ≥ 1 */
+    int32_t index_step, index_line;
     int wide; /* 1: argmax is int32_t */
     float *dx;
     int accumulate;

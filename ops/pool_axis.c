@@ -113,7 +113,7 @@ static int runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int s
     const int positions = cincel_pool_positions(axis);
     int count = 0;
     for (int lane = 0; lane < step && lane < positions; lane++) {
-        struct cincel_pool_run run = {.first = lane, .step = step};
+        struct cincel_pool_run run = {.first = lane, .step = step, .alike = 1};
         struct cincel_pool_view last = {0, 0, 0};
         for (long long position = lane; position < positions; position += step) {
             const struct cincel_pool_view view = cincel_pool_view_at(axis, (int)position);
@@ -140,11 +140,38 @@ static int runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int s
     return count;
 }
 
-int cincel_pool_runs(const struct cincel_pool_axis *axis, bool weighed, struct cincel_pool_run *runs)
+/* Do the windows lie side by side, each input under one of them at most? */
+static bool windows_tile(const struct cincel_pool_axis *axis)
 {
+    return axis->backward && !axis->adaptive && axis->stride == axis->kernel && axis->pad == 0;
+}
+
+/* The runs of windows that tile the axis: the whole ones, the last if it is cut, what no window covers. */
+static int runs_by_window(const struct cincel_pool_axis *axis, struct cincel_pool_run *runs)
+{
+    const int whole = axis->in / axis->kernel < axis->out ? axis->in / axis->kernel : axis->out;
+    const int rest = axis->in - whole * axis->kernel;
+    int count = 0;
+    if (whole > 0) {
+        if (runs)
+            runs[count] = (struct cincel_pool_run){0, axis->kernel, whole, 1, 0, axis->kernel, {1, 0, 0}};
+        count++;
+    }
+    if (rest > 0) {
+        const struct cincel_pool_view view = cincel_pool_view_at(axis, whole * axis->kernel);
+        if (runs) runs[count] = (struct cincel_pool_run){whole * axis->kernel, rest, 1, 0, 0, rest, view};
+        count++;
+    }
+    return count;
+}
+
+int cincel_pool_runs(const struct cincel_pool_axis *axis, struct cincel_pool_wish wish,
+                     struct cincel_pool_run *runs)
+{
+    if (wish.alike && windows_tile(axis)) return runs_by_window(axis, runs);
     /* Windows that overlap are seen alike one stride apart, large ones by all positions within a stride. */
     const int step = axis->backward && !axis->adaptive ? axis->stride : 1;
-    const int far = runs_by_step(axis, weighed, step, INT_MAX, NULL);
-    const int dense = step > 1 ? runs_by_step(axis, weighed, 1, far, NULL) : far;
-    return runs_by_step(axis, weighed, dense <= far ? 1 : step, INT_MAX, runs);
+    const int far = runs_by_step(axis, wish.weighed, step, INT_MAX, NULL);
+    const int dense = step > 1 ? runs_by_step(axis, wish.weighed, 1, far, NULL) : far;
+    return runs_by_step(axis, wish.weighed, dense <= far ? 1 : step, INT_MAX, runs);
 }

@@ -45,16 +45,23 @@ int cincel_pool_cell(const struct cincel_pool_axis *axis, int position, const st
                      int j);
 
 /* Positions first, first + step, … (`count` of them), all with view.cells cells; from one to the next,
-   view.other grows by `move` and every kernel coordinate by `turn`. */
+   view.other grows by `move` and every kernel coordinate by `turn`. Each stands for the `alike` positions
+   from it on, which see the same windows (1 unless asked for); their kernel coordinates grow by 1. */
 struct cincel_pool_run {
     int first, step, count, move, turn;
+    int alike;
     struct cincel_pool_view view; /* of the first */
 };
 
-/*
- * Writes the runs unless `runs` is NULL; returns their number. Together they hold every position exactly
- * once. `weighed`: the windows' sizes matter, so that (backward) a run sees windows of alike sizes.
- */
-int cincel_pool_runs(const struct cincel_pool_axis *axis, bool weighed, struct cincel_pool_run *runs);
+/* What a pass asks of the runs. */
+struct cincel_pool_wish {
+    bool weighed; /* the windows' sizes matter, so that (backward) a run sees windows of alike sizes */
+    bool alike;   /* neighbours under the same windows count as one where windows tile the axis (backward) */
+};
+
+/* Writes the runs unless `runs` is NULL; returns their number. Together they hold every position exactly
+   once. */
+int cincel_pool_runs(const struct cincel_pool_axis *axis, struct cincel_pool_wish wish,
+                     struct cincel_pool_run *runs);
 
 #endif

@@ -144,6 +144,7 @@ static void reduce_rows(const struct cincel_prepared *s, const float *x, size_t 
     struct cincel_pool_forward_args args = {
         .offset = offset,
         .index = index,
+        .lines = 1,
         .pixels = 1,
         .channels = s->channels,
         .y = y,

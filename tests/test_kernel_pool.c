@@ -13,7 +13,7 @@
 #include "tests/support/conv_cases.h"
 #include "tests/support/guard.h"
 
-enum { MAX_TAPS = 12, MAX_PIXELS = 5 };
+enum { MAX_TAPS = 12, MAX_PIXELS = 5, MAX_LINES = 3 };
 
 /* Few distinct values, so that ties are frequent; special ones at a rate of `special` in 100. */
 static float draw_value(struct test_random *r, int special)
@@ -27,7 +27,8 @@ static float draw_value(struct test_random *r, int special)
 static int wins(float cell, float best) { return cell > best || (isnan(cell) && !isnan(best)); }
 
 struct windows {
-    size_t taps, pixels, channels, step; /* step: in cells */
+    size_t taps, lines, pixels, channels;
+    size_t line, step; /* from line to line and pixel to pixel, in cells */
     ptrdiff_t offset[MAX_TAPS];
     int32_t index[MAX_TAPS];
     int wide;     /* cell numbers are 32 bits */
@@ -37,8 +38,10 @@ struct windows {
 static void draw_windows(struct test_random *r, size_t channels, size_t least_taps, struct windows *w)
 {
     w->taps = (size_t)test_draw(r, (int)least_taps, MAX_TAPS);
+    w->lines = (size_t)test_draw(r, 1, MAX_LINES);
     w->pixels = (size_t)test_draw(r, 1, MAX_PIXELS);
     w->channels = channels;
+    w->line = (size_t)test_draw(r, 0, 9);
     w->step = (size_t)test_draw(r, 1, 3);
     w->wide = test_draw(r, 0, 1);
     size_t last = 0;
@@ -48,7 +51,7 @@ static void draw_windows(struct test_random *r, size_t channels, size_t least_ta
         w->index[t] = test_draw(r, 0, w->wide ? 1 << 30 : 255);
         last = cell > last ? cell : last;
     }
-    w->cells = last + (w->pixels - 1) * w->step + 1;
+    w->cells = last + (w->lines - 1) * w->line + (w->pixels - 1) * w->step + 1;
 }
 
 static int32_t number_at(const void *argmax, size_t at, int wide)
@@ -65,13 +68,22 @@ static struct cincel_pool_forward_args forward_args(const struct windows *w, con
         .offset = w->offset,
         .index = w->index,
         .taps = w->taps,
+        .lines = w->lines,
         .pixels = w->pixels,
         .channels = w->channels,
         .x_step = (ptrdiff_t)(w->step * w->channels),
+        .x_line = (ptrdiff_t)(w->line * w->channels),
+        .y_line = (ptrdiff_t)(w->pixels * w->channels),
         .y = y,
         .wide = w->wide,
         .scale = 1.0f,
     };
+}
+
+/* At which the window of pixel p of all lines begins. */
+static size_t first_cell(const struct windows *w, size_t p)
+{
+    return p / w->pixels * w->line + p % w->pixels * w->step;
 }
 
 /* The list in one call, or cut in two. */
@@ -92,7 +104,7 @@ static bool forward_holds(const struct cincel_isa *isa, struct test_random *r, s
 {
     struct windows w;
     draw_windows(r, channels, 1, &w);
-    const size_t in = w.cells * channels, out = w.pixels * channels;
+    const size_t in = w.cells * channels, out = w.lines * w.pixels * channels;
     float *x = test_guarded(in * sizeof *x), *y = test_guarded(out * sizeof *y);
     float *y_alone = test_guarded(out * sizeof *y);
     void *argmax = test_guarded(out * number_bytes(&w));
@@ -106,9 +118,9 @@ static bool forward_holds(const struct cincel_isa *isa, struct test_random *r, s
     args.argmax = NULL;
     run_max(isa, args, cut);
     bool good = true;
-    for (size_t p = 0; p < w.pixels; p++)
+    for (size_t p = 0; p < w.lines * w.pixels; p++)
         for (size_t c = 0; c < channels; c++) {
-            const float *window = x + p * w.step * channels + c;
+            const float *window = x + first_cell(&w, p) * channels + c;
             size_t best = 0;
             for (size_t t = 1; t < w.taps; t++)
                 if (wins(window[w.offset[t]], window[w.offset[best]])) best = t;
@@ -129,7 +141,7 @@ static bool average_holds(const struct cincel_isa *isa, struct test_random *r, s
 {
     struct windows w;
     draw_windows(r, channels, 1, &w);
-    const size_t in = w.cells * channels, out = w.pixels * channels;
+    const size_t in = w.cells * channels, out = w.lines * w.pixels * channels;
     float *x = test_guarded(in * sizeof *x), *y = test_guarded(out * sizeof *y);
     float *want = test_guarded(out * sizeof *y);
     for (size_t i = 0; i < in; i++) x[i] = (float)test_draw(r, -999, 999) / 7.0f;
@@ -138,9 +150,9 @@ static bool average_holds(const struct cincel_isa *isa, struct test_random *r, s
     args.stream = test_draw(r, 0, 1);
     args.resume = test_draw(r, 0, 1);
     for (size_t i = 0; i < out; i++) want[i] = y[i] = (float)test_draw(r, -9, 9) / 3.0f;
-    for (size_t p = 0; p < w.pixels; p++)
+    for (size_t p = 0; p < w.lines * w.pixels; p++)
         for (size_t c = 0; c < channels; c++) {
-            const float *window = x + p * w.step * channels + c;
+            const float *window = x + first_cell(&w, p) * channels + c;
             float sum = window[w.offset[0]], *target = &want[p * channels + c];
             for (size_t t = 1; t < w.taps; t++) sum += window[w.offset[t]];
             *target = (args.resume ? *target + sum : sum) * args.scale;
@@ -167,11 +179,14 @@ static void test_forward(void **state)
         }
 }
 
-/* What a window gives to pixel p, by the plain rule. */
-static float given(const struct cincel_pool_backward_args *a, size_t p, size_t t, size_t at)
+/* What a window gives to a neighbour of pixel p of a line, by the plain rule. */
+static float given(const struct cincel_pool_backward_args *a, size_t line, size_t p, size_t neighbour,
+                   size_t t, size_t at)
 {
     if (!a->argmax) return a->scale[t] * a->dy[at];
-    return number_at(a->argmax, at, a->wide) == a->index[t] + (int32_t)p * a->index_step ? a->dy[at] : 0.0f;
+    const int32_t cell =
+        a->index[t] + (int32_t)p * a->index_step + (int32_t)line * a->index_line + (int32_t)neighbour;
+    return number_at(a->argmax, at, a->wide) == cell ? a->dy[at] : 0.0f;
 }
 
 /* Order and rounding are stated, so equality is exact for averages too. */
@@ -179,8 +194,9 @@ static bool backward_holds(const struct cincel_isa *isa, struct test_random *r, 
 {
     struct windows w;
     draw_windows(r, channels, 0, &w);
-    const size_t in = w.cells * channels, dx_step = channels * (size_t)test_draw(r, 1, 3);
-    const size_t out = (w.pixels - 1) * dx_step + channels;
+    const size_t places = (size_t)test_draw(r, 1, 3), alike = (size_t)test_draw(r, 1, (int)places);
+    const size_t in = w.cells * channels, dx_step = channels * places;
+    const size_t dx_line = (w.pixels - 1) * dx_step + alike * channels, out = w.lines * dx_line;
     float *dy = test_guarded(in * sizeof *dy), *dx = test_guarded(out * sizeof *dx);
     float *want = test_guarded(out * sizeof *dx), scale[MAX_TAPS];
     void *argmax = test_guarded(in * number_bytes(&w));
@@ -191,11 +207,16 @@ static bool backward_holds(const struct cincel_isa *isa, struct test_random *r, 
         .index = w.index,
         .scale = scale,
         .windows = w.taps,
+        .lines = w.lines,
         .pixels = w.pixels,
         .channels = channels,
         .dy_step = (ptrdiff_t)(w.step * channels),
         .dx_step = (ptrdiff_t)dx_step,
+        .dy_line = (ptrdiff_t)(w.line * channels),
+        .dx_line = (ptrdiff_t)dx_line,
+        .alike = alike,
         .index_step = test_draw(r, 0, 2),
+        .index_line = test_draw(r, 0, 9),
         .wide = max && w.wide,
         .dx = dx,
         .accumulate = test_draw(r, 0, 1),
@@ -204,7 +225,9 @@ static bool backward_holds(const struct cincel_isa *isa, struct test_random *r, 
     for (size_t t = 0; t < w.taps; t++) scale[t] = 1.0f / (float)test_draw(r, 1, 9);
     for (size_t i = 0; i < in; i++) {
         const int32_t number = w.taps > 0 ? w.index[test_draw(r, 0, (int)w.taps - 1)] : 0;
-        const int32_t shown = number + args.index_step * test_draw(r, 0, (int)w.pixels - 1);
+        const int32_t shown = number + args.index_step * test_draw(r, 0, (int)w.pixels - 1) +
+                              args.index_line * test_draw(r, 0, (int)w.lines - 1) +
+                              test_draw(r, 0, (int)alike - 1);
         dy[i] = (float)test_draw(r, -9, 9) / (max ? 1.0f : 3.0f);
         if (w.wide)
             ((int32_t *)argmax)[i] = shown;
@@ -212,12 +235,14 @@ static bool backward_holds(const struct cincel_isa *isa, struct test_random *r, 
             ((uint8_t *)argmax)[i] = (uint8_t)shown;
     }
     for (size_t i = 0; i < out; i++) want[i] = dx[i] = (float)test_draw(r, -9, 9);
-    for (size_t p = 0; p < w.pixels; p++)
-        for (size_t c = 0; c < channels; c++) {
-            float *sum = &want[p * dx_step + c];
+    for (size_t pixel = 0; pixel < w.lines * w.pixels; pixel++)
+        for (size_t c = 0; c < alike * channels; c++) {
+            const size_t line = pixel / w.pixels, p = pixel % w.pixels;
+            float *sum = &want[line * dx_line + p * dx_step + c];
             if (!args.accumulate) *sum = 0.0f;
             for (size_t t = 0; t < w.taps; t++)
-                *sum += given(&args, p, t, p * w.step * channels + (size_t)w.offset[t] + c);
+                *sum += given(&args, line, p, c / channels, t,
+                              first_cell(&w, pixel) * channels + (size_t)w.offset[t] + c % channels);
         }
     (max ? isa->pool->max_backward : isa->pool->avg_backward)(&args);
     bool good = true;
