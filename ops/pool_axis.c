@@ -84,11 +84,11 @@ static bool follows(const struct cincel_pool_axis *axis, bool weighed, const str
 }
 
 /*
- * The last of the positions `step` apart from `position` on of which it is known, without a look, that each
- * sees the other side as the one before it does, moved on: all of them see whole windows only. Knows of
- * windows that slide, one stride apart or (forward) any step.
+ * The last of the positions `step` apart from `position` on, before `end`, of which it is known, without a
+ * look, that each sees the other side as the one before it does, moved on: all of them see whole windows
+ * only. Knows of windows that slide, one stride apart or (forward) any step.
  */
-static int alike_until(const struct cincel_pool_axis *axis, int position, int step)
+static int alike_until(const struct cincel_pool_axis *axis, int position, int step, int end)
 {
     long long low, high;
     if (axis->adaptive || (axis->backward && step != axis->stride)) return position;
@@ -102,8 +102,29 @@ static int alike_until(const struct cincel_pool_axis *axis, int position, int st
         high = ((long long)axis->in - axis->kernel + axis->pad) / axis->stride;
         if (high > axis->out - 1) high = axis->out - 1;
     }
+    if (high > end - 1) high = end - 1;
     if ((long long)position - step < low || position > high) return position;
     return (int)(position + (high - position) / step * step);
+}
+
+struct cincel_pool_run cincel_pool_run_from(const struct cincel_pool_axis *axis, bool weighed, int first,
+                                            int step, int end)
+{
+    struct cincel_pool_run run = {.first = first, .step = step, .count = 1, .alike = 1};
+    run.view = cincel_pool_view_at(axis, first);
+    struct cincel_pool_view last = run.view;
+    for (long long position = (long long)first + step; position < end; position += step) {
+        const struct cincel_pool_view view = cincel_pool_view_at(axis, (int)position);
+        const int move = view.other - last.other, turn = view.kernel - last.kernel;
+        if (run.count == 1) run.move = move, run.turn = turn;
+        if (!follows(axis, weighed, &last, &view, run.move, run.turn)) break;
+        const int until = alike_until(axis, (int)position, step, end);
+        run.count += 1 + (until - (int)position) / step;
+        position = until;
+        last = cincel_pool_view_at(axis, until);
+    }
+    if (run.count == 1) run.move = run.turn = 0;
+    return run;
 }
 
 /* The runs among positions that lie `step` apart; a number above `most` where there are more than that. */
@@ -112,31 +133,14 @@ static int runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int s
 {
     const int positions = cincel_pool_positions(axis);
     int count = 0;
-    for (int lane = 0; lane < step && lane < positions; lane++) {
-        struct cincel_pool_run run = {.first = lane, .step = step, .alike = 1};
-        struct cincel_pool_view last = {0, 0, 0};
-        for (long long position = lane; position < positions; position += step) {
-            const struct cincel_pool_view view = cincel_pool_view_at(axis, (int)position);
-            if (run.count == 1) run.move = view.other - last.other, run.turn = view.kernel - last.kernel;
-            if (run.count > 0 && !follows(axis, weighed, &last, &view, run.move, run.turn)) {
-                if (runs) runs[count] = run;
-                if (++count > most) return count;
-                run.count = 0;
-            }
-            if (run.count++ == 0) {
-                run.first = (int)position;
-                run.view = view;
-            }
-            last = view;
-            if (run.count < 2) continue;
-            const int end = alike_until(axis, (int)position, step);
-            run.count += (end - (int)position) / step;
-            position = end;
-            last = cincel_pool_view_at(axis, end);
+    for (int lane = 0; lane < step && lane < positions; lane++)
+        for (long long position = lane; position < positions;) {
+            const struct cincel_pool_run run =
+                cincel_pool_run_from(axis, weighed, (int)position, step, positions);
+            if (runs) runs[count] = run;
+            if (++count > most) return count;
+            position += (long long)run.count * step;
         }
-        if (runs) runs[count] = run;
-        count++;
-    }
     return count;
 }
 

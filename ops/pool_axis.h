@@ -53,6 +53,10 @@ struct cincel_pool_run {
     struct cincel_pool_view view; /* of the first */
 };
 
+/* The longest run of positions first, first + step, …, before `end`. `weighed`: see below. */
+struct cincel_pool_run cincel_pool_run_from(const struct cincel_pool_axis *axis, bool weighed, int first,
+                                            int step, int end);
+
 /* What a pass asks of the runs. */
 struct cincel_pool_wish {
     bool weighed; /* the windows' sizes matter, so that (backward) a run sees windows of alike sizes */

@@ -40,8 +40,10 @@ struct cincel_prepared {
     float scale;                      /* of averages that count the padding: of every window */
     int threads, stream;
 
-    int line_runs, column_runs;
-    struct cincel_pool_run *line_run, *column_run; /* in one block, that of lines first */
+    bool weighed;                /* averages that do not count the padding */
+    int line_step;               /* of lines that are looked at together */
+    int runs;                    /* of columns */
+    struct cincel_pool_run *run; /* [runs] */
 };
 
 /* ------------------------------------------------------------------------------------ the choice -- */
@@ -133,7 +135,7 @@ static size_t pool_workspace(const struct cincel_target *t, const struct cincel_
 static void pool_discard(struct cincel_prepared *s)
 {
     if (!s) return;
-    free(s->line_run);
+    free(s->run);
     free(s);
 }
 
@@ -145,6 +147,16 @@ static struct cincel_pool_axis make_axis(const struct cincel_problem *p, bool he
         return (struct cincel_pool_axis){d->ih,      p->pool.oh, d->kh,   d->stride_h,
                                          d->pad_top, backward,   adaptive};
     return (struct cincel_pool_axis){d->iw, p->pool.ow, d->kw, d->stride_w, d->pad_left, backward, adaptive};
+}
+
+/* Backward, lines a stride apart see windows alike, and those of one window do: whichever leaves fewer runs.
+ */
+static int line_step(const struct cincel_prepared *s)
+{
+    const struct cincel_pool_axis *axis = &s->height;
+    const size_t stride = (size_t)axis->stride;
+    if (!axis->backward || axis->adaptive || stride >= s->together) return 1;
+    return axis->kernel > axis->stride || stride < s->together / stride ? axis->stride : 1;
 }
 
 static cincel_status pool_build(const struct cincel_target *t, const struct cincel_problem *p,
@@ -172,18 +184,16 @@ static cincel_status pool_build(const struct cincel_target *t, const struct cinc
     s->scale = cincel_pool_scale(d, d->kh, d->kw);
     s->threads = c->threads;
     s->stream = c->knob[KNOB_STREAM];
-    const struct cincel_pool_wish wish = {.weighed = d->kind == CINCEL_POOL_AVG_EXCLUDE_PAD, .alike = true};
-    const struct cincel_pool_wish line_wish = {.weighed = wish.weighed};
-    s->line_runs = cincel_pool_runs(&s->height, line_wish, NULL);
-    s->column_runs = cincel_pool_runs(&s->width, wish, NULL);
-    s->line_run = malloc(((size_t)s->line_runs + (size_t)s->column_runs) * sizeof *s->line_run);
-    if (!s->line_run) {
+    s->weighed = d->kind == CINCEL_POOL_AVG_EXCLUDE_PAD;
+    s->line_step = line_step(s);
+    const struct cincel_pool_wish wish = {.weighed = s->weighed, .alike = true};
+    s->runs = cincel_pool_runs(&s->width, wish, NULL);
+    s->run = malloc((size_t)s->runs * sizeof *s->run);
+    if (!s->run) {
         pool_discard(s);
         return cincel_fail(CINCEL_OUT_OF_MEMORY, "pool: no memory for the plan's tables");
     }
-    s->column_run = s->line_run + s->line_runs;
-    cincel_pool_runs(&s->height, line_wish, s->line_run);
-    cincel_pool_runs(&s->width, wish, s->column_run);
+    cincel_pool_runs(&s->width, wish, s->run);
     *out = s;
     return CINCEL_OK;
 }
@@ -195,27 +205,17 @@ struct pool_job {
     const struct cincel_tensors *t;
 };
 
-/* Lines of the tensor written that see the other one alike: some of a run, of one image. */
+/* Lines of the tensor written, of one image, that see the other one alike. */
 struct pool_lines {
-    const struct cincel_pool_run *run;
-    int first, count;             /* the first line, in its image */
-    size_t out, other;            /* elements, of column 0 of the first line and of the first row it sees */
-    struct cincel_pool_view view; /* of the first line */
+    struct cincel_pool_run run;
+    size_t out, other; /* elements, of column 0 of the first line and of the first row it sees */
 };
 
-/* What lines begin … end − 1 of an image have of a run; count = 0: nothing. */
-static struct pool_lines lines_of(const struct cincel_prepared *s, const struct cincel_pool_run *run,
-                                  size_t image, int begin, int end)
+/* As many as there are from `first` on, before `end`. */
+static struct pool_lines lines_from(const struct cincel_prepared *s, size_t image, int first, int end)
 {
-    const int skipped = begin <= run->first ? 0 : (begin - run->first + run->step - 1) / run->step;
-    const int first = run->first + skipped * run->step;
-    const int inside = first < end ? (end - 1 - first) / run->step + 1 : 0;
-    struct pool_lines lines = {.run = run, .first = first, .view = run->view};
-    lines.count = inside < run->count - skipped ? inside : run->count - skipped;
-    if (lines.count <= 0) return (struct pool_lines){.count = 0};
-    lines.view.other += skipped * run->move;
-    lines.view.kernel += skipped * run->turn;
-    const size_t other = image * s->other_height + (size_t)lines.view.other;
+    struct pool_lines lines = {cincel_pool_run_from(&s->height, s->weighed, first, s->line_step, end), 0, 0};
+    const size_t other = image * s->other_height + (size_t)lines.run.view.other;
     lines.out = (image * s->height_out + (size_t)first) * s->width_out * s->channels;
     lines.other = other * s->other_width * s->channels;
     return lines;
@@ -239,7 +239,7 @@ static struct pool_cells cells_of(const struct cincel_prepared *s, const struct 
     struct pool_cells c;
     c.s = s, c.lines = lines, c.run = run;
     c.h = c.w = 0;
-    c.left = (size_t)lines->view.cells * (size_t)run->view.cells;
+    c.left = (size_t)lines->run.view.cells * (size_t)run->view.cells;
     return c;
 }
 
@@ -259,11 +259,11 @@ static void window_scales(const struct cincel_prepared *s, int oh, int ow, int c
 static void list_cells(struct pool_cells *c, size_t at, int count)
 {
     const struct cincel_prepared *s = c->s;
-    const struct cincel_pool_view *row = &c->lines->view, *column = &c->run->view;
+    const struct cincel_pool_view *row = &c->lines->run.view, *column = &c->run->view;
     const size_t first = ((size_t)c->h * s->other_width + (size_t)c->w) * s->channels;
     for (int i = 0; i < count; i++) c->offset[at + (size_t)i] = (ptrdiff_t)(first + (size_t)i * s->channels);
     if (s->argmax_bytes > 0) {
-        const int cell = cincel_pool_cell(&s->height, c->lines->first, row, c->h) * s->width.kernel;
+        const int cell = cincel_pool_cell(&s->height, c->lines->run.first, row, c->h) * s->width.kernel;
         for (int i = 0; i < count; i++)
             c->index[at + (size_t)i] = cell + cincel_pool_cell(&s->width, c->run->first, column, c->w + i);
     } else if (s->height.backward) {
@@ -301,12 +301,12 @@ static void forward_run(const struct cincel_prepared *s, const struct cincel_ten
         .x = t->x + lines->other + (size_t)run->view.other * s->channels,
         .offset = cells.offset,
         .index = cells.index,
-        .lines = (size_t)lines->count,
+        .lines = (size_t)lines->run.count,
         .pixels = (size_t)run->count,
         .channels = s->channels,
         .x_step = (ptrdiff_t)run->move * (ptrdiff_t)s->channels,
-        .x_line = (ptrdiff_t)lines->run->move * (ptrdiff_t)(s->other_width * s->channels),
-        .y_line = (ptrdiff_t)lines->run->step * (ptrdiff_t)(s->width_out * s->channels),
+        .x_line = (ptrdiff_t)lines->run.move * (ptrdiff_t)(s->other_width * s->channels),
+        .y_line = (ptrdiff_t)lines->run.step * (ptrdiff_t)(s->width_out * s->channels),
         .y = t->y + out,
         .argmax = argmax_at(s, t->argmax_out, out),
         .wide = s->argmax_bytes > 1,
@@ -314,7 +314,7 @@ static void forward_run(const struct cincel_prepared *s, const struct cincel_ten
         .stream = s->stream && cells.left <= CINCEL_POOL_GROUP, /* else y is read again at once */
     };
     while ((args.taps = next_cells(&cells)) > 0) {
-        if (cells.left == 0) args.scale = cincel_pool_scale(&s->desc, lines->view.cells, run->view.cells);
+        if (cells.left == 0) args.scale = cincel_pool_scale(&s->desc, lines->run.view.cells, run->view.cells);
         s->forward(&args);
         args.resume = 1;
     }
@@ -332,15 +332,15 @@ static void backward_run(const struct cincel_prepared *s, const struct cincel_te
         .offset = cells.offset,
         .index = cells.index,
         .scale = cells.scale,
-        .lines = (size_t)lines->count,
+        .lines = (size_t)lines->run.count,
         .pixels = (size_t)run->count,
         .channels = s->channels,
         .dy_step = (ptrdiff_t)run->move * (ptrdiff_t)s->channels,
         .dx_step = (ptrdiff_t)run->step * (ptrdiff_t)s->channels,
-        .dy_line = (ptrdiff_t)lines->run->move * (ptrdiff_t)(s->other_width * s->channels),
-        .dx_line = (ptrdiff_t)lines->run->step * (ptrdiff_t)(s->width_out * s->channels),
+        .dy_line = (ptrdiff_t)lines->run.move * (ptrdiff_t)(s->other_width * s->channels),
+        .dx_line = (ptrdiff_t)lines->run.step * (ptrdiff_t)(s->width_out * s->channels),
         .index_step = run->turn,
-        .index_line = lines->run->turn * s->width.kernel,
+        .index_line = lines->run.turn * s->width.kernel,
         .alike = (size_t)run->alike,
         .wide = s->argmax_bytes > 1,
         .dx = t->dx + lines->out + (size_t)run->first * s->channels,
@@ -358,12 +358,13 @@ static void backward_run(const struct cincel_prepared *s, const struct cincel_te
 static void image_lines(const struct pool_job *job, size_t image, int begin, int end)
 {
     const struct cincel_prepared *s = job->s;
-    for (int l = 0; l < s->line_runs; l++) {
-        const struct pool_lines lines = lines_of(s, &s->line_run[l], image, begin, end);
-        if (lines.count == 0) continue;
-        for (int c = 0; c < s->column_runs; c++)
-            (s->height.backward ? backward_run : forward_run)(s, job->t, &lines, &s->column_run[c]);
-    }
+    for (int lane = begin; lane < end && lane < begin + s->line_step; lane++)
+        for (int first = lane; first < end;) {
+            const struct pool_lines lines = lines_from(s, image, first, end);
+            for (int r = 0; r < s->runs; r++)
+                (s->height.backward ? backward_run : forward_run)(s, job->t, &lines, &s->run[r]);
+            first += lines.run.count * s->line_step;
+        }
 }
 
 static void pool_body(void *data, struct cincel_worker *worker, size_t phase)
