@@ -1,5 +1,5 @@
-/* Convolution with few outputs, forward and backward-data: the work of one call. The scheme: conv_narrow.h.
- */
+/* Convolution with few outputs, forward and backward-data: the work of one call. The scheme is told in
+   conv_narrow.h. */
 #include <assert.h>
 
 #include "core/memory.h"

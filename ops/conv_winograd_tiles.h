@@ -51,11 +51,11 @@ struct cincel_winograd_tiles {
 
 /*
  * max |error| / RMS over √(chain length), the chain of channels forward, of output channels in backward-data,
- * of tiles for weights. Measured (tests/numerics.c, chains of 8 to 784) 0.9e-7 … 2.3e-7 and 1.3e-6 … 2.8e-6,
+ * of tiles for weights. Measured (tests/numerics.c, chains of 8 to 784) 0.9e-7 … 2.3e-7 and 1.3e-6 … 4.0e-6,
  * uniform and ReLU-like data.
  */
 #define WINOGRAD2_ERROR 3.0e-7
-#define WINOGRAD4_ERROR 4.0e-6
+#define WINOGRAD4_ERROR 4.4e-6
 
 /* The error of a scheme over that of 3x3 of stride 1, which the constants above are. */
 double cincel_winograd_growth(const struct cincel_problem *problem, int m);

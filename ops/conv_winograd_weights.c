@@ -41,7 +41,7 @@ static void derive_blocks(struct cincel_prepared *p)
     p->private_w = p->s.u_planes * p->w_plane;
 }
 
-/* Tiles of a slice, in nearly equal slices: at most 1024, for which F(4x4,3x3) expects an error of 1.3e-4,
+/* Tiles of a slice, in nearly equal slices: at most 1024, for which F(4x4,3x3) expects an error of 1.4e-4,
    and no more than an error of 2e-4 allows. */
 static size_t slice_of(const struct cincel_problem *problem, int m, size_t tiles)
 {
