@@ -180,7 +180,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     }
     if (p->gradient) {
         p->dz_floats = p->pixels * p->oc;
-        p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
     if (!s->pointwise) {
         const size_t rows =

@@ -131,7 +131,6 @@ static void pack_pixels_cut(const struct call *call, size_t cut)
 static void prepare(const struct call *call, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t each = cincel_round_up(cincel_div_up(p->dz_floats, cincel_max(p->dz_cuts, 1)), 16);
     size_t cut;
     while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
         if (cut < p->pack_cuts) {
@@ -141,9 +140,7 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
                 pack_cut(call, cut);
             continue;
         }
-        const size_t begin = cincel_min((cut - p->pack_cuts) * each, p->dz_floats);
-        cincel_epilogue_gradient(&p->epilogue, call->t->y_in + begin, call->t->dy + begin, call->dz + begin,
-                                 cincel_min(each, p->dz_floats - begin));
+        cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut - p->pack_cuts);
     }
 }
 

@@ -2,7 +2,6 @@
    conv_winograd.h, the work of a call is in conv_winograd_run.c. */
 #include "ops/conv_winograd.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -87,7 +86,7 @@ static void derive_memory(struct cincel_prepared *p)
     p->pack_cuts = p->panels * cincel_div_up(p->k, p->pack_rows);
     if (p->gradient) {
         p->dz_floats = p->s.images * p->s.src_pixels * p->sources;
-        p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
     struct cincel_carver mine = {NULL, 0};
     cincel_carve(&mine, p->private_u * sizeof(float));
@@ -137,18 +136,6 @@ static size_t workspace(const struct cincel_target *t, const struct cincel_probl
 
 /* ---------------------------------------------------------------------------------- the checks -- */
 
-static bool refuse(char why[CINCEL_WHY], const char *phrase)
-{
-    snprintf(why, CINCEL_WHY, "winograd: %s", phrase);
-    return false;
-}
-
-/* Is there a smaller value of the list that covers `size`, too? */
-static bool repeats(int value, const int *values, size_t size)
-{
-    return value > values[0] && (size_t)value / 2 >= size;
-}
-
 /* More than this of V or of M at once, and another order is better in any case. */
 static const size_t shared_max = (size_t)64 << 20;
 
@@ -156,19 +143,21 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
                   const struct cincel_choice *c, char why[CINCEL_WHY])
 {
     const char *reason;
-    if (!cincel_winograd_serves(problem, &reason)) return refuse(why, reason);
+    if (!cincel_winograd_serves(problem, &reason)) return cincel_winograd_refuse(why, reason);
     if (!cincel_winograd_find(cincel_isa_find(t, c->isa), problem, cincel_winograd_tile(c)))
-        return refuse(why, "no such transform");
+        return cincel_winograd_refuse(why, "no such transform");
     struct cincel_prepared p;
     derive(t, problem, c, &p);
-    if (p.groups > 1 && p.order != WINOGRAD_BY_TILES) return refuse(why, "groups go by order=0");
+    if (p.groups > 1 && p.order != WINOGRAD_BY_TILES)
+        return cincel_winograd_refuse(why, "groups go by order=0");
     if (p.order == WINOGRAD_BY_COLUMNS && c->knob[WINOGRAD_TILES] != tiles_values[0])
-        return refuse(why, "order=2 takes all tiles at once");
-    if (repeats(c->knob[WINOGRAD_TILES], tiles_values, p.s.count)) return refuse(why, "fewer tiles are all");
-    if (repeats(c->knob[WINOGRAD_COLUMNS], columns_values, p.outputs))
-        return refuse(why, "fewer columns are all");
+        return cincel_winograd_refuse(why, "order=2 takes all tiles at once");
+    if (cincel_winograd_repeats(c->knob[WINOGRAD_TILES], tiles_values, p.s.count))
+        return cincel_winograd_refuse(why, "fewer tiles are all");
+    if (cincel_winograd_repeats(c->knob[WINOGRAD_COLUMNS], columns_values, p.outputs))
+        return cincel_winograd_refuse(why, "fewer columns are all");
     if (p.order != WINOGRAD_BY_TILES && p.v_floats * sizeof(float) > shared_max)
-        return refuse(why, "too many tiles to be transformed at once");
+        return cincel_winograd_refuse(why, "too many tiles to be transformed at once");
     return true;
 }
 
@@ -179,7 +168,7 @@ static int largest(enum cincel_winograd_knob knob, double limit, size_t size)
     int value = knobs[knob].values[0];
     for (int i = 1; i < knobs[knob].count; i++) {
         const int next = knobs[knob].values[i];
-        if (next <= limit && !repeats(next, knobs[knob].values, size)) value = next;
+        if (next <= limit && !cincel_winograd_repeats(next, knobs[knob].values, size)) value = next;
     }
     return value;
 }

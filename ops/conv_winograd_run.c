@@ -67,7 +67,6 @@ static void pack_cut(const struct call *call, size_t cut, float *w)
 static void prepare(const struct call *call, struct cincel_worker *worker, const struct scratch *scratch)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t each = cincel_round_up(cincel_div_up(p->dz_floats, cincel_max(p->dz_cuts, 1)), 16);
     const size_t pack_cuts = call->packing ? p->pack_cuts : 0;
     size_t cut;
     while ((cut = cincel_claim(worker)) < pack_cuts + p->dz_cuts) {
@@ -75,9 +74,7 @@ static void prepare(const struct call *call, struct cincel_worker *worker, const
             pack_cut(call, cut, scratch->w);
             continue;
         }
-        const size_t begin = cincel_min((cut - pack_cuts) * each, p->dz_floats);
-        cincel_epilogue_gradient(&p->epilogue, call->t->y_in + begin, call->t->dy + begin, call->dz + begin,
-                                 cincel_min(each, p->dz_floats - begin));
+        cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut - pack_cuts);
     }
 }
 

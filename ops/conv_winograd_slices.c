@@ -2,7 +2,6 @@
    scheme is told in conv_winograd_slices.h, the work of a call is in conv_winograd_slices_run.c. */
 #include "ops/conv_winograd_slices.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -89,12 +88,6 @@ static size_t workspace(const struct cincel_target *t, const struct cincel_probl
     return cincel_winograd_slices_workspace(&p);
 }
 
-static bool refuse(char why[CINCEL_WHY], const char *phrase)
-{
-    snprintf(why, CINCEL_WHY, "winograd: %s", phrase);
-    return false;
-}
-
 /* W of a group, of 64 to 64 channels in 36 planes, and V and Y beside it: an L2 of 1 MB. */
 static const size_t own_max = (size_t)36 * 64 * 64;
 
@@ -103,20 +96,19 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
 {
     const cincel_conv_desc *d = &problem->conv.d;
     const char *reason;
-    if (!cincel_winograd_serves(problem, &reason)) return refuse(why, reason);
-    if (d->stride_h != 1) return refuse(why, "stride 2 does not go by slices");
+    if (!cincel_winograd_serves(problem, &reason)) return cincel_winograd_refuse(why, reason);
+    if (d->stride_h != 1) return cincel_winograd_refuse(why, "stride 2 does not go by slices");
     if (!cincel_winograd_find(cincel_isa_find(t, c->isa), problem, cincel_winograd_tile(c)))
-        return refuse(why, "no such transform");
+        return cincel_winograd_refuse(why, "no such transform");
     struct cincel_winograd_tiles s;
     cincel_winograd_tiles_derive(problem, cincel_winograd_tile(c), &s);
     const size_t k = (size_t)(d->ic / d->groups), n = (size_t)(d->oc / d->groups);
-    if (k > own_max / s.planes / n) return refuse(why, "a group's gradient leaves L2");
+    if (k > own_max / s.planes / n) return cincel_winograd_refuse(why, "a group's gradient leaves L2");
     const size_t slice = cincel_div_up(s.count, slices_of(s.count));
-    if (c->knob[WINOGRAD_S_TILES] > tiles_values[0] && (size_t)c->knob[WINOGRAD_S_TILES] / 2 >= slice)
-        return refuse(why, "fewer tiles are all");
-    if (c->knob[WINOGRAD_S_COLUMNS] > columns_values[0] &&
-        (size_t)c->knob[WINOGRAD_S_COLUMNS] / 2 >= (size_t)d->oc)
-        return refuse(why, "fewer columns are all");
+    if (cincel_winograd_repeats(c->knob[WINOGRAD_S_TILES], tiles_values, slice))
+        return cincel_winograd_refuse(why, "fewer tiles are all");
+    if (cincel_winograd_repeats(c->knob[WINOGRAD_S_COLUMNS], columns_values, (size_t)d->oc))
+        return cincel_winograd_refuse(why, "fewer columns are all");
     return true;
 }
 

@@ -2,6 +2,7 @@
 #include "ops/conv_winograd_tiles.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -95,6 +96,12 @@ static int least_side(const struct cincel_problem *problem)
     const int in = d->ih < d->iw ? d->ih : d->iw;
     const int out = problem->conv.oh < problem->conv.ow ? problem->conv.oh : problem->conv.ow;
     return in < out ? in : out;
+}
+
+bool cincel_winograd_refuse(char why[CINCEL_WHY], const char *phrase)
+{
+    snprintf(why, CINCEL_WHY, "winograd: %s", phrase);
+    return false;
 }
 
 bool cincel_winograd_serves(const struct cincel_problem *problem, const char **why)

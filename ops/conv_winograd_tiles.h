@@ -64,6 +64,15 @@ double cincel_winograd_growth(const struct cincel_problem *problem, int m);
 double cincel_winograd_chain(const struct cincel_problem *problem, const struct cincel_choice *c,
                              double length);
 
+/* Says why not, for a row's check(): false. */
+bool cincel_winograd_refuse(char why[CINCEL_WHY], const char *phrase);
+
+/* Is there a smaller value of a knob's list, each twice the one before, that covers `size`, too? */
+static inline bool cincel_winograd_repeats(int value, const int *values, size_t size)
+{
+    return value > values[0] && (size_t)value / 2 >= size;
+}
+
 /* cincel_algo.rounds */
 bool cincel_winograd_rounds(const struct cincel_problem *problem, const struct cincel_choice *c);
 

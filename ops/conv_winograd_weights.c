@@ -2,7 +2,6 @@
    conv_winograd_weights.h, the work of a call is in conv_winograd_weights_run.c. */
 #include "ops/conv_winograd_weights.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -99,7 +98,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->private_floats = p->private_w + cincel_round_up(p->s.taps * p->nr * p->pack_rows, 16);
     if (p->gradient) {
         p->dz_floats = p->s.images * p->s.out_pixels * p->oc;
-        p->dz_cuts = cincel_div_up(p->dz_floats, 16384); /* 64 KB */
+        p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
     }
 }
 
@@ -111,18 +110,6 @@ static size_t workspace(const struct cincel_target *t, const struct cincel_probl
     return cincel_winograd_weights_workspace(&p);
 }
 
-static bool refuse(char why[CINCEL_WHY], const char *phrase)
-{
-    snprintf(why, CINCEL_WHY, "winograd: %s", phrase);
-    return false;
-}
-
-/* Is there a smaller value of the list that covers `size`, too? */
-static bool repeats(int value, const int *values, size_t size)
-{
-    return value > values[0] && (size_t)value / 2 >= size;
-}
-
 /* More than this of V and Y at once, and rounds are better in any case. */
 static const size_t shared_max = (size_t)64 << 20;
 
@@ -130,22 +117,22 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
                   const struct cincel_choice *c, char why[CINCEL_WHY])
 {
     const char *reason;
-    if (!cincel_winograd_serves(problem, &reason)) return refuse(why, reason);
-    if (problem->conv.d.groups > 1) return refuse(why, "groups go by slices");
+    if (!cincel_winograd_serves(problem, &reason)) return cincel_winograd_refuse(why, reason);
+    if (problem->conv.d.groups > 1) return cincel_winograd_refuse(why, "groups go by slices");
     if (!cincel_winograd_find(cincel_isa_find(t, c->isa), problem, cincel_winograd_tile(c)))
-        return refuse(why, "no such transform");
+        return cincel_winograd_refuse(why, "no such transform");
     struct cincel_prepared p;
     derive(t, problem, c, &p);
-    if (p.by_blocks && p.slices > 1) return refuse(why, "order=1 takes one slice of tiles");
+    if (p.by_blocks && p.slices > 1) return cincel_winograd_refuse(why, "order=1 takes one slice of tiles");
     if (p.by_blocks && c->knob[WINOGRAD_W_TILES] != tiles_values[0])
-        return refuse(why, "order=1 takes all tiles at once");
+        return cincel_winograd_refuse(why, "order=1 takes all tiles at once");
     if (p.by_blocks &&
         p.s.planes * (p.v_blocks * p.v_plane + p.y_blocks * p.y_plane) * sizeof(float) > shared_max)
-        return refuse(why, "too many tiles to be transformed at once");
-    if (repeats(c->knob[WINOGRAD_W_TILES], tiles_values, p.slice_tiles))
-        return refuse(why, "fewer tiles are all");
-    if (repeats(c->knob[WINOGRAD_W_COLUMNS], columns_values, (size_t)problem->conv.d.oc))
-        return refuse(why, "fewer columns are all");
+        return cincel_winograd_refuse(why, "too many tiles to be transformed at once");
+    if (cincel_winograd_repeats(c->knob[WINOGRAD_W_TILES], tiles_values, p.slice_tiles))
+        return cincel_winograd_refuse(why, "fewer tiles are all");
+    if (cincel_winograd_repeats(c->knob[WINOGRAD_W_COLUMNS], columns_values, (size_t)problem->conv.d.oc))
+        return cincel_winograd_refuse(why, "fewer columns are all");
     return true;
 }
 
@@ -169,7 +156,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     const double limit = w > (double)cincel_l3_bytes(t) / 8.0 ? w : (double)cincel_l3_bytes(t) / 8.0;
     const size_t slice = slice_of(problem, cincel_winograd_tile(c), s.count);
     for (int i = 1; i < knobs[WINOGRAD_W_TILES].count; i++)
-        if (!repeats(tiles_values[i], tiles_values, slice) &&
+        if (!cincel_winograd_repeats(tiles_values[i], tiles_values, slice) &&
             plane * tiles_values[i] * (d->ic + d->oc) <= limit)
             c->knob[WINOGRAD_W_TILES] = tiles_values[i];
     /* by blocks where W leaves the last cache, which holds V and Y (Zen 3, 32 MB, percent of the peak:
@@ -183,7 +170,8 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     /* 36 planes are claims enough for a few threads */
     const int columns = c->threads > 4 ? 32 : 128;
     for (int i = 1; i < knobs[WINOGRAD_W_COLUMNS].count; i++)
-        if (columns_values[i] <= columns && !repeats(columns_values[i], columns_values, (size_t)d->oc))
+        if (columns_values[i] <= columns &&
+            !cincel_winograd_repeats(columns_values[i], columns_values, (size_t)d->oc))
             c->knob[WINOGRAD_W_COLUMNS] = columns_values[i];
 }
 

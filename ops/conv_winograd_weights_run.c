@@ -40,13 +40,9 @@ size_t cincel_winograd_weights_workspace(const struct cincel_prepared *p)
 static void differentiate(const struct call *call, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t each = cincel_round_up(cincel_div_up(p->dz_floats, p->dz_cuts), 16);
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->dz_cuts) {
-        const size_t begin = cincel_min(cut * each, p->dz_floats);
-        cincel_epilogue_gradient(&p->epilogue, call->t->y_in + begin, call->t->dy + begin, call->dz + begin,
-                                 cincel_min(each, p->dz_floats - begin));
-    }
+    while ((cut = cincel_claim(worker)) < p->dz_cuts)
+        cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut);
 }
 
 static void sum_image(const struct call *call, size_t image)
