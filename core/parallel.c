@@ -15,17 +15,20 @@ struct cincel_team {
     pid_t process; /* that created the team: a forked child has none of its threads */
 };
 
-/* On its own cache line: workers hammer it. */
-struct counter {
-    _Alignas(CINCEL_ALIGN) atomic_size_t next;
-};
+/* Beyond so many workers some have a share in common. */
+enum { SHARES = 64 };
 
 /*
- * Two claim counters serve any number of phases: phase p counts in p mod 2 and clears the other one,
- * which everybody left at the barrier before p, and nobody enters before the barrier after p.
+ * Of a worker's share of the cuts, how many are claimed. On its own cache line: its worker hammers it. Two
+ * counters serve any number of phases: phase p counts in p mod 2 and clears the other one, which everybody
+ * left at the barrier before p, and nobody enters before the barrier after p.
  */
+struct share {
+    _Alignas(CINCEL_ALIGN) atomic_size_t claimed[2];
+};
+
 struct cincel_job {
-    struct counter claimed[2];
+    struct share shares[SHARES];
     cincel_body *body;
     void *data;
     size_t phases;
@@ -65,9 +68,15 @@ int cincel_team_threads(const struct cincel_team *team, int threads)
     return threads > 1 && may_open_region(team) ? threads : 1;
 }
 
-static void clear_next(struct cincel_job *job, size_t phase)
+static int shares_of(int threads) { return threads < SHARES ? threads : SHARES; }
+
+static void enter_phase(struct cincel_worker *worker, size_t phase)
 {
-    atomic_store_explicit(&job->claimed[(phase + 1) % 2].next, 0, memory_order_relaxed);
+    worker->phase = phase;
+    worker->emptied = 0;
+    if (worker->id < SHARES)
+        atomic_store_explicit(&worker->job->shares[worker->id].claimed[(phase + 1) % 2], 0,
+                              memory_order_relaxed);
 }
 
 /* No barrier here: inside somebody else's region it would bind to that region's team. */
@@ -75,9 +84,9 @@ static void work_alone(struct cincel_job *job)
 {
     struct cincel_worker worker = {.id = 0, .threads = 1, .job = job};
     const uint64_t mode = cincel_fpmode_enter();
-    for (worker.phase = 0; worker.phase < job->phases; worker.phase++) {
-        clear_next(job, worker.phase);
-        job->body(job->data, &worker, worker.phase);
+    for (size_t phase = 0; phase < job->phases; phase++) {
+        enter_phase(&worker, phase);
+        job->body(job->data, &worker, phase);
     }
     cincel_fpmode_leave(mode);
 }
@@ -88,9 +97,10 @@ static void work_in_team(struct cincel_job *job, int id, int threads)
     struct cincel_worker worker = {.id = id, .threads = threads, .job = job};
     const uint64_t mode = cincel_fpmode_enter();
     for (size_t phase = 0; phase < job->phases; phase++) {
-        worker.phase = phase;
-        if (id == 0) clear_next(job, phase);
-        if (id < threads) job->body(job->data, &worker, phase);
+        if (id < threads) {
+            enter_phase(&worker, phase);
+            job->body(job->data, &worker, phase);
+        }
         if (phase + 1 < job->phases) { /* the end of the region is the last barrier */
 #pragma omp barrier
         }
@@ -100,8 +110,13 @@ static void work_in_team(struct cincel_job *job, int id, int threads)
 
 void cincel_team_run(struct cincel_team *team, int threads, size_t phases, cincel_body *body, void *data)
 {
-    struct cincel_job job = {.body = body, .data = data, .phases = phases};
     const int wanted = cincel_team_threads(team, threads);
+    struct cincel_job job;
+    job.body = body;
+    job.data = data;
+    job.phases = phases;
+    for (int i = 0; i < shares_of(wanted); i++)
+        for (int slot = 0; slot < 2; slot++) atomic_init(&job.shares[i].claimed[slot], 0);
     if (wanted == 1) {
         work_alone(&job);
         return;
@@ -115,9 +130,19 @@ void cincel_team_run(struct cincel_team *team, int threads, size_t phases, cince
     }
 }
 
-size_t cincel_claim(struct cincel_worker *worker)
+/* Where share i of n begins. */
+static size_t share_begin(size_t count, size_t n, size_t i) { return count / n * i + cincel_min(count % n, i); }
+
+bool cincel_claim(struct cincel_worker *worker, size_t count, size_t *number)
 {
-    return atomic_fetch_add_explicit(&worker->job->claimed[worker->phase % 2].next, 1, memory_order_relaxed);
+    const size_t n = (size_t)shares_of(worker->threads), own = (size_t)worker->id % n;
+    for (; worker->emptied < n; worker->emptied++) {
+        const size_t i = (own + worker->emptied) % n;
+        atomic_size_t *claimed = &worker->job->shares[i].claimed[worker->phase % 2];
+        *number = share_begin(count, n, i) + atomic_fetch_add_explicit(claimed, 1, memory_order_relaxed);
+        if (*number < share_begin(count, n, i + 1)) return true;
+    }
+    return false;
 }
 
 size_t cincel_share(const struct cincel_worker *worker, size_t count, size_t grain, size_t *end)

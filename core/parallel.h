@@ -9,7 +9,7 @@
  *   static void body(void *job, struct cincel_worker *worker, size_t phase)
  *   {
  *       size_t cut;
- *       while ((cut = cincel_claim(worker)) < cuts)
+ *       while (cincel_claim(worker, cuts, &cut))
  *           ...
  *   }
  *
@@ -18,6 +18,7 @@
 #ifndef CINCEL_CORE_PARALLEL_H
 #define CINCEL_CORE_PARALLEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct cincel_team;
@@ -28,6 +29,7 @@ struct cincel_worker {
     int threads; /* taking part in this job */
     struct cincel_job *job;
     size_t phase;
+    size_t emptied; /* shares, from its own on, in which nothing is left to claim */
 };
 
 typedef void cincel_body(void *job, struct cincel_worker *worker, size_t phase);
@@ -48,8 +50,12 @@ void cincel_team_run(struct cincel_team *team, int threads, size_t phases, cince
 /* Threads a job asking for `threads` would get now (1 inside a parallel region or after a fork). */
 int cincel_team_threads(const struct cincel_team *team, int threads);
 
-/* The next unclaimed number 0, 1, 2, … of this phase. */
-size_t cincel_claim(struct cincel_worker *worker);
+/*
+ * Claims a number of 0 … count−1 that nobody has claimed in this phase yet; false when none is left. All claims
+ * of a phase name the same count. Each worker goes up its own share of the numbers, a contiguous one and the
+ * same in every run, so that what a cut touches is still in its core's caches; then it helps others with theirs.
+ */
+bool cincel_claim(struct cincel_worker *worker, size_t count, size_t *number);
 
 /*
  * A fixed share of [0, count) for this worker, in multiples of `grain`, for streaming work that should

@@ -35,7 +35,7 @@ static void finish_body(void *data, struct cincel_worker *worker, size_t phase)
     for (size_t i = 0; f->bias && repeats > 1 && i < repeats; i++)
         memcpy(tile + i * f->channels, f->bias, f->channels * sizeof(float));
     size_t cut;
-    while ((cut = cincel_claim(worker)) < cuts) {
+    while (cincel_claim(worker, cuts, &cut)) {
         const size_t first = cut * f->cut_rows, rows = cincel_min(f->cut_rows, f->rows - first);
         float *y = f->y + first * f->channels;
         if (f->bias) add_bias(f, repeats > 1 ? tile : f->bias, repeats, y, rows);
@@ -88,10 +88,10 @@ static void sum_body(void *data, struct cincel_worker *worker, size_t phase)
     const struct sum *s = data;
     size_t cut;
     if (phase == 1) {
-        if (cincel_claim(worker) == 0) add_slices(s);
+        if (cincel_claim(worker, 1, &cut)) add_slices(s);
         return;
     }
-    while ((cut = cincel_claim(worker)) < s->slices) {
+    while (cincel_claim(worker, s->slices, &cut)) {
         const size_t first = cut * s->slice_rows;
         float *out = s->scratch + cut * s->stride;
         memset(out, 0, s->channels * sizeof(float));

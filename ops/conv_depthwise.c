@@ -428,10 +428,10 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
     size_t cut;
     if (phase == 1) {
         float *const private = call->private + (size_t)worker->id * p->private_floats;
-        while ((cut = cincel_claim(worker)) < p->cuts) compute(call, cut, private);
+        while (cincel_claim(worker, p->cuts, &cut)) compute(call, cut, private);
         return;
     }
-    while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
+    while (cincel_claim(worker, p->pack_cuts + p->dz_cuts, &cut)) {
         if (cut >= p->pack_cuts) {
             cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut - p->pack_cuts);
             continue;

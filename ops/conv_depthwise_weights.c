@@ -310,13 +310,13 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
     const size_t step = phase + !p->gradient; /* without an activation the first phase is left out */
     size_t cut;
     if (step == 0)
-        while ((cut = cincel_claim(worker)) < p->dz_cuts)
+        while (cincel_claim(worker, p->dz_cuts, &cut))
             cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut);
     else if (step == 1)
-        while ((cut = cincel_claim(worker)) < p->cuts)
+        while (cincel_claim(worker, p->cuts, &cut))
             compute(call, cut, call->private + (size_t)worker->id * p->private_floats);
     else
-        while ((cut = cincel_claim(worker)) < p->add_cuts) add_up(call, cut);
+        while (cincel_claim(worker, p->add_cuts, &cut)) add_up(call, cut);
 }
 
 static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)

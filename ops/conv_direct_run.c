@@ -148,7 +148,7 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
 {
     const struct direct_shape *s = &call->prepared->s;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < call->pack_cuts + s->dy_cuts) {
+    while (cincel_claim(worker, call->pack_cuts + s->dy_cuts, &cut)) {
         if (cut < call->pack_cuts)
             pack_cut(call, cut);
         else
@@ -525,7 +525,7 @@ static void compute(const struct call *call, struct cincel_worker *worker)
     }
     scratch.floats = cincel_carve(&mine, s->private_floats * sizeof(float));
     size_t index;
-    while ((index = cincel_claim(worker)) < s->cuts) {
+    while (cincel_claim(worker, s->cuts, &index)) {
         struct cut cut;
         decode_cut(prepared, index, &cut);
         run_cut(call, &cut, &scratch);
@@ -571,7 +571,7 @@ static void pack_body(void *job, struct cincel_worker *worker, size_t phase)
     const struct call *call = job;
     size_t cut;
     (void)phase;
-    while ((cut = cincel_claim(worker)) < call->pack_cuts) pack_cut(call, cut);
+    while (cincel_claim(worker, call->pack_cuts, &cut)) pack_cut(call, cut);
 }
 
 void cincel_direct_pack_weights(const struct cincel_prepared *prepared, const float *w, void *packed,

@@ -152,7 +152,7 @@ static void prepare(const struct job *job, struct cincel_worker *worker)
     const size_t count = p->s.n * p->s.oh * p->s.ow * p->s.oc;
     const size_t chunks = job->parts.dz ? cincel_div_up(count, DZ_CHUNK) : 0;
     size_t claim;
-    while ((claim = cincel_claim(worker)) < images + chunks) {
+    while (cincel_claim(worker, images + chunks, &claim)) {
         if (claim < images) {
             pad_image(job, claim);
             continue;
@@ -509,7 +509,7 @@ static void run_cuts(const struct job *job, struct cincel_worker *worker)
     struct cincel_carver carver = {job->parts.scratch + (size_t)worker->id * job->parts.scratch_bytes, 0};
     const struct scratch scratch = carve_scratch(p, &carver);
     size_t number;
-    while ((number = cincel_claim(worker)) < p->cuts) {
+    while (cincel_claim(worker, p->cuts, &number)) {
         const struct cut c = find_cut(job, &scratch, number);
         run_pixels(job, &c, &scratch);
         if (p->slices == 1) store_cut(job, &c);
@@ -527,7 +527,7 @@ static void reduce_slices(const struct job *job, struct cincel_worker *worker)
     const size_t chunks = cincel_div_up(ld, REDUCE_ROWS), panels = p->s.groups * p->panels;
     const size_t slice = panels * panel_floats(p);
     size_t claim;
-    while ((claim = cincel_claim(worker)) < panels * chunks) {
+    while (cincel_claim(worker, panels * chunks, &claim)) {
         const size_t panel = claim / chunks, k = claim % chunks * REDUCE_ROWS;
         const size_t count = cincel_min(REDUCE_ROWS, ld - k);
         float *sum = job->parts.panels + panel * panel_floats(p) + k * p->nr;

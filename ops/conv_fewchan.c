@@ -379,7 +379,7 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
     const struct cincel_columns *s = &p->cols;
     size_t cut;
     if (phase == 0 && p->dz_cuts > 0) {
-        while ((cut = cincel_claim(worker)) < p->dz_cuts)
+        while (cincel_claim(worker, p->dz_cuts, &cut))
             cincel_epilogue_gradient_cut(&p->epilogue, job->t, job->dz, p->dz_floats, cut);
         return;
     }
@@ -387,7 +387,7 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
     float *weights = cincel_carve(&mine, p->panels * p->panel_floats * sizeof(float));
     float *strip = cincel_carve(&mine, p->strip_floats * sizeof(float));
     bool packed = false;
-    while ((cut = cincel_claim(worker)) < p->cuts) {
+    while (cincel_claim(worker, p->cuts, &cut)) {
         if (!packed) pack(job, weights);
         packed = true;
         const size_t image = cut / p->bands, row = cut % p->bands * p->band_rows;

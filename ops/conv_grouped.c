@@ -399,10 +399,10 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
     size_t cut;
     if (phase == 1) {
         float *strip = (float *)(void *)(job->private + (size_t)worker->id * p->private_bytes);
-        while ((cut = cincel_claim(worker)) < p->cuts) compute(job, cut, strip);
+        while (cincel_claim(worker, p->cuts, &cut)) compute(job, cut, strip);
         return;
     }
-    while ((cut = cincel_claim(worker)) < p->units + p->dz_cuts)
+    while (cincel_claim(worker, p->units + p->dz_cuts, &cut))
         if (cut < p->units)
             pack(job, cut);
         else

@@ -308,13 +308,13 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
     const size_t step = phase + !p->gradient; /* without an activation the first phase is left out */
     size_t cut;
     if (step == 0)
-        while ((cut = cincel_claim(worker)) < p->dz_cuts)
+        while (cincel_claim(worker, p->dz_cuts, &cut))
             cincel_epilogue_gradient_cut(&p->epilogue, job->t, job->dz, p->dz_floats, cut);
     else if (step == 1)
-        while ((cut = cincel_claim(worker)) < p->cuts)
+        while (cincel_claim(worker, p->cuts, &cut))
             compute(job, cut, job->private + (size_t)worker->id * p->private_bytes);
     else
-        while ((cut = cincel_claim(worker)) < p->units) add_up(job, cut);
+        while (cincel_claim(worker, p->units, &cut)) add_up(job, cut);
 }
 
 static void run(const struct cincel_prepared *p, const struct cincel_tensors *t, struct cincel_team *team)

@@ -132,7 +132,7 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = call->p;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->pack_cuts + p->dz_cuts) {
+    while (cincel_claim(worker, p->pack_cuts + p->dz_cuts, &cut)) {
         if (cut < p->pack_cuts) {
             if (p->swapped)
                 pack_pixels_cut(call, cut);
@@ -344,7 +344,7 @@ static void compute(const struct call *call, struct cincel_worker *worker)
     scratch.strip = cincel_carve(&mine, p->strip_floats * sizeof(float));
     scratch.columns = cincel_carve(&mine, p->column_floats * sizeof(float));
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->cuts) {
+    while (cincel_claim(worker, p->cuts, &cut)) {
         if (p->swapped)
             swapped_cut(call, cut, &scratch);
         else if (p->cols.pointwise)

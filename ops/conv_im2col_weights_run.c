@@ -277,7 +277,7 @@ static void reduce(const struct job *job, struct cincel_worker *worker)
     const struct cincel_prepared *p = job->p;
     const size_t chunks = reduce_chunks(p);
     size_t claim;
-    while ((claim = cincel_claim(worker)) < chunks) reduce_chunk(job, claim);
+    while (cincel_claim(worker, chunks, &claim)) reduce_chunk(job, claim);
     if (claim > chunks || !job->t->db) return; /* exactly one worker gets the next number */
     for (size_t i = 1; i < p->units; i++)
         p->isa->vector->add(job->parts.sums + i * p->oc, job->parts.sums, p->oc);
@@ -288,7 +288,7 @@ static void transpose_all(const struct job *job, struct cincel_worker *worker, c
 {
     const struct cincel_prepared *p = job->p;
     size_t claim;
-    while ((claim = cincel_claim(worker)) < p->slices * p->slice_blocks) {
+    while (cincel_claim(worker, p->slices * p->slice_blocks, &claim)) {
         const struct range block = find_block(p, claim / p->slice_blocks, claim % p->slice_blocks);
         if (block.begin < block.end)
             transpose_block(job, block, scratch->z, job->parts.transposed + block.begin * p->a_channels);
@@ -299,7 +299,7 @@ static void compute(const struct job *job, struct cincel_worker *worker, const s
 {
     const struct cincel_prepared *p = job->p;
     size_t claim;
-    while ((claim = cincel_claim(worker)) < p->cuts) {
+    while (cincel_claim(worker, p->cuts, &claim)) {
         if (!p->cols.pointwise)
             columns_cut(job, claim, scratch);
         else if (p->alone)

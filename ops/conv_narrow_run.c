@@ -47,7 +47,7 @@ static void prepare(const struct call *call, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = call->p;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->target_c + p->dz_cuts) {
+    while (cincel_claim(worker, p->target_c + p->dz_cuts, &cut)) {
         if (cut < p->target_c)
             pack(call, cut);
         else
@@ -174,7 +174,7 @@ static void compute(const struct call *call, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = call->p;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->cuts) {
+    while (cincel_claim(worker, p->cuts, &cut)) {
         const size_t image = cut / p->bands * p->cut_images;
         const size_t images = cincel_min(p->cut_images, p->images - image);
         const size_t begin = cut % p->bands * p->cut_rows, end = cincel_min(begin + p->cut_rows, p->rows_max);

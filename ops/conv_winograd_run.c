@@ -69,7 +69,7 @@ static void prepare(const struct call *call, struct cincel_worker *worker, const
     const struct cincel_prepared *p = call->p;
     const size_t pack_cuts = call->packing ? p->pack_cuts : 0;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < pack_cuts + p->dz_cuts) {
+    while (cincel_claim(worker, pack_cuts + p->dz_cuts, &cut)) {
         if (cut < pack_cuts) {
             pack_cut(call, cut, scratch->w);
             continue;
@@ -217,7 +217,7 @@ static void compute(const struct call *call, struct cincel_worker *worker, const
 {
     const struct cincel_prepared *p = call->p;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->cuts) {
+    while (cincel_claim(worker, p->cuts, &cut)) {
         const size_t tiles = cut % p->tile_blocks, begin = tiles * p->block_tiles;
         const size_t end = cincel_min(begin + p->block_tiles, p->s.count);
         if (p->order != WINOGRAD_BY_TILES) {
@@ -241,7 +241,7 @@ static void transform_all(const struct call *call, struct cincel_worker *worker)
     const struct cincel_prepared *p = call->p;
     const size_t pieces = cincel_div_up(p->block_tiles, TILES);
     size_t cut;
-    while ((cut = cincel_claim(worker)) < pieces * p->tile_blocks) {
+    while (cincel_claim(worker, pieces * p->tile_blocks, &cut)) {
         const size_t block = cut / pieces, at = cut % pieces * TILES;
         const size_t first = block * p->block_tiles, end = cincel_min(first + p->block_tiles, p->s.count);
         if (first + at >= end) continue;
@@ -298,7 +298,7 @@ static void pack_body(void *job, struct cincel_worker *worker, size_t phase)
     float w[WINOGRAD_PACK_FLOATS] __attribute__((aligned(64)));
     size_t cut;
     (void)phase;
-    while ((cut = cincel_claim(worker)) < call->p->pack_cuts) pack_cut(call, cut, w);
+    while (cincel_claim(worker, call->p->pack_cuts, &cut)) pack_cut(call, cut, w);
 }
 
 void cincel_winograd_pack_weights(const struct cincel_prepared *p, const float *w, void *packed,

@@ -189,7 +189,7 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
     const size_t step = phase + !p->gradient; /* without an activation the first phase is left out */
     size_t cut;
     if (step == 0) {
-        while ((cut = cincel_claim(worker)) < p->dz_cuts)
+        while (cincel_claim(worker, p->dz_cuts, &cut))
             cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut);
     } else if (step == 1) {
         struct cincel_carver c = {call->private + (size_t)worker->id * p->private_bytes, 0};
@@ -198,9 +198,9 @@ static void body(void *job, struct cincel_worker *worker, size_t phase)
         mine.y = cincel_carve(&c, p->private_y * sizeof(float));
         mine.w = cincel_carve(&c, p->private_w * sizeof(float));
         mine.own = cincel_carve(&c, p->private_own * sizeof(float));
-        while ((cut = cincel_claim(worker)) < p->slices * p->blocks) compute(call, cut, &mine);
+        while (cincel_claim(worker, p->slices * p->blocks, &cut)) compute(call, cut, &mine);
     } else {
-        while ((cut = cincel_claim(worker)) <= p->sum_cuts)
+        while (cincel_claim(worker, p->sum_cuts + 1, &cut))
             if (cut < p->sum_cuts)
                 add_slices(p, call->parts + cut * WINOGRAD_S_SUM, p->dw_floats,
                            cincel_min(WINOGRAD_S_SUM, p->dw_floats - cut * WINOGRAD_S_SUM),

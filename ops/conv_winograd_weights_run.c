@@ -41,7 +41,7 @@ static void differentiate(const struct call *call, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = call->p;
     size_t cut;
-    while ((cut = cincel_claim(worker)) < p->dz_cuts)
+    while (cincel_claim(worker, p->dz_cuts, &cut))
         cincel_epilogue_gradient_cut(&p->epilogue, call->t, call->dz, p->dz_floats, cut);
 }
 
@@ -103,7 +103,7 @@ static void transform(const struct call *call, struct cincel_worker *worker, siz
     const size_t begin = round_tiles(p, round, &end);
     const size_t pieces = cincel_div_up(end - begin, TILES);
     size_t cut;
-    while ((cut = cincel_claim(worker)) < sums + pieces) {
+    while (cincel_claim(worker, sums + pieces, &cut)) {
         if (cut < sums) {
             sum_image(call, cut);
             continue;
@@ -201,7 +201,7 @@ static void multiply(const struct call *call, struct cincel_worker *worker, size
                                      .dy_px = (ptrdiff_t)p->y_row,
                                      .load_w = round % p->rounds > 0};
     size_t cut;
-    while ((cut = cincel_claim(worker)) < weights * p->column_blocks) {
+    while (cincel_claim(worker, weights * p->column_blocks, &cut)) {
         /* the last ones are shared by most planes: they go first */
         const size_t weight = weights - 1 - cut / p->column_blocks;
         const size_t first = cut % p->column_blocks * p->block_panels;
@@ -253,7 +253,7 @@ static void finish(const struct call *call, struct cincel_worker *worker)
     const size_t slices = cincel_div_up(p->ic, p->pack_rows);
     float *own = call->private + (size_t)worker->id * p->private_floats;
     size_t cut;
-    while ((cut = cincel_claim(worker)) <= p->panels * slices) {
+    while (cincel_claim(worker, p->panels * slices + 1, &cut)) {
         const size_t begin = cut % slices * p->pack_rows;
         if (cut < p->panels * slices)
             store(call, cut / slices, begin, cincel_min(begin + p->pack_rows, p->ic),
@@ -308,7 +308,7 @@ static void multiply_blocks(const struct call *call, struct cincel_worker *worke
     const size_t cuts = p->y_blocks * p->v_blocks;
     float *own = call->private + (size_t)worker->id * p->private_floats;
     size_t cut;
-    while ((cut = cincel_claim(worker)) <= cuts)
+    while (cincel_claim(worker, cuts + 1, &cut))
         if (cut < cuts)
             block_cut(call, cut % p->v_blocks, cut / p->v_blocks, own);
         else if (call->t->db)

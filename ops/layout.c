@@ -114,7 +114,7 @@ static void body(void *data, struct cincel_worker *worker, size_t phase)
     const struct job *job = data;
     _Alignas(64) float stage[STAGE_FLOATS];
     size_t cut;
-    while ((cut = cincel_claim(worker)) < job->cuts) {
+    while (cincel_claim(worker, job->cuts, &cut)) {
         const struct block k = block_of(job, cut);
         if (job->past && job->direct && k.rows == job->t.rows && k.cols >= SPAN)
             convert_block_direct(job, &k);

@@ -126,7 +126,7 @@ static void strips_body(void *data, struct cincel_worker *worker, size_t phase)
     (void)phase;
     const struct steps *s = data;
     size_t number;
-    while ((number = cincel_claim(worker)) < s->n->strips) {
+    while (cincel_claim(worker, s->n->strips, &number)) {
         const struct task k = task_of(s->n, number);
         s->gather(s->n, &k);
         for (size_t c = k.col; c < cincel_min(k.col + k.width, s->n->d->channels); c++) s->finish(s->n, c);

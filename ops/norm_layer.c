@@ -215,7 +215,7 @@ static void backward_body(void *data, struct cincel_worker *worker, size_t phase
     const struct norm *n = data;
     size_t at, end;
     if (phase == 0) {
-        while ((at = cincel_claim(worker)) < n->slices) backward_slice(n, at);
+        while (cincel_claim(worker, n->slices, &at)) backward_slice(n, at);
         n->kernel->fence();
     } else {
         at = cincel_share(worker, n->d->cols, 16, &end);

@@ -191,7 +191,7 @@ static void slices_body(void *data, struct cincel_worker *worker, size_t phase)
 {
     const struct slices_job *job = data;
     const size_t cuts = phase == 0 ? job->s->images * job->s->slices : job->s->images;
-    for (size_t cut = cincel_claim(worker); cut < cuts; cut = cincel_claim(worker))
+    for (size_t cut; cincel_claim(worker, cuts, &cut);)
         (phase == 0 ? reduce_slice : join_slices)(job, cut);
 }
 

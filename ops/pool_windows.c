@@ -373,7 +373,7 @@ static void pool_body(void *data, struct cincel_worker *worker, size_t phase)
     const struct pool_job *job = data;
     const struct cincel_prepared *s = job->s;
     const size_t cuts = cincel_div_up(s->rows, s->rows_per_cut);
-    for (size_t cut = cincel_claim(worker); cut < cuts; cut = cincel_claim(worker)) {
+    for (size_t cut; cincel_claim(worker, cuts, &cut);) {
         const size_t end = cincel_min((cut + 1) * s->rows_per_cut, s->rows);
         for (size_t row = cut * s->rows_per_cut, next; row < end; row = next) {
             const size_t image = row / s->height_out, first = image * s->height_out;

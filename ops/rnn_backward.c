@@ -296,7 +296,7 @@ static void prepare(const struct job *job, struct cincel_worker *worker)
     const size_t of_w = cincel_div_up(p->gates * p->hidden, CINCEL_RNN_PACKED);
     const size_t more = cincel_rnn_gradients_packings(&job->all);
     size_t item;
-    while ((item = cincel_claim(worker)) <= of_w + more) {
+    while (cincel_claim(worker, of_w + more + 1, &item)) {
         if (item < of_w) {
             pack_rows(job, item);
         } else if (item < of_w + more) {
@@ -323,7 +323,7 @@ static void run_by_batch(const struct job *job, struct cincel_worker *worker)
 {
     struct block k = worker_block(job, worker);
     size_t cut;
-    while ((cut = cincel_claim(worker)) < job->all.p->cuts) {
+    while (cincel_claim(worker, job->all.p->cuts, &cut)) {
         k.begin = job->all.order.cut[cut], k.end = job->all.order.cut[cut + 1];
         for (size_t step = job->all.p->steps; step-- > 0;) {
             run_step(job, &k, step);

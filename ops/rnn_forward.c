@@ -439,7 +439,7 @@ static void prepare(const struct job *job, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = job->p;
     size_t item;
-    while ((item = cincel_claim(worker)) <= p->slices) {
+    while (cincel_claim(worker, p->slices + 1, &item)) {
         if (item < p->slices) {
             if (!job->t->packed) pack_slice(p, job->r->w_ih, job->r->w_hh, job->b.panels, item);
             pack_bias(job, item);
@@ -464,7 +464,7 @@ static void run_by_batch(const struct job *job, struct cincel_worker *worker)
 {
     struct block k = worker_block(job, worker);
     size_t cut;
-    while ((cut = cincel_claim(worker)) < job->p->cuts) {
+    while (cincel_claim(worker, job->p->cuts, &cut)) {
         k.begin = job->b.order.cut[cut], k.end = job->b.order.cut[cut + 1];
         for (size_t step = 0; step < job->p->steps; step++) {
             run_step(job, &k, step);
@@ -518,7 +518,7 @@ static void packing_body(void *data, struct cincel_worker *worker, size_t phase)
     const struct packing *job = data;
     size_t slice;
     (void)phase;
-    while ((slice = cincel_claim(worker)) < job->p->slices)
+    while (cincel_claim(worker, job->p->slices, &slice))
         pack_slice(job->p, job->w_ih, job->w_hh, job->panels, slice);
 }
 

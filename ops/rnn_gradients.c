@@ -265,7 +265,7 @@ void cincel_rnn_gradients_run(const struct cincel_rnn_backward_job *job, struct 
     struct scratch s;
     carve_scratch(&c, &s);
     size_t item;
-    while ((item = cincel_claim(worker)) < of_dx + of_dw) {
+    while (cincel_claim(worker, of_dx + of_dw, &item)) {
         if (item < of_dx) {
             input_cut(job, &s, item * CUT_ROWS, cincel_min((item + 1) * CUT_ROWS, row_count(job)));
             continue;

@@ -6,6 +6,7 @@
 #include <float.h>
 #include <omp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -48,7 +49,7 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *thread, con
 
 #endif
 
-enum { MAX_PHASES = 9, MAX_CUTS = 1000, MAX_THREADS = 16 };
+enum { MAX_PHASES = 9, MAX_CUTS = 1000, MAX_THREADS = 70 };
 
 struct job {
     size_t phases, cuts;
@@ -77,7 +78,7 @@ static void claim_body(void *data, struct cincel_worker *worker, size_t phase)
     if (worker->id == 0) job->threads_seen = worker->threads;
     atomic_fetch_add(&job->ids[worker->id], 1);
     size_t cut;
-    while ((cut = cincel_claim(worker)) < job->cuts) {
+    while (cincel_claim(worker, job->cuts, &cut)) {
         atomic_fetch_add(&job->done[phase][cut], 1);
         atomic_fetch_add(&job->in_phase[phase], 1);
     }
@@ -121,6 +122,43 @@ static void test_oversubscribed(void **state)
     struct cincel_team *team = cincel_team_create(16);
     for (int i = 0; i < 20; i++) run_and_check(team, 16, MAX_PHASES, MAX_CUTS, 16);
     run_and_check(team, 3, MAX_PHASES, MAX_CUTS, 3);
+    cincel_team_destroy(team);
+}
+
+/* More workers than there are shares of the cuts, and fewer cuts than workers. */
+static void test_many_workers(void **state)
+{
+    (void)state;
+    struct cincel_team *team = cincel_team_create(MAX_THREADS);
+    for (size_t cuts = 0; cuts < 200; cuts += 33) run_and_check(team, MAX_THREADS, 3, cuts, MAX_THREADS);
+    cincel_team_destroy(team);
+}
+
+struct shares {
+    size_t cuts;
+    size_t first[2]; /* by worker: what it claimed first */
+    atomic_int arrived;
+};
+
+static void first_claims(void *data, struct cincel_worker *worker, size_t phase)
+{
+    struct shares *s = data;
+    (void)phase;
+    size_t cut;
+    if (!cincel_claim(worker, s->cuts, &s->first[worker->id])) s->first[worker->id] = s->cuts;
+    atomic_fetch_add(&s->arrived, 1);
+    while (atomic_load(&s->arrived) < worker->threads) sched_yield(); /* so that nobody takes it all */
+    while (cincel_claim(worker, s->cuts, &cut)) {}
+}
+
+static void test_every_worker_begins_with_its_share(void **state)
+{
+    (void)state;
+    struct cincel_team *team = cincel_team_create(2);
+    struct shares s = {.cuts = 9};
+    cincel_team_run(team, 2, 1, first_claims, &s);
+    assert_int_equal(s.first[0], 0);
+    assert_int_equal(s.first[1], 5);
     cincel_team_destroy(team);
 }
 
@@ -185,7 +223,10 @@ static void inner(void *data, struct cincel_worker *worker, size_t phase)
     struct nested *n = data;
     (void)phase;
     if (worker->threads != 1 || worker->id != 0) atomic_fetch_add(&n->wrong, 1);
-    if (cincel_claim(worker) != 0 || cincel_claim(worker) != 1) atomic_fetch_add(&n->wrong, 1);
+    size_t number;
+    for (size_t i = 0; i < 3; i++)
+        if (!cincel_claim(worker, 3, &number) || number != i) atomic_fetch_add(&n->wrong, 1);
+    if (cincel_claim(worker, 3, &number)) atomic_fetch_add(&n->wrong, 1);
     atomic_fetch_add(&n->runs, 1);
 }
 
@@ -325,6 +366,8 @@ int main(void)
         cmocka_unit_test(test_no_thread_after_the_first_region),
         cmocka_unit_test(test_every_cut_once_per_phase),
         cmocka_unit_test(test_oversubscribed),
+        cmocka_unit_test(test_many_workers),
+        cmocka_unit_test(test_every_worker_begins_with_its_share),
         cmocka_unit_test(test_several_callers_and_teams_at_once),
         cmocka_unit_test(test_nested_runs_on_the_caller),
         cmocka_unit_test(test_fork),
