@@ -131,7 +131,10 @@ void cincel_team_run(struct cincel_team *team, int threads, size_t phases, cince
 }
 
 /* Where share i of n begins. */
-static size_t share_begin(size_t count, size_t n, size_t i) { return count / n * i + cincel_min(count % n, i); }
+static size_t share_begin(size_t count, size_t n, size_t i)
+{
+    return count / n * i + cincel_min(count % n, i);
+}
 
 bool cincel_claim(struct cincel_worker *worker, size_t count, size_t *number)
 {

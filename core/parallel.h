@@ -51,9 +51,10 @@ void cincel_team_run(struct cincel_team *team, int threads, size_t phases, cince
 int cincel_team_threads(const struct cincel_team *team, int threads);
 
 /*
- * Claims a number of 0 … count−1 that nobody has claimed in this phase yet; false when none is left. All claims
- * of a phase name the same count. Each worker goes up its own share of the numbers, a contiguous one and the
- * same in every run, so that what a cut touches is still in its core's caches; then it helps others with theirs.
+ * Claims a number of 0 … count−1 that nobody has claimed in this phase yet; false when none is left. All
+ * claims of a phase name the same count. Each worker goes up its own share of the numbers, a contiguous one
+ * and the same in every run, so that what a cut touches is still in its core's caches; then it helps others
+ * with theirs.
  */
 bool cincel_claim(struct cincel_worker *worker, size_t count, size_t *number);
 

@@ -519,25 +519,32 @@ static void run_cuts(const struct job *job, struct cincel_worker *worker)
 /* Panel rows summed at a time: 64 rows of 16 columns are 4 KB of each slice. */
 enum { REDUCE_ROWS = 64 };
 
+static void reduce_sums(const struct job *job)
+{
+    const struct cincel_prepared *p = job->p;
+    for (size_t i = 1; i < p->slices; i++)
+        p->isa->vector->add(job->parts.sums + i * p->s.oc, job->parts.sums, p->s.oc);
+    store_sums(job, 0, p->s.oc, job->parts.sums);
+}
+
 static void reduce_slices(const struct job *job, struct cincel_worker *worker)
 {
     const struct cincel_prepared *p = job->p;
-    const struct cincel_vector_row *vector = p->isa->vector;
     const size_t ld = cincel_weights_taps(p) * p->s.channels;
     const size_t chunks = cincel_div_up(ld, REDUCE_ROWS), panels = p->s.groups * p->panels;
     const size_t slice = panels * panel_floats(p);
     size_t claim;
-    while (cincel_claim(worker, panels * chunks, &claim)) {
+    while (cincel_claim(worker, panels * chunks + 1, &claim)) {
+        if (claim == panels * chunks) {
+            if (job->t->db) reduce_sums(job);
+            continue;
+        }
         const size_t panel = claim / chunks, k = claim % chunks * REDUCE_ROWS;
         const size_t count = cincel_min(REDUCE_ROWS, ld - k);
         float *sum = job->parts.panels + panel * panel_floats(p) + k * p->nr;
-        for (size_t i = 1; i < p->slices; i++) vector->add(sum + i * slice, sum, count * p->nr);
+        for (size_t i = 1; i < p->slices; i++) p->isa->vector->add(sum + i * slice, sum, count * p->nr);
         store_rows(job, panel / p->panels, panel % p->panels, k, count, sum);
     }
-    if (claim > panels * chunks || !job->t->db) return; /* exactly one worker gets the next number */
-    for (size_t i = 1; i < p->slices; i++)
-        vector->add(job->parts.sums + i * p->s.oc, job->parts.sums, p->s.oc);
-    store_sums(job, 0, p->s.oc, job->parts.sums);
 }
 
 static void work(void *data, struct cincel_worker *worker, size_t phase)

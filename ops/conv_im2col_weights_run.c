@@ -271,17 +271,24 @@ static void reduce_chunk(const struct job *job, size_t chunk)
                               p->rows, p->accumulate);
 }
 
-/* Slices in order to dw, units of pixels in order to db. */
-static void reduce(const struct job *job, struct cincel_worker *worker)
+static void reduce_sums(const struct job *job)
 {
     const struct cincel_prepared *p = job->p;
-    const size_t chunks = reduce_chunks(p);
-    size_t claim;
-    while (cincel_claim(worker, chunks, &claim)) reduce_chunk(job, claim);
-    if (claim > chunks || !job->t->db) return; /* exactly one worker gets the next number */
     for (size_t i = 1; i < p->units; i++)
         p->isa->vector->add(job->parts.sums + i * p->oc, job->parts.sums, p->oc);
     store(p, job->parts.sums, job->t->db, p->oc);
+}
+
+/* Slices in order to dw, units of pixels in order to db. */
+static void reduce(const struct job *job, struct cincel_worker *worker)
+{
+    const size_t chunks = reduce_chunks(job->p);
+    size_t claim;
+    while (cincel_claim(worker, chunks + 1, &claim))
+        if (claim < chunks)
+            reduce_chunk(job, claim);
+        else if (job->t->db)
+            reduce_sums(job);
 }
 
 static void transpose_all(const struct job *job, struct cincel_worker *worker, const struct scratch *scratch)

@@ -191,8 +191,7 @@ static void slices_body(void *data, struct cincel_worker *worker, size_t phase)
 {
     const struct slices_job *job = data;
     const size_t cuts = phase == 0 ? job->s->images * job->s->slices : job->s->images;
-    for (size_t cut; cincel_claim(worker, cuts, &cut);)
-        (phase == 0 ? reduce_slice : join_slices)(job, cut);
+    for (size_t cut; cincel_claim(worker, cuts, &cut);) (phase == 0 ? reduce_slice : join_slices)(job, cut);
 }
 
 static void slices_run(const struct cincel_prepared *s, const struct cincel_tensors *t,

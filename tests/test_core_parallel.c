@@ -148,7 +148,8 @@ static void first_claims(void *data, struct cincel_worker *worker, size_t phase)
     if (!cincel_claim(worker, s->cuts, &s->first[worker->id])) s->first[worker->id] = s->cuts;
     atomic_fetch_add(&s->arrived, 1);
     while (atomic_load(&s->arrived) < worker->threads) sched_yield(); /* so that nobody takes it all */
-    while (cincel_claim(worker, s->cuts, &cut)) {}
+    while (cincel_claim(worker, s->cuts, &cut)) {
+    }
 }
 
 static void test_every_worker_begins_with_its_share(void **state)
