@@ -162,10 +162,18 @@ static double claim_balance(const struct cincel_prepared *p)
     return p->threads == 1 ? 1.0 : (rounds + 0.25) * p->threads / (double)p->cuts;
 }
 
+/* Floats of the lines that are met for each float of a panel: panels lie side by side, and where they do not
+   end with a line, it is met twice. */
+static double panel_lines(const struct cincel_prepared *p)
+{
+    const int line = CINCEL_ALIGN / (int)sizeof(float), nr = p->row->nr;
+    return nr % line == 0 ? 1.0 : nr < line ? (double)line / nr : (double)(nr / line + 1) * line / nr;
+}
+
 /*
- * What 1x1 kernels cost, in flops: a float transposed takes as long as 24 of them (16 GB/s against 100
- * GFLOP/s), more where it leaves the cache meanwhile; one that goes into a panel behind FMAs, 12. The product
- * comes and goes once a block: rows of dW far apart fight for L1 sets.
+ * What 1x1 kernels cost, in flops: a float transposed takes as long as 16 of them (half a cycle from L2 to
+ * L2), more where it leaves the cache meanwhile; one that goes into a panel behind FMAs, 8 (a line every 4
+ * cycles). The product comes and goes once a block: rows of dW far apart fight for L1 sets.
  */
 static double pointwise_work(const struct cincel_prepared *p)
 {
@@ -173,8 +181,8 @@ static double pointwise_work(const struct cincel_prepared *p)
     const double a = (double)p->a_channels, b = (double)p->b_channels;
     const double rows = (double)cincel_round_up(p->rows, (size_t)p->row->mr);
     const double flops = 2.0 * pixels * rows * (double)(p->panels * (size_t)p->row->nr);
-    const double tensors =
-        pixels * (p->alone ? 24.0 * a + 12.0 * b : (36.0 + 2.0 * (double)p->blocks) * a + 24.0 * b);
+    const double tensors = pixels * (p->alone ? 16.0 * a + 8.0 * panel_lines(p) * b
+                                              : (28.0 + 2.0 * (double)p->blocks) * a + 24.0 * b);
     const double blocks = (double)cincel_div_up(p->pixels, p->block_pixels);
     const double moved = product * (p->turned ? 4.0 * blocks + 40.0 : 24.0 * blocks);
     return (flops + tensors + moved) * claim_balance(p);
@@ -245,11 +253,12 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
                  (double)cincel_div_up(p.rows, p.row_block);
     out->phases = (p.alone ? 0.0 : 1.0) + 2.0;
     /* columns are made, and cut into panels, which hides behind FMAs for the most part; dy, or x, is
-       transposed; the slices are summed, and turned back */
-    out->copied = floats * (pixels * (p.cols.pointwise ? 0.25 * (double)p.b_channels
-                                                       : 1.25 * groups * (double)p.cols.k) +
-                            pixels * ((double)p.a_channels + (p.gradient ? (double)p.oc : 0.0)) +
-                            (p.slices > 1 || p.turned ? slices : 0.0) * (double)p.dw_floats);
+       transposed, at 27 GB/s; the slices are summed, and turned back */
+    out->copied =
+        floats * (pixels * (p.cols.pointwise ? 0.25 * (p.alone ? panel_lines(&p) : 1.0) * (double)p.b_channels
+                                             : 1.25 * groups * (double)p.cols.k) +
+                  pixels * (0.6 * (double)p.a_channels + (p.gradient ? (double)p.oc : 0.0)) +
+                  (p.slices > 1 || p.turned ? slices : 0.0) * (double)p.dw_floats);
 }
 
 static double chain(const struct cincel_problem *problem, const struct cincel_choice *c)

@@ -8,6 +8,13 @@
 
 enum { REDUCE_FLOATS = 4096, LINE = CINCEL_ALIGN / sizeof(float), UNIT = CINCEL_IM2COL_UNIT };
 
+/*
+ * From row to row of the transposed tensor: an odd number of lines. Rows a multiple of 512 bytes apart fight
+ * for a few sets of L1 while whole columns of blocks are stored: 256 pixels of 64 … 256 channels, 0.9-1.1
+ * cycles a float on Zen 3, so 0.33-0.41.
+ */
+static size_t pitch_of(size_t pixels) { return (cincel_div_up(pixels, LINE) | 1) * LINE; }
+
 /* Parts of the workspace: shared ones, then each worker's. */
 struct parts {
     float *sums;       /* [unit][oc]: db */
@@ -28,7 +35,7 @@ static struct scratch carve_scratch(const struct cincel_prepared *p, struct cinc
     const size_t block = cincel_min(p->block_pixels, cincel_round_up(p->pixels, LINE));
     struct scratch one = {.z = cincel_carve(c, (p->gradient ? block * p->oc : 0) * sizeof(float))};
     one.panels = cincel_carve(c, block * p->block_panels * (size_t)p->row->nr * sizeof(float));
-    if (p->alone) one.transposed = cincel_carve(c, block * p->a_channels * sizeof(float));
+    if (p->alone) one.transposed = cincel_carve(c, pitch_of(block) * p->a_channels * sizeof(float));
     if (s->pointwise) return one;
     const size_t rows = cincel_columns_rows_max(s, block);
     one.strip = cincel_carve(c, (rows * s->strip_w * s->ic + CINCEL_COLUMNS_SLACK) * sizeof(float));
@@ -36,12 +43,18 @@ static struct scratch carve_scratch(const struct cincel_prepared *p, struct cinc
     return one;
 }
 
+/* Of a block of the transposed tensor, where cuts share it. */
+static size_t shared_floats(const struct cincel_prepared *p)
+{
+    return pitch_of(p->block_pixels) * p->a_channels;
+}
+
 static struct parts carve_parts(const struct cincel_prepared *p, struct cincel_carver *c)
 {
     struct parts parts = {.sums = cincel_carve(c, p->units * p->oc * sizeof(float))};
     if (p->slices > 1 || p->turned) parts.slices = cincel_carve(c, p->slices * p->dw_floats * sizeof(float));
     if (!p->alone)
-        parts.transposed = cincel_carve(c, cincel_round_up(p->pixels, LINE) * p->a_channels * sizeof(float));
+        parts.transposed = cincel_carve(c, p->slices * p->slice_blocks * shared_floats(p) * sizeof(float));
     struct cincel_carver one = {NULL, 0};
     carve_scratch(p, &one);
     parts.private_bytes = one.used;
@@ -94,14 +107,13 @@ static const float *block_gradient(const struct job *job, struct range block, fl
     return dy;
 }
 
-/* dy or x of the block transposed to [channels][pixels rounded to LINE]; returns what is to become panels. */
+/* dy or x of the block transposed to [channels][pitch_of(pixels)]; returns what is to become panels. */
 static const float *transpose_block(const struct job *job, struct range block, float *z, float *dst)
 {
     const struct cincel_prepared *p = job->p;
     const size_t count = block.end - block.begin, channels = p->a_channels;
     const float *dy = block_gradient(job, block, z), *x = job->t->x + block.begin * p->cols.ic;
-    p->isa->pack->transpose(p->turned ? x : dy, channels, channels, (int)count,
-                            (int)cincel_round_up(count, LINE), dst);
+    p->isa->layout->transpose(p->turned ? x : dy, channels, count, channels, dst, pitch_of(count), 0, 0);
     return p->turned ? dy : x;
 }
 
@@ -117,16 +129,37 @@ struct product {
     size_t ahead_floats[2];
 };
 
-/* Of what comes next, the part that strip number `strip` of `strips` asks for. */
-static void fetch(const struct product *g, size_t strip, size_t strips, size_t tiles,
-                  struct cincel_strip_args *args)
+/*
+ * Strip number `strip` of `strips`, which asks for its part of what comes next. Where that part begins in one
+ * tensor and ends in the other, so do its tiles.
+ */
+static void run_strip(const struct cincel_prepared *p, const struct product *g, size_t strip, size_t strips,
+                      struct cincel_strip_args *args)
 {
     const size_t total = g->ahead_floats[0] + g->ahead_floats[1], share = cincel_div_up(total, strips);
-    size_t at = strip * share;
-    if (!g->ahead[0] || tiles == 0) return;
-    args->ahead_step = cincel_div_up(share, tiles * args->k);
+    const size_t mr = (size_t)p->row->mr, silent = args->panel ? mr : 0; /* rows of a tile that cannot ask */
+    const size_t at = strip * share;
+    if (!g->ahead[0] || args->m <= silent) {
+        p->row->strip(args);
+        return;
+    }
+    args->ahead_step = cincel_div_up(share, cincel_div_up(args->m - silent, mr) * args->k);
     args->ahead_tile = args->ahead_step * args->k;
-    args->ahead = at < g->ahead_floats[0] ? g->ahead[0] + at : g->ahead[1] + (at - g->ahead_floats[0]);
+    if (at >= g->ahead_floats[0]) args->ahead = g->ahead[1] + (at - g->ahead_floats[0]);
+    if (at < g->ahead_floats[0]) {
+        const size_t rows = silent + cincel_div_up(g->ahead_floats[0] - at, args->ahead_tile) * mr,
+                     m = args->m;
+        args->ahead = g->ahead[0] + at;
+        args->m = cincel_min(rows, m);
+        p->row->strip(args);
+        if (args->panel) args->b = args->panel;
+        args->panel = NULL;
+        args->a += args->m * args->lda;
+        args->c += args->m * args->ldc;
+        args->m = m - args->m;
+        args->ahead = g->ahead[1];
+    }
+    if (args->m > 0) p->row->strip(args);
 }
 
 /* Panels of a group's columns over a block of pixels: rows of the slice's product. A panel is met by all rows
@@ -134,8 +167,8 @@ static void fetch(const struct product *g, size_t strip, size_t strips, size_t t
 static void multiply(const struct job *job, const struct product *g)
 {
     const struct cincel_prepared *p = job->p;
-    const size_t count = g->block.end - g->block.begin, lda = cincel_round_up(count, LINE);
-    const size_t nr = (size_t)p->row->nr, mr = (size_t)p->row->mr;
+    const size_t count = g->block.end - g->block.begin, lda = pitch_of(count);
+    const size_t nr = (size_t)p->row->nr;
     const size_t strips = (g->panels.end - g->panels.begin) * cincel_div_up(p->rows, p->row_block);
     const bool first = g->block.begin == find_block(p, g->slice, 0).begin, direct = !job->parts.slices;
     float *c = direct ? job->t->dw : job->parts.slices + g->slice * p->dw_floats;
@@ -160,8 +193,7 @@ static void multiply(const struct job *job, const struct product *g)
                 .load_c = !first || (direct && p->accumulate),
                 .act = CINCEL_ACT_NONE,
             };
-            fetch(g, strip, strips, cincel_div_up(args.m, mr) - (row == 0), &args);
-            p->row->strip(&args);
+            run_strip(p, g, strip, strips, &args);
         }
 }
 
@@ -180,8 +212,8 @@ static void shared_cut(const struct job *job, size_t cut, const struct scratch *
         g.block = find_block(p, g.slice, i);
         const size_t count = g.block.end - g.block.begin;
         if (count == 0) break;
-        g.a = job->parts.transposed + g.block.begin * p->a_channels +
-              group * p->rows * cincel_round_up(count, LINE);
+        g.a = job->parts.transposed + (g.slice * p->slice_blocks + i) * shared_floats(p) +
+              group * p->rows * pitch_of(count);
         g.rows = job->t->x + g.block.begin * p->b_channels + group * p->columns;
         multiply(job, &g);
     }
@@ -227,7 +259,7 @@ static void columns_cut(const struct job *job, size_t slice, const struct scratc
         for (g.group = 0; g.group < p->cols.groups; g.group++) {
             cincel_columns_fill(&p->cols, scratch->strip, first, g.group, g.block.begin, g.block.end,
                                 scratch->columns);
-            g.a = scratch->transposed + g.group * p->rows * cincel_round_up(pixels, LINE);
+            g.a = scratch->transposed + g.group * p->rows * pitch_of(pixels);
             multiply(job, &g);
         }
     }
@@ -298,7 +330,7 @@ static void transpose_all(const struct job *job, struct cincel_worker *worker, c
     while (cincel_claim(worker, p->slices * p->slice_blocks, &claim)) {
         const struct range block = find_block(p, claim / p->slice_blocks, claim % p->slice_blocks);
         if (block.begin < block.end)
-            transpose_block(job, block, scratch->z, job->parts.transposed + block.begin * p->a_channels);
+            transpose_block(job, block, scratch->z, job->parts.transposed + claim * shared_floats(p));
     }
 }
 
