@@ -1,6 +1,7 @@
 /*
  * A small network built layer by layer and trained on synthetic digits.
  *   cc train_digits.c $(pkg-config --cflags --libs cincel-train)
+ *   ./a.out [IMAGES]
  */
 #include <cincel/train.h>
 #include <stdio.h>
@@ -21,13 +22,14 @@ static void on_progress(void *user, const cincel_train_progress *p)
                p->validation_accuracy, p->items_per_second);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const int images = argc > 1 ? atoi(argv[1]) : 4000;
     cincel_context *ctx;
     cincel_model *model;
     cincel_dataset *train, *test;
     must(cincel_context_create(NULL, &ctx));
-    must(cincel_dataset_synthetic_digits(4000, 1, &train));
+    must(cincel_dataset_synthetic_digits(images, 1, &train));
     must(cincel_dataset_synthetic_digits(1000, 2, &test));
 
     cincel_conv2d_options conv = CINCEL_CONV2D_OPTIONS_INIT; /* 3x3, stride 1 */
