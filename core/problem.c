@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/abi.h"
+#include "core/check.h"
 #include "core/memory.h"
 #include "core/rnn_problem.h"
 #include "core/status.h"
@@ -18,27 +19,6 @@ static cincel_status check_pass(const char *name, cincel_pass pass, cincel_pass 
 {
     if ((int)pass < CINCEL_FORWARD || pass > last) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: pass %d does not exist", name, (int)pass);
-    }
-    return CINCEL_OK;
-}
-
-static cincel_status check_descriptor(const char *name, const void *d)
-{
-    return d ? CINCEL_OK : cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: descriptor is NULL", name);
-}
-
-struct field {
-    const char *name;
-    int value;
-};
-
-static cincel_status check_positive(const char *op, const struct field *fields, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (fields[i].value <= 0) {
-            return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s is %d, must be > 0", op, fields[i].name,
-                               fields[i].value);
-        }
     }
     return CINCEL_OK;
 }
@@ -63,14 +43,6 @@ static cincel_status check_foldable(const char *op, cincel_activation act, cince
                        act == CINCEL_ACT_GELU        ? "gelu"
                        : act == CINCEL_ACT_GELU_TANH ? "gelu_tanh"
                                                      : "silu");
-}
-
-static cincel_status check_accumulate(const char *op, int accumulate)
-{
-    if (accumulate != 0 && accumulate != 1) {
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: accumulate is %d, must be 0 or 1", op, accumulate);
-    }
-    return CINCEL_OK;
 }
 
 static cincel_status check_layout(const char *op, cincel_layout layout)
@@ -115,22 +87,11 @@ static cincel_status check_axis(const char *op, const struct axis *a, int *out)
     return CINCEL_OK;
 }
 
-/* Bytes of a tensor of floats: an index into it, in bytes and as a difference of pointers, must exist. */
-static cincel_status check_tensor(const char *op, const char *tensor, const int dims[4])
-{
-    size_t bytes = sizeof(float);
-    bool fits = true;
-    for (int i = 0; i < 4; i++) fits = fits && cincel_mul(bytes, (size_t)dims[i], &bytes);
-    if (fits && bytes <= PTRDIFF_MAX) return CINCEL_OK;
-    return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: tensor %s of %dx%dx%dx%d floats is too large", op,
-                       tensor, dims[0], dims[1], dims[2], dims[3]);
-}
-
 /* ------------------------------------------------------------------------------ convolution -- */
 
 static cincel_status check_conv(const char *op, const cincel_conv_desc *d, cincel_pass pass, int *oh, int *ow)
 {
-    const struct field positive[] = {
+    const struct cincel_field positive[] = {
         {"n", d->n},
         {"groups", d->groups},
         {"ic", d->ic},
@@ -144,20 +105,18 @@ static cincel_status check_conv(const char *op, const cincel_conv_desc *d, cince
         {"dilation_h", d->dilation_h},
         {"dilation_w", d->dilation_w},
     };
-    cincel_status status = check_positive(op, positive, sizeof positive / sizeof *positive);
+    const struct cincel_field accumulate = {"accumulate", d->accumulate};
+    cincel_status status = cincel_check_positive(op, positive, sizeof positive / sizeof *positive);
     if (!status) status = cincel_activation_check(op, d->activation, d->alpha);
     if (!status) status = check_foldable(op, d->activation, pass);
-    if (!status) status = check_accumulate(op, d->accumulate);
+    if (!status) status = cincel_check_switches(op, &accumulate, 1);
     if (!status) status = check_layout(op, d->layout);
     if (status) return status;
     if (d->weights_layout != CINCEL_OHWI && d->weights_layout != CINCEL_OIHW)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: weights_layout %d does not exist", op,
                            (int)d->weights_layout);
-    if (d->ic % d->groups || d->oc % d->groups) {
-        const bool input = d->ic % d->groups != 0;
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: groups %d does not divide %s %d", op, d->groups,
-                           input ? "ic" : "oc", input ? d->ic : d->oc);
-    }
+    status = cincel_check_groups(op, d->groups, d->ic, d->oc);
+    if (status) return status;
     const char *height = d->dilation_h > 1 ? "dilated kernel height" : "kernel height";
     const char *width = d->dilation_w > 1 ? "dilated kernel width" : "kernel width";
     const struct axis h = {"ih",  "output height", height,        "pad_top",  "pad_bottom", d->ih,
@@ -166,9 +125,9 @@ static cincel_status check_conv(const char *op, const cincel_conv_desc *d, cince
                            d->kw, d->stride_w,    d->dilation_w, d->pad_left, d->pad_right};
     status = check_axis(op, &h, oh);
     if (!status) status = check_axis(op, &w, ow);
-    if (!status) status = check_tensor(op, "x", (const int[]){d->n, d->ih, d->iw, d->ic});
-    if (!status) status = check_tensor(op, "w", (const int[]){d->oc, d->kh, d->kw, d->ic / d->groups});
-    if (!status) status = check_tensor(op, "y", (const int[]){d->n, *oh, *ow, d->oc});
+    if (!status) status = cincel_check_tensor(op, "x", (const int[]){d->n, d->ih, d->iw, d->ic});
+    if (!status) status = cincel_check_tensor(op, "w", (const int[]){d->oc, d->kh, d->kw, d->ic / d->groups});
+    if (!status) status = cincel_check_tensor(op, "y", (const int[]){d->n, *oh, *ow, d->oc});
     return status;
 }
 
@@ -185,7 +144,7 @@ cincel_status cincel_problem_conv(const cincel_conv_desc *d, cincel_pass pass, c
                                   struct cincel_problem *out)
 {
     struct cincel_problem p = {.op = CINCEL_OP_CONV, .pass = pass, .conv = {.d = CINCEL_CONV_DESC_INIT}};
-    cincel_status status = check_descriptor(name, d);
+    cincel_status status = cincel_check_descriptor(name, d);
     if (!status) status = check_pass(name, pass, CINCEL_BACKWARD_WEIGHTS);
     if (!status) status = cincel_struct_in(name, d, sizeof *d, sizeof *d, &p.conv.d);
     if (!status) status = check_conv(name, &p.conv.d, pass, &p.conv.oh, &p.conv.ow);
@@ -199,11 +158,11 @@ cincel_status cincel_problem_linear(const cincel_linear_desc *d, cincel_pass pas
 {
     static const char name[] = "linear";
     cincel_linear_desc known = CINCEL_LINEAR_DESC_INIT;
-    cincel_status status = check_descriptor(name, d);
+    cincel_status status = cincel_check_descriptor(name, d);
     if (!status) status = cincel_struct_in(name, d, sizeof *d, sizeof *d, &known);
     if (status) return status;
-    const struct field positive[] = {{"n", known.n}, {"in", known.in}, {"out", known.out}};
-    status = check_positive(name, positive, sizeof positive / sizeof *positive);
+    const struct cincel_field positive[] = {{"n", known.n}, {"in", known.in}, {"out", known.out}};
+    status = cincel_check_positive(name, positive, sizeof positive / sizeof *positive);
     if (status) return status;
     cincel_conv_desc conv = CINCEL_CONV_DESC_INIT;
     conv.n = known.n;
@@ -223,7 +182,7 @@ static const char pool_name[] = "pool";
 static cincel_status check_pool_fields(const cincel_pool_desc *d)
 {
     const bool adaptive = d->oh != 0 || d->ow != 0;
-    const struct field positive[] = {
+    const struct cincel_field positive[] = {
         {"n", d->n},
         {"c", d->c},
         {"ih", d->ih},
@@ -233,11 +192,12 @@ static cincel_status check_pool_fields(const cincel_pool_desc *d)
         {"stride_h", adaptive ? 1 : d->stride_h},
         {"stride_w", adaptive ? 1 : d->stride_w},
     };
+    const struct cincel_field accumulate = {"accumulate", d->accumulate};
     if ((int)d->kind < CINCEL_POOL_MAX || d->kind > CINCEL_POOL_AVG_EXCLUDE_PAD) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: kind %d does not exist", pool_name, (int)d->kind);
     }
-    cincel_status status = check_positive(pool_name, positive, sizeof positive / sizeof *positive);
-    if (!status) status = check_accumulate(pool_name, d->accumulate);
+    cincel_status status = cincel_check_positive(pool_name, positive, sizeof positive / sizeof *positive);
+    if (!status) status = cincel_check_switches(pool_name, &accumulate, 1);
     return status ? status : check_layout(pool_name, d->layout);
 }
 
@@ -273,8 +233,8 @@ static cincel_status check_pool(const cincel_pool_desc *d, int *oh, int *ow)
     if (!status) status = check_axis(pool_name, &w, ow);
     if (status) return status;
     if (d->oh > 0) *oh = d->oh, *ow = d->ow;
-    status = check_tensor(pool_name, "x", (const int[]){d->n, d->ih, d->iw, d->c});
-    if (!status) status = check_tensor(pool_name, "y", (const int[]){d->n, *oh, *ow, d->c});
+    status = cincel_check_tensor(pool_name, "x", (const int[]){d->n, d->ih, d->iw, d->c});
+    if (!status) status = cincel_check_tensor(pool_name, "y", (const int[]){d->n, *oh, *ow, d->c});
     if (!status && d->kind == CINCEL_POOL_MAX && (int64_t)d->kh * d->kw > INT32_MAX) {
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: a window of kh %d x kw %d cells is too large",
                            pool_name, d->kh, d->kw);
@@ -297,7 +257,7 @@ static void normalise_pool(struct cincel_problem *p)
 cincel_status cincel_problem_pool(const cincel_pool_desc *d, cincel_pass pass, struct cincel_problem *out)
 {
     struct cincel_problem p = {.op = CINCEL_OP_POOL, .pass = pass, .pool = {.d = CINCEL_POOL_DESC_INIT}};
-    cincel_status status = check_descriptor(pool_name, d);
+    cincel_status status = cincel_check_descriptor(pool_name, d);
     if (!status) status = check_pass(pool_name, pass, CINCEL_BACKWARD_DATA);
     if (!status) status = cincel_struct_in(pool_name, d, sizeof *d, sizeof *d, &p.pool.d);
     if (!status) status = check_pool_fields(&p.pool.d);

@@ -1,6 +1,7 @@
 #include "core/rnn_problem.h"
 
 #include "core/abi.h"
+#include "core/check.h"
 #include "core/memory.h"
 #include "core/status.h"
 
@@ -30,28 +31,18 @@ size_t cincel_rnn_reserve_floats(const cincel_rnn_desc *d)
     return parts[d->cell] * (size_t)d->hidden;
 }
 
-struct field {
-    const char *name;
-    int value;
-};
-
 static cincel_status check_fields(const cincel_rnn_desc *d)
 {
-    const struct field positive[] = {
+    const struct cincel_field positive[] = {
         {"steps", d->steps}, {"batch", d->batch}, {"input", d->input}, {"hidden", d->hidden}};
-    const struct field flags[] = {{"batch_first", d->batch_first},   {"reverse", d->reverse},
-                                  {"training", d->training},         {"accumulate", d->accumulate},
-                                  {"reset_before", d->reset_before}, {"update_new", d->update_new}};
+    const struct cincel_field flags[] = {{"batch_first", d->batch_first},   {"reverse", d->reverse},
+                                         {"training", d->training},         {"accumulate", d->accumulate},
+                                         {"reset_before", d->reset_before}, {"update_new", d->update_new}};
     if (cincel_rnn_gates(d->cell) == 0)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: cell %d does not exist", name, (int)d->cell);
-    for (size_t i = 0; i < sizeof positive / sizeof *positive; i++)
-        if (positive[i].value <= 0)
-            return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s is %d, must be > 0", name, positive[i].name,
-                               positive[i].value);
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if (flags[i].value != 0 && flags[i].value != 1)
-            return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s is %d, must be 0 or 1", name, flags[i].name,
-                               flags[i].value);
+    cincel_status st = cincel_check_positive(name, positive, sizeof positive / sizeof *positive);
+    if (!st) st = cincel_check_switches(name, flags, sizeof flags / sizeof *flags);
+    if (st) return st;
     if (d->y_ld != 0 && d->y_ld < d->hidden)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: y_ld %d is below hidden %d", name, d->y_ld,
                            d->hidden);
@@ -94,11 +85,12 @@ static void normalise(cincel_rnn_desc *d, cincel_pass pass)
 cincel_status cincel_problem_rnn(const cincel_rnn_desc *d, cincel_pass pass, struct cincel_problem *out)
 {
     struct cincel_problem p = {.op = CINCEL_OP_RNN, .pass = pass, .rnn = {.d = CINCEL_RNN_DESC_INIT}};
-    if (!d) return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: descriptor is NULL", name);
+    cincel_status st = cincel_check_descriptor(name, d);
+    if (st) return st;
     if (pass != CINCEL_FORWARD && pass != CINCEL_BACKWARD)
         return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: pass is %d, must be FORWARD or BACKWARD", name,
                            (int)pass);
-    cincel_status st = cincel_struct_in(name, d, sizeof *d, sizeof *d, &p.rnn.d);
+    st = cincel_struct_in(name, d, sizeof *d, sizeof *d, &p.rnn.d);
     if (st == CINCEL_OK) st = check_fields(&p.rnn.d);
     if (st != CINCEL_OK) return st;
     if (p.rnn.d.y_ld == 0) p.rnn.d.y_ld = p.rnn.d.hidden;

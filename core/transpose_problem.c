@@ -3,7 +3,7 @@
 #include <limits.h>
 
 #include "core/abi.h"
-#include "core/memory.h"
+#include "core/check.h"
 #include "core/status.h"
 
 static const char op[] = "conv_transpose";
@@ -36,12 +36,9 @@ static cincel_status solve_axis(const struct axis *a, int *out, int *high)
     return CINCEL_OK;
 }
 
-static cincel_status check_positive(const cincel_conv_transpose_desc *d)
+static cincel_status check_sizes(const cincel_conv_transpose_desc *d)
 {
-    const struct {
-        const char *name;
-        int value;
-    } positive[] = {
+    const struct cincel_field positive[] = {
         {"n", d->n},
         {"groups", d->groups},
         {"ic", d->ic},
@@ -55,24 +52,8 @@ static cincel_status check_positive(const cincel_conv_transpose_desc *d)
         {"dilation_h", d->dilation_h},
         {"dilation_w", d->dilation_w},
     };
-    for (size_t i = 0; i < sizeof positive / sizeof *positive; i++)
-        if (positive[i].value <= 0)
-            return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s is %d, must be > 0", op, positive[i].name,
-                               positive[i].value);
-    if (d->ic % d->groups || d->oc % d->groups)
-        return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: groups %d does not divide %s %d", op, d->groups,
-                           d->ic % d->groups ? "ic" : "oc", d->ic % d->groups ? d->ic : d->oc);
-    return CINCEL_OK;
-}
-
-static cincel_status check_tensor(const char *name, int a, int b, int c, int e)
-{
-    size_t bytes = sizeof(float);
-    if (cincel_mul(bytes, (size_t)a, &bytes) && cincel_mul(bytes, (size_t)b, &bytes) &&
-        cincel_mul(bytes, (size_t)c, &bytes) && cincel_mul(bytes, (size_t)e, &bytes) && bytes <= PTRDIFF_MAX)
-        return CINCEL_OK;
-    return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: tensor %s of %dx%dx%dx%d floats is too large", op, name,
-                       a, b, c, e);
+    const cincel_status st = cincel_check_positive(op, positive, sizeof positive / sizeof *positive);
+    return st ? st : cincel_check_groups(op, d->groups, d->ic, d->oc);
 }
 
 /* Fields of both descriptors that mean the same, ic and oc in each other's place. */
@@ -113,9 +94,9 @@ cincel_status cincel_problem_conv_transpose(const cincel_conv_transpose_desc *gi
     struct cincel_transpose_problem t = {.d = CINCEL_CONV_TRANSPOSE_DESC_INIT};
     cincel_conv_transpose_desc *d = &t.d;
     int bottom, right;
-    if (!given) return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: descriptor is NULL", op);
-    cincel_status st = cincel_struct_in(op, given, sizeof *d, sizeof *d, d);
-    if (!st) st = check_positive(d);
+    cincel_status st = cincel_check_descriptor(op, given);
+    if (!st) st = cincel_struct_in(op, given, sizeof *d, sizeof *d, d);
+    if (!st) st = check_sizes(d);
     if (st) return st;
     const struct axis h = {"output height", "out_pad_h",   "stride_h", d->ih,         d->kh,
                            d->stride_h,     d->dilation_h, d->pad_top, d->pad_bottom, d->out_pad_h};
@@ -123,9 +104,9 @@ cincel_status cincel_problem_conv_transpose(const cincel_conv_transpose_desc *gi
                            d->stride_w,    d->dilation_w, d->pad_left, d->pad_right, d->out_pad_w};
     st = solve_axis(&h, &t.oh, &bottom);
     if (!st) st = solve_axis(&w, &t.ow, &right);
-    if (!st) st = check_tensor("x", d->n, d->ih, d->iw, d->ic);
-    if (!st) st = check_tensor("w", d->ic, d->kh, d->kw, d->oc / d->groups);
-    if (!st) st = check_tensor("y", d->n, t.oh, t.ow, d->oc);
+    if (!st) st = cincel_check_tensor(op, "x", (const int[]){d->n, d->ih, d->iw, d->ic});
+    if (!st) st = cincel_check_tensor(op, "w", (const int[]){d->ic, d->kh, d->kw, d->oc / d->groups});
+    if (!st) st = cincel_check_tensor(op, "y", (const int[]){d->n, t.oh, t.ow, d->oc});
     if (st) return st;
     /* every other field, as this pass sees it … */
     cincel_conv_desc inverse = inverse_of(&t, d->pad_bottom, d->pad_right);

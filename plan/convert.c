@@ -2,29 +2,17 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/memory.h"
+#include "core/check.h"
 #include "core/status.h"
 #include "plan/plan.h"
 
 /* Four sizes of a tensor, with their names in messages. */
-struct extents {
-    const char *name[4];
-    int value[4];
-};
-
-static cincel_status check_extents(const char *op, const struct extents *e)
+static cincel_status check_extents(const char *op, const struct cincel_field size[4])
 {
-    size_t bytes = sizeof(float);
-    bool fits = true;
-    for (int i = 0; i < 4; i++) {
-        if (e->value[i] <= 0)
-            return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: %s is %d, must be > 0", op, e->name[i],
-                               e->value[i]);
-        fits = fits && cincel_mul(bytes, (size_t)e->value[i], &bytes);
-    }
-    if (fits && bytes <= PTRDIFF_MAX) return CINCEL_OK;
-    return cincel_fail(CINCEL_INVALID_ARGUMENT, "%s: a tensor of %dx%dx%dx%d floats is too large", op,
-                       e->value[0], e->value[1], e->value[2], e->value[3]);
+    const cincel_status st = cincel_check_positive(op, size, 4);
+    return st ? st
+              : cincel_check_tensor(
+                    op, "in", (const int[]){size[0].value, size[1].value, size[2].value, size[3].value});
 }
 
 static cincel_status check_call(const char *op, const cincel_context *ctx, const float *in, const float *out,
@@ -54,9 +42,9 @@ static void convert(const cincel_context *ctx, bool same, bool channels_first, s
 cincel_status cincel_layout_convert(cincel_context *ctx, cincel_layout from, cincel_layout to, int n, int c,
                                     int h, int w, const float *in, float *out)
 {
-    const struct extents e = {{"n", "c", "h", "w"}, {n, c, h, w}};
+    const struct cincel_field size[4] = {{"n", n}, {"c", c}, {"h", h}, {"w", w}};
     cincel_status st = check_call("layout_convert", ctx, in, out, (int)from, (int)to);
-    if (st == CINCEL_OK) st = check_extents("layout_convert", &e);
+    if (st == CINCEL_OK) st = check_extents("layout_convert", size);
     if (st != CINCEL_OK) return st;
     convert(ctx, from == to, from == CINCEL_NCHW, (size_t)n, (size_t)c, (size_t)h * (size_t)w, in, out);
     return CINCEL_OK;
@@ -66,9 +54,9 @@ cincel_status cincel_weights_convert(cincel_context *ctx, cincel_weights_layout 
                                      cincel_weights_layout to, int oc, int ic, int kh, int kw,
                                      const float *in, float *out)
 {
-    const struct extents e = {{"oc", "ic", "kh", "kw"}, {oc, ic, kh, kw}};
+    const struct cincel_field size[4] = {{"oc", oc}, {"ic", ic}, {"kh", kh}, {"kw", kw}};
     cincel_status st = check_call("weights_convert", ctx, in, out, (int)from, (int)to);
-    if (st == CINCEL_OK) st = check_extents("weights_convert", &e);
+    if (st == CINCEL_OK) st = check_extents("weights_convert", size);
     if (st != CINCEL_OK) return st;
     convert(ctx, from == to, from == CINCEL_OIHW, (size_t)oc, (size_t)ic, (size_t)kh * (size_t)kw, in, out);
     return CINCEL_OK;
