@@ -119,8 +119,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
         .phases = (p.by_hidden ? steps * (two_rounds(&p) ? 2.0 : 1.0) + 1.0 : 1.0) + 2.0,
     };
     const double tiles = (double)cincel_div_up((size_t)rows, (size_t)p.tiles.row[0]->mr);
-    out->calls = steps * (double)(p.cuts * p.slices) *
-                 (tiles * (double)cincel_rnn_parts(&p.tiles, p.gates * p.hidden) + 1.0);
+    out->calls = steps * (double)(p.cuts * p.slices) * (tiles + 1.0);
     const double l2 = (double)cincel_l2_bytes(t), mine = p.by_hidden ? recurrent / p.threads : recurrent;
     if (mine > l2) out->copied += steps * (double)p.cuts * recurrent / 4.0;
 }

@@ -16,7 +16,7 @@
 enum { BLOCK_ROWS = 768 };
 /* Gates of a cut of dw: transposed, they take 192 KB of a block of rows. */
 enum { CUT_GATES = 64 };
-/* Rows of a cut of dx: with a part of their gradients they stay in L2. */
+/* Rows of a cut of dx (36 and 60 do as well). */
 enum { CUT_ROWS = 96 };
 /* Rows that are called ahead of their transposition: they lie too far apart for the CPU to guess. */
 enum { TURN_AHEAD = 32 };
@@ -156,30 +156,27 @@ static void point_dx(const struct cincel_rnn_backward_job *job, float **rows, si
     }
 }
 
-/* Part by part of the gates, and of each all panels: the gradients of a part stay in L2. */
 static void input_cut(const struct cincel_rnn_backward_job *job, const struct scratch *s, size_t begin,
                       size_t end)
 {
     const struct cincel_prepared *p = job->p;
     const size_t depth = p->gates * p->hidden, ld = cincel_rnn_gradient_ld(p), nr = p->tall.nr;
-    const size_t part = cincel_rnn_part(&p->tall, depth), size = cincel_rnn_panel(&p->tall, depth);
-    struct cincel_rnn_product product = {.a_step = ld, .rows = end - begin};
-    for (size_t done = 0; done < depth; done += part, product.load = 1) {
-        point_dx(job, s->dx, begin, end);
-        product.a = job->d_ih + begin * ld + done;
-        product.k = cincel_min(part, depth - done);
-        product.panel = job->g.w_ih + done * nr;
-        product.c = s->dx[0];
-        product.c_step = cincel_rnn_step_of((const float *const *)s->dx, product.rows);
-        product.c_rows = product.c_step ? NULL : s->dx;
-        for (size_t column = 0; column < p->input; column += nr) {
-            product.n = (int)cincel_min(nr, p->input - column);
-            product.next = product.panel + size;
-            cincel_rnn_multiply_part(&p->tall, &product);
-            product.panel += size;
-            product.c += nr;
-            for (size_t i = 0; product.c_rows && i < product.rows; i++) s->dx[i] += nr;
-        }
+    point_dx(job, s->dx, begin, end);
+    struct cincel_rnn_product product = {.a = job->d_ih + begin * ld,
+                                         .a_step = ld,
+                                         .k = depth,
+                                         .rows = end - begin,
+                                         .panel = job->g.w_ih,
+                                         .c = s->dx[0],
+                                         .c_step =
+                                             cincel_rnn_step_of((const float *const *)s->dx, end - begin)};
+    product.c_rows = product.c_step ? NULL : s->dx;
+    for (size_t column = 0; column < p->input; column += nr) {
+        product.n = (int)cincel_min(nr, p->input - column);
+        cincel_rnn_multiply(&p->tall, &product);
+        product.panel += cincel_rnn_panel(&p->tall, depth);
+        product.c += nr;
+        for (size_t i = 0; product.c_rows && i < product.rows; i++) s->dx[i] += nr;
     }
 }
 

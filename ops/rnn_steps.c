@@ -7,10 +7,6 @@
 #include "core/rnn_problem.h"
 #include "core/status.h"
 
-/* Floats of the part of a panel that the tiles of all rows meet: half of the usual 32 KB of L1, the other
-   half is for their rows. */
-enum { PANEL_FLOATS = 4096 };
-
 /* -------------------------------------------------------------------------------- what is chosen -- */
 
 /* Is it the tallest of its width? */
@@ -30,19 +26,12 @@ const char *cincel_rnn_row(const struct cincel_isa *isa, int i)
 
 static void find_tiles(const struct cincel_isa *isa, int nr, struct cincel_rnn_tiles *out)
 {
-    *out = (struct cincel_rnn_tiles){.nr = (size_t)nr,
-                                     .k_most = cincel_max(PANEL_FLOATS / (size_t)nr / 8 * 8, 8)};
+    *out = (struct cincel_rnn_tiles){.nr = (size_t)nr};
     for (int mr = CINCEL_RNN_TALLEST; mr > 0; mr--)
         for (int i = 0; i < isa->gemm_count && out->count < CINCEL_RNN_TILES; i++)
             if (isa->gemm[i].nr == nr && isa->gemm[i].mr == mr) out->row[out->count++] = &isa->gemm[i];
     for (int height = 1; height <= CINCEL_RNN_TALLEST; height++)
         while (out->row[out->fit[height]]->mr > height) out->fit[height]++;
-}
-
-/* A panel that a tile or two of `rows` meet need not stay in L1; k at most. */
-static void relax(struct cincel_rnn_tiles *t, size_t rows, size_t k)
-{
-    if (rows <= 2 * (size_t)t->row[0]->mr) t->k_most = k;
 }
 
 void cincel_rnn_derive(const struct cincel_target *t, const struct cincel_problem *problem,
@@ -72,10 +61,7 @@ void cincel_rnn_derive(const struct cincel_target *t, const struct cincel_proble
     find_tiles(isa, isa->gemm[0].nr, &out->tall);
     out->tiles.fetch = out->tall.fetch = c->knob[CINCEL_RNN_FETCH] != 0;
     /* the rows of several steps make tall tiles, which widths of few rows don't have: several panels each */
-    const size_t rows = cincel_div_up(out->batch, out->cuts);
     out->chunks = out->chunk > 1 && nr % out->tall.nr == 0 ? out->tall : out->tiles;
-    relax(&out->chunks, rows * out->chunk, out->input);
-    relax(&out->tiles, rows, cincel_max(out->input, out->gates * out->hidden));
 }
 
 bool cincel_rnn_check_split(const struct cincel_target *t, const struct cincel_problem *p,
@@ -253,16 +239,16 @@ size_t cincel_rnn_step_of(const float *const *rows, size_t count)
 
 /* One tile, of rows i … i + row->mr − 1. */
 static void run_tile(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
-                     const struct cincel_gemm_row *row, size_t i)
+                     const struct cincel_gemm_row *row, const float *next, size_t i)
 {
     const float *a[CINCEL_RNN_TALLEST];
     float *c[CINCEL_RNN_TALLEST];
     const size_t height = (size_t)row->mr;
     for (size_t j = 0; j < height; j++) {
-        a[j] = x->a_rows ? x->a_rows[i + j] + x->a_at : x->a + (i + j) * x->a_step;
+        a[j] = x->a_rows ? x->a_rows[i + j] : x->a + (i + j) * x->a_step;
         c[j] = x->c_rows ? x->c_rows[i + j] : x->c + (i + j) * x->c_step;
     }
-    if (t->fetch) fetch(x->next, x->k * t->nr * sizeof(float) / CINCEL_ALIGN, i, i + height, x->rows);
+    if (t->fetch) fetch(next, x->k * t->nr * sizeof(float) / CINCEL_ALIGN, i, i + height, x->rows);
     row->run(&(struct cincel_gemm_args){
         .a = a, .b = x->panel, .c = c, .taps = 1, .k = x->k, .m = row->mr, .n = x->n, .load_c = x->load});
 }
@@ -270,59 +256,50 @@ static void run_tile(const struct cincel_rnn_tiles *t, const struct cincel_rnn_p
 /* `tiles` tiles of even rows from row i on, in one call, which asks for its share of the next panel little by
    little (Zen 3, panels from L3: 98 % of the FMA peak; a piece before each tile: 91 %, not at all: 94 %). */
 static void run_strip(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x,
-                      const struct cincel_gemm_row *row, size_t i, uint32_t tiles, uint32_t before)
+                      const struct cincel_gemm_row *row, const float *next, size_t i, size_t tiles,
+                      size_t before)
 {
-    const uint32_t height = (uint32_t)row->mr, rows = (uint32_t)x->rows, wide = height * (uint32_t)t->nr;
-    const size_t step = (wide + rows - 1) / rows; /* floats of the next panel a step of k */
+    const size_t height = (size_t)row->mr;
+    const size_t step = cincel_div_up(height * t->nr, x->rows); /* floats of the next panel a step of k */
     row->strip(&(struct cincel_strip_args){
         .a = x->a + i * x->a_step,
         .lda = x->a_step,
         .b = x->panel,
         .c = x->c + i * x->c_step,
         .ldc = x->c_step,
-        .m = (size_t)tiles * height,
+        .m = tiles * height,
         .k = x->k,
         .n = x->n,
         .load_c = x->load,
-        .ahead = t->fetch ? x->next + x->k * step * before : NULL,
+        .ahead = t->fetch ? next + x->k * step * before : NULL,
         .ahead_tile = x->k * step,
         .ahead_step = step,
     });
 }
 
-/* Tiles of about the same height cover the rows, so that none is left with one or two of them. */
-void cincel_rnn_multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
+/*
+ * Tiles of about the same height cover the rows, so that none is left with one or two of them. A panel is met
+ * in its whole length, out of L2 where it is longer than L1: sums are neither stored nor loaded on the way
+ * (Zen 3, 20 … 128 rows, k of 512 … 2048: 95 – 97 % of the FMA peak; in parts of 16 KB 92 – 95).
+ */
+void cincel_rnn_multiply(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
 {
-    const uint32_t rows = (uint32_t)x->rows, tallest = (uint32_t)t->row[0]->mr;
+    const uint32_t rows = (uint32_t)x->rows,
+                   tallest = (uint32_t)t->row[0]->mr; /* divisions take their time */
     const bool even = !x->a_rows && !x->c_rows;
+    const float *next = x->next ? x->next : x->panel + x->k * t->nr;
     uint32_t left = (rows + tallest - 1) / tallest;
     for (uint32_t i = 0, tiles, before = 0; i < rows; before += tiles) {
         const uint32_t height = (rows - i + left - 1) / left;
         const struct cincel_gemm_row *row = tile_of(t, height);
         if (even && row->strip && (uint32_t)row->mr == height) {
             tiles = rows - i - (height - 1) * left; /* the others are a row shorter */
-            run_strip(t, x, row, i, tiles, before);
+            run_strip(t, x, row, next, i, tiles, before);
         } else {
             tiles = 1;
-            run_tile(t, x, row, i);
+            run_tile(t, x, row, next, i);
         }
         i += (uint32_t)row->mr * tiles;
         left = left > tiles ? left - tiles : 1;
-    }
-}
-
-void cincel_rnn_multiply(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x)
-{
-    const size_t part = cincel_rnn_part(t, x->k);
-    struct cincel_rnn_product one = *x;
-    for (size_t done = 0; done < x->k; done += part, one.load = 1) {
-        one.k = cincel_min(part, x->k - done);
-        if (x->a_rows)
-            one.a_at = x->a_at + done;
-        else
-            one.a = x->a + done;
-        one.panel = x->panel + done * t->nr;
-        one.next = done + one.k == x->k && x->next ? x->next : one.panel + one.k * t->nr;
-        cincel_rnn_multiply_part(t, &one);
     }
 }

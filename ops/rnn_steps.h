@@ -29,8 +29,7 @@ struct cincel_rnn_tiles {
     int count;
     int fit[CINCEL_RNN_TALLEST + 1]; /* by a number of rows: the tallest that is not taller */
     size_t nr;
-    size_t k_most; /* of the part of a panel that stays in L1 */
-    bool fetch;    /* the next panel is asked for while one is used */
+    bool fetch; /* the next panel is asked for while one is used */
 };
 
 struct cincel_prepared {
@@ -127,17 +126,6 @@ static inline size_t cincel_rnn_panel(const struct cincel_rnn_tiles *t, size_t k
     return cincel_round_up(k * t->nr, CINCEL_ALIGN / sizeof(float));
 }
 
-/* k in parts that stay in L1: the size of all but the last, and their number. */
-static inline size_t cincel_rnn_part(const struct cincel_rnn_tiles *t, size_t k)
-{
-    if (k <= t->k_most) return cincel_max(k, 1); /* divisions take their time */
-    return cincel_round_up(cincel_div_up(k, cincel_div_up(k, t->k_most)), 8);
-}
-static inline size_t cincel_rnn_parts(const struct cincel_rnn_tiles *t, size_t k)
-{
-    return cincel_div_up(k, cincel_rnn_part(t, k));
-}
-
 /*
  * c[i] (+)= a[i] · panel, i < rows, n columns. Rows lie evenly, or anywhere, and are then listed.
  */
@@ -145,7 +133,6 @@ struct cincel_rnn_product {
     const float *a; /* row 0 */
     size_t a_step;
     const float *const *a_rows; /* NULL: a + i · a_step */
-    size_t a_at;                /* where k begins in the rows listed */
     size_t k, rows;
     const float *panel;
     float *c;
@@ -156,8 +143,6 @@ struct cincel_rnn_product {
     const float *next; /* the panel used next; NULL: it lies behind this one */
 };
 void cincel_rnn_multiply(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x);
-/* The same with k in one part. */
-void cincel_rnn_multiply_part(const struct cincel_rnn_tiles *t, const struct cincel_rnn_product *x);
 
 /* Floats from row to row, where all are as far apart; else 0. */
 size_t cincel_rnn_step_of(const float *const *rows, size_t count);
