@@ -227,13 +227,13 @@ struct cincel_pool_forward_args {
 
 /*
  * Gathers the gradient of lines of input pixels that lie alike in the windows that contain them; of line 0:
- *   max_backward  dx[p·dx_step + c] (+)= Σ_t (argmax[at] == index[t] + p·index_step) · dy[at]
+ *   max_backward  dx[p·dx_step + c] (+)= Σ_t (argmax[at] == index_first + index[t] + p·index_step) · dy[at]
  *   avg_backward  dx[p·dx_step + c] (+)= Σ_t scale[t] · dy[at]           at = p·dy_step + offset[t] + c
  * and of line l the same with dx + l·dx_line, (dy, argmax) + l·dy_line and index[t] + l·index_line.
  * Every dx is written once: no clearing pass, no races, fixed order of the sum (t ascending, a product and
  * an addition). windows = 0 is allowed (pixels no window covers get 0).
  * Each of these pixels stands for `alike` neighbours, `channels` apart, that see the same windows, neighbour
- * r as index[t] + p·index_step + r.
+ * r as its own index + r.
  */
 struct cincel_pool_backward_args {
     const float *dy;
@@ -245,7 +245,7 @@ struct cincel_pool_backward_args {
     size_t lines, pixels, channels;
     ptrdiff_t dy_step, dx_step, dy_line, dx_line;
     size_t alike; /* ≥ 1 */
-    int32_t index_step, index_line;
+    int32_t index_first, index_step, index_line;
     int wide; /* 1: argmax is int32_t */
     float *dx;
     int accumulate;

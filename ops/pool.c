@@ -6,13 +6,6 @@ cincel_pool_forward_kernel *cincel_pool_forward_kernel_of(const struct cincel_is
     return p->pool.d.kind == CINCEL_POOL_MAX ? isa->pool->max_forward : isa->pool->avg_forward;
 }
 
-float cincel_pool_scale(const cincel_pool_desc *d, int rows, int columns)
-{
-    const bool padded = d->kind == CINCEL_POOL_AVG_INCLUDE_PAD;
-    const double cells = padded ? (double)d->kh * d->kw : (double)rows * columns;
-    return (float)(1.0 / cells);
-}
-
 const char *cincel_pool_no_row(const struct cincel_isa *isa, int i)
 {
     (void)isa;

@@ -24,7 +24,12 @@ cincel_pool_forward_kernel *cincel_pool_forward_kernel_of(const struct cincel_is
                                                           const struct cincel_problem *p);
 
 /* The factor of an average of a window with `rows` x `columns` cells in the image. */
-float cincel_pool_scale(const cincel_pool_desc *d, int rows, int columns);
+static inline float cincel_pool_scale(const cincel_pool_desc *d, int rows, int columns)
+{
+    const bool padded = d->kind == CINCEL_POOL_AVG_INCLUDE_PAD;
+    const double cells = padded ? (double)d->kh * d->kw : (double)rows * columns;
+    return (float)(1.0 / cells);
+}
 
 /* Is the window the whole image, and worth cutting in slices? Such averages are summed by slices only, so
    that their bits follow from the problem. `why` says it if not. */

@@ -169,6 +169,12 @@ static int runs_by_window(const struct cincel_pool_axis *axis, struct cincel_poo
     return count;
 }
 
+int cincel_pool_runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int step,
+                             struct cincel_pool_run *runs)
+{
+    return runs_by_step(axis, weighed, step, INT_MAX, runs);
+}
+
 int cincel_pool_runs(const struct cincel_pool_axis *axis, struct cincel_pool_wish wish,
                      struct cincel_pool_run *runs)
 {

@@ -68,4 +68,8 @@ struct cincel_pool_wish {
 int cincel_pool_runs(const struct cincel_pool_axis *axis, struct cincel_pool_wish wish,
                      struct cincel_pool_run *runs);
 
+/* The same of positions that lie `step` apart, lane by lane. */
+int cincel_pool_runs_by_step(const struct cincel_pool_axis *axis, bool weighed, int step,
+                             struct cincel_pool_run *runs);
+
 #endif

@@ -4,7 +4,7 @@
  * Backward gathers: an input pixel asks the windows that contain it for its share, so dx is written once,
  * without a clearing pass, and its sums have a fixed order.
  */
-#include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,14 +16,38 @@
 enum {
     KNOB_STREAM,
     STREAM_CHANNELS = 16, /* a cache line of floats: less would be written in parts */
-    /* Lines written together: their runs of columns come one after another and shall meet them in L1. Two
-       lines of 14 KB took 1.1 times as long together as one by one. */
-    TOGETHER_FLOATS = 4 * 1024,
+    /* Lines written together: their runs of columns come one after another and shall meet them in L2. A sixth
+       of it took 1.05-1.25 times as long: calls are short. */
+    TOGETHER_FLOATS = 32 * 1024,
+    /* Cells of all runs that a plan lists beforehand (1 MB). Else each call lists its own, which takes small
+       images 1.05-1.25 times as long; where there are more, windows are large and calls long. */
+    LISTED_CELLS = 64 * 1024,
 };
 
 static const int switch_values[] = {0, 1};
 static const struct cincel_knob knobs[] = {
     {"stream", false, switch_values, 2}, /* 1: the output is stored past the caches */
+};
+
+/* What a cell is to a run that sees it. */
+struct pool_cell {
+    int32_t index; /* its share of the cell number */
+    int32_t cells; /* backward: of the window that it is, along the axis */
+};
+
+/* An axis in runs. A call that had to work out what it sees took as long as the kernel on a hundred pixels.
+ */
+struct pool_side {
+    int runs;
+    struct cincel_pool_run *run; /* [runs] */
+    struct pool_cell **cell;     /* [runs][run.view.cells], one block */
+};
+
+/* Cells as the kernels want them. */
+struct pool_lists {
+    ptrdiff_t *offset; /* elements, from the first cell on */
+    int32_t *index;    /* of max */
+    float *scale;      /* averages, backward: of the window that is the cell */
 };
 
 struct cincel_prepared {
@@ -37,13 +61,12 @@ struct cincel_prepared {
     size_t rows, rows_per_cut;        /* of the tensor written, all images */
     size_t together;                  /* rows */
     size_t argmax_bytes;              /* an element; 0: averages */
-    float scale;                      /* of averages that count the padding: of every window */
     int threads, stream;
 
-    bool weighed;                /* averages that do not count the padding */
-    int line_step;               /* of lines that are looked at together */
-    int runs;                    /* of columns */
-    struct cincel_pool_run *run; /* [runs] */
+    bool weighed; /* averages that do not count the padding */
+    struct pool_side line, column;
+    struct pool_lists lists;
+    size_t *listed; /* [line.runs · column.runs]: where in the lists their cells begin; NULL: too many */
 };
 
 /* ------------------------------------------------------------------------------------ the choice -- */
@@ -104,6 +127,45 @@ static size_t rows_per_cut(const struct cincel_problem *p)
     return (size_t)cincel_max(1, (size_t)(CINCEL_POOL_CUT_FLOATS / row_floats));
 }
 
+static struct cincel_pool_axis make_axis(const struct cincel_problem *p, bool height)
+{
+    const cincel_pool_desc *d = &p->pool.d;
+    const bool backward = p->pass != CINCEL_FORWARD, adaptive = d->oh > 0;
+    if (height)
+        return (struct cincel_pool_axis){d->ih,      p->pool.oh, d->kh,   d->stride_h,
+                                         d->pad_top, backward,   adaptive};
+    return (struct cincel_pool_axis){d->iw, p->pool.ow, d->kw, d->stride_w, d->pad_left, backward, adaptive};
+}
+
+static size_t lines_together(const struct cincel_problem *p)
+{
+    const size_t width = (size_t)(p->pass == CINCEL_FORWARD ? p->pool.ow : p->pool.d.iw);
+    return cincel_max(1, TOGETHER_FLOATS / (width * (size_t)p->pool.d.c));
+}
+
+/* Backward, lines a stride apart see windows alike, and those of one window do: whichever leaves fewer runs.
+ */
+static int line_step(const struct cincel_pool_axis *axis, size_t together)
+{
+    const size_t stride = (size_t)axis->stride;
+    if (!axis->backward || axis->adaptive || stride >= together) return 1;
+    return axis->kernel > axis->stride || stride < together / stride ? axis->stride : 1;
+}
+
+/* Kernel calls: a run of columns for each run of lines of those that are written together. */
+static double kernel_calls(const struct cincel_problem *p)
+{
+    const cincel_pool_desc *d = &p->pool.d;
+    const struct cincel_pool_axis height = make_axis(p, true), width = make_axis(p, false);
+    const struct cincel_pool_wish wish = {.weighed = d->kind == CINCEL_POOL_AVG_EXCLUDE_PAD, .alike = true};
+    const size_t together = lines_together(p);
+    const int step = line_step(&height, together);
+    const double blocks = ceil((double)cincel_pool_positions(&height) / (double)together);
+    const double lines = cincel_pool_runs_by_step(&height, wish.weighed, step, NULL) + step * (blocks - 1.0);
+    const double cells = p->pass == CINCEL_FORWARD ? (double)d->kh * d->kw : 1.0;
+    return d->n * lines * cincel_pool_runs(&width, wish, NULL) * ceil(cells / CINCEL_POOL_GROUP);
+}
+
 static void pool_cost(const struct cincel_target *t, const struct cincel_problem *p,
                       const struct cincel_choice *c, struct cincel_cost *out)
 {
@@ -119,7 +181,7 @@ static void pool_cost(const struct cincel_target *t, const struct cincel_problem
     /* a store into the caches reads the line first */
     out->bytes = cincel_problem_bytes(p) + (c->knob[KNOB_STREAM] ? 0.0 : floats * sizeof(float));
     out->balance = (double)(cincel_div_up(cuts, threads) * threads) / (double)cuts;
-    out->calls = (double)rows * (forward ? 1.0 + cells / CINCEL_POOL_GROUP : d->stride_w);
+    out->calls = kernel_calls(p);
     out->cuts = (double)cuts;
 }
 
@@ -132,31 +194,119 @@ static size_t pool_workspace(const struct cincel_target *t, const struct cincel_
 
 /* ----------------------------------------------------------------------------------- preparation -- */
 
+static void discard_side(struct pool_side *side)
+{
+    if (side->cell) free(side->cell[0]);
+    free(side->cell);
+    free(side->run);
+}
+
 static void pool_discard(struct cincel_prepared *s)
 {
     if (!s) return;
-    free(s->run);
+    discard_side(&s->line);
+    discard_side(&s->column);
+    free(s->lists.offset);
+    free(s->lists.index);
+    free(s->lists.scale);
+    free(s->listed);
     free(s);
 }
 
-static struct cincel_pool_axis make_axis(const struct cincel_problem *p, bool height)
+/* The cells of all runs; `weight` is what a kernel coordinate of the axis counts for in a cell's number. */
+static bool find_cells(const struct cincel_pool_axis *axis, int weight, struct pool_side *side)
 {
-    const cincel_pool_desc *d = &p->pool.d;
-    const bool backward = p->pass != CINCEL_FORWARD, adaptive = d->oh > 0;
-    if (height)
-        return (struct cincel_pool_axis){d->ih,      p->pool.oh, d->kh,   d->stride_h,
-                                         d->pad_top, backward,   adaptive};
-    return (struct cincel_pool_axis){d->iw, p->pool.ow, d->kw, d->stride_w, d->pad_left, backward, adaptive};
+    size_t cells = 1; /* malloc(0) may be NULL */
+    for (int r = 0; r < side->runs; r++) cells += (size_t)side->run[r].view.cells;
+    side->cell = calloc((size_t)side->runs, sizeof *side->cell);
+    if (!side->cell) return false;
+    struct pool_cell *cell = malloc(cells * sizeof *cell);
+    side->cell[0] = cell;
+    if (!cell) return false;
+    for (int r = 0; r < side->runs; r++) {
+        const struct cincel_pool_run *run = &side->run[r];
+        side->cell[r] = cell;
+        for (int j = 0; j < run->view.cells; j++, cell++) {
+            cell->index = weight * cincel_pool_cell(axis, run->first, &run->view, j);
+            cell->cells = axis->backward ? cincel_pool_window_at(axis, run->view.other + j).count : 1;
+        }
+    }
+    return true;
 }
 
-/* Backward, lines a stride apart see windows alike, and those of one window do: whichever leaves fewer runs.
- */
-static int line_step(const struct cincel_prepared *s)
+/* The runs of both axes and their cells; false: no memory. */
+static bool find_runs(struct cincel_prepared *s)
 {
-    const struct cincel_pool_axis *axis = &s->height;
-    const size_t stride = (size_t)axis->stride;
-    if (!axis->backward || axis->adaptive || stride >= s->together) return 1;
-    return axis->kernel > axis->stride || stride < s->together / stride ? axis->stride : 1;
+    const struct cincel_pool_wish wish = {.weighed = s->weighed, .alike = true};
+    const int step = line_step(&s->height, s->together);
+    s->column.runs = cincel_pool_runs(&s->width, wish, NULL);
+    s->line.runs = cincel_pool_runs_by_step(&s->height, s->weighed, step, NULL);
+    s->column.run = malloc((size_t)s->column.runs * sizeof *s->column.run);
+    s->line.run = malloc((size_t)s->line.runs * sizeof *s->line.run);
+    if (!s->column.run || !s->line.run) return false;
+    cincel_pool_runs(&s->width, wish, s->column.run);
+    cincel_pool_runs_by_step(&s->height, s->weighed, step, s->line.run);
+    return find_cells(&s->width, 1, &s->column) && find_cells(&s->height, s->width.kernel, &s->line);
+}
+
+/* Cells w … w + count − 1 of row h that a run of lines and one of columns see together, from entry `at` of
+   the lists on. */
+static void list_row(const struct cincel_prepared *s, const struct pool_cell *line,
+                     const struct pool_cell *column, int h, int w, int count, size_t at,
+                     const struct pool_lists *lists)
+{
+    const size_t first = ((size_t)h * s->other_width + (size_t)w) * s->channels;
+    for (int i = 0; i < count; i++)
+        lists->offset[at + (size_t)i] = (ptrdiff_t)(first + (size_t)i * s->channels);
+    if (s->argmax_bytes > 0) {
+        for (int i = 0; i < count; i++) lists->index[at + (size_t)i] = line[h].index + column[w + i].index;
+    } else if (s->height.backward) {
+        for (int i = 0; i < count; i++)
+            lists->scale[at + (size_t)i] = cincel_pool_scale(&s->desc, line[h].cells, column[w + i].cells);
+    }
+}
+
+/* Cells first … first + count − 1, row by row. */
+static void list_cells(const struct cincel_prepared *s, int l, int c, size_t first, size_t count,
+                       const struct pool_lists *lists)
+{
+    const size_t columns = (size_t)s->column.run[c].view.cells;
+    for (size_t at = 0, part; at < count; at += part) {
+        const size_t h = (first + at) / columns, w = (first + at) % columns;
+        part = cincel_min(columns - w, count - at);
+        list_row(s, s->line.cell[l], s->column.cell[c], (int)h, (int)w, (int)part, at, lists);
+    }
+}
+
+static size_t cells_of(const struct cincel_prepared *s, int l, int c)
+{
+    return (size_t)s->line.run[l].view.cells * (size_t)s->column.run[c].view.cells;
+}
+
+/* Lists all cells beforehand unless they are too many; false: no memory. */
+static bool list_all(struct cincel_prepared *s)
+{
+    const size_t runs = (size_t)s->line.runs * (size_t)s->column.runs;
+    size_t lines = 0, columns = 0, at = 0;
+    for (int l = 0; l < s->line.runs; l++) lines += (size_t)s->line.run[l].view.cells;
+    for (int c = 0; c < s->column.runs; c++) columns += (size_t)s->column.run[c].view.cells;
+    if (lines > LISTED_CELLS || columns > LISTED_CELLS || lines * columns > LISTED_CELLS ||
+        runs > LISTED_CELLS)
+        return true;
+    const size_t cells = lines * columns + 1; /* malloc(0) may be NULL */
+    s->lists.offset = malloc(cells * sizeof *s->lists.offset);
+    s->lists.index = malloc(cells * sizeof *s->lists.index);
+    s->lists.scale = malloc(cells * sizeof *s->lists.scale);
+    s->listed = malloc(runs * sizeof *s->listed);
+    if (!s->lists.offset || !s->lists.index || !s->lists.scale || !s->listed) return false;
+    for (int l = 0; l < s->line.runs; l++)
+        for (int c = 0; c < s->column.runs; c++) {
+            const struct pool_lists here = {s->lists.offset + at, s->lists.index + at, s->lists.scale + at};
+            list_cells(s, l, c, 0, cells_of(s, l, c), &here);
+            s->listed[(size_t)l * (size_t)s->column.runs + (size_t)c] = at;
+            at += cells_of(s, l, c);
+        }
+    return true;
 }
 
 static cincel_status pool_build(const struct cincel_target *t, const struct cincel_problem *p,
@@ -179,21 +329,15 @@ static cincel_status pool_build(const struct cincel_target *t, const struct cinc
     s->other_width = (size_t)(backward ? p->pool.ow : d->iw);
     s->rows = output_rows(p);
     s->rows_per_cut = rows_per_cut(p);
-    s->together = cincel_max(1, TOGETHER_FLOATS / (s->width_out * s->channels));
+    s->together = lines_together(p);
     s->argmax_bytes = cincel_problem_argmax_bytes(p);
-    s->scale = cincel_pool_scale(d, d->kh, d->kw);
+    s->weighed = d->kind == CINCEL_POOL_AVG_EXCLUDE_PAD;
     s->threads = c->threads;
     s->stream = c->knob[KNOB_STREAM];
-    s->weighed = d->kind == CINCEL_POOL_AVG_EXCLUDE_PAD;
-    s->line_step = line_step(s);
-    const struct cincel_pool_wish wish = {.weighed = s->weighed, .alike = true};
-    s->runs = cincel_pool_runs(&s->width, wish, NULL);
-    s->run = malloc((size_t)s->runs * sizeof *s->run);
-    if (!s->run) {
+    if (!find_runs(s) || !list_all(s)) {
         pool_discard(s);
         return cincel_fail(CINCEL_OUT_OF_MEMORY, "pool: no memory for the plan's tables");
     }
-    cincel_pool_runs(&s->width, wish, s->run);
     *out = s;
     return CINCEL_OK;
 }
@@ -205,86 +349,53 @@ struct pool_job {
     const struct cincel_tensors *t;
 };
 
-/* Lines of the tensor written, of one image, that see the other one alike. */
+/* Lines of a run, of one image. */
 struct pool_lines {
-    struct cincel_pool_run run;
-    size_t out, other; /* elements, of column 0 of the first line and of the first row it sees */
+    const struct cincel_pool_run *run;
+    int number;            /* of the run */
+    size_t skipped, count; /* of its lines */
+    size_t out, other;     /* elements, of column 0 of the first line and of the first row it sees */
 };
 
-/* As many as there are from `first` on, before `end`. */
-static struct pool_lines lines_from(const struct cincel_prepared *s, size_t image, int first, int end)
+/* The lines of run l that lie at begin … end − 1. */
+static struct pool_lines lines_within(const struct cincel_prepared *s, size_t image, int l, int begin,
+                                      int end)
 {
-    struct pool_lines lines = {cincel_pool_run_from(&s->height, s->weighed, first, s->line_step, end), 0, 0};
-    const size_t other = image * s->other_height + (size_t)lines.run.view.other;
-    lines.out = (image * s->height_out + (size_t)first) * s->width_out * s->channels;
+    const struct cincel_pool_run *run = &s->line.run[l];
+    struct pool_lines lines = {.run = run, .number = l};
+    if (run->first >= end) return lines;
+    const int skipped = begin > run->first ? (begin - run->first + run->step - 1) / run->step : 0;
+    const int reach = (end - 1 - run->first) / run->step + 1;
+    const int stop = reach < run->count ? reach : run->count;
+    if (skipped >= stop) return lines;
+    lines.skipped = (size_t)skipped;
+    lines.count = (size_t)(stop - skipped);
+    const size_t line = image * s->height_out + (size_t)(run->first + skipped * run->step);
+    const size_t other = image * s->other_height + (size_t)(run->view.other + skipped * run->move);
+    lines.out = line * s->width_out * s->channels;
     lines.other = other * s->other_width * s->channels;
     return lines;
 }
 
-/* The cells that lines and a run of columns see together, row by row: the next ones to look at. */
-struct pool_cells {
-    const struct cincel_prepared *s;
-    const struct pool_lines *lines;
-    const struct cincel_pool_run *run;
-    int h, w; /* cell of the views */
-    size_t left;
+/* A call's lists where the plan has none. */
+struct pool_own {
     ptrdiff_t offset[CINCEL_POOL_GROUP];
     int32_t index[CINCEL_POOL_GROUP];
-    float scale[CINCEL_POOL_GROUP]; /* backward: of the window that is the cell */
+    float scale[CINCEL_POOL_GROUP];
 };
 
-static struct pool_cells cells_of(const struct cincel_prepared *s, const struct pool_lines *lines,
-                                  const struct cincel_pool_run *run)
+/* `count` cells from `first` on. */
+static inline struct pool_lists lists_of(const struct cincel_prepared *s, int l, int c, size_t first,
+                                         size_t count, struct pool_own *own)
 {
-    struct pool_cells c;
-    c.s = s, c.lines = lines, c.run = run;
-    c.h = c.w = 0;
-    c.left = (size_t)lines->run.view.cells * (size_t)run->view.cells;
-    return c;
-}
-
-/* The factors of the windows ow … ow + count − 1 of row oh. */
-static void window_scales(const struct cincel_prepared *s, int oh, int ow, int count, float *scale)
-{
-    if (s->desc.kind == CINCEL_POOL_AVG_INCLUDE_PAD) {
-        for (int i = 0; i < count; i++) scale[i] = s->scale;
-        return;
+    struct pool_lists lists = {own->offset, own->index, own->scale};
+    if (s->listed) {
+        const size_t at = s->listed[(size_t)l * (size_t)s->column.runs + (size_t)c] + first;
+        lists = (struct pool_lists){s->lists.offset + at, s->lists.index + at, s->lists.scale + at};
+    } else {
+        list_cells(s, l, c, first, count, &lists);
     }
-    const int rows = cincel_pool_window_at(&s->height, oh).count;
-    for (int i = 0; i < count; i++)
-        scale[i] = cincel_pool_scale(&s->desc, rows, cincel_pool_window_at(&s->width, ow + i).count);
-}
-
-/* Cells w … w + count−1 of row h of the views, from entry `at` of the lists on. */
-static void list_cells(struct pool_cells *c, size_t at, int count)
-{
-    const struct cincel_prepared *s = c->s;
-    const struct cincel_pool_view *row = &c->lines->run.view, *column = &c->run->view;
-    const size_t first = ((size_t)c->h * s->other_width + (size_t)c->w) * s->channels;
-    for (int i = 0; i < count; i++) c->offset[at + (size_t)i] = (ptrdiff_t)(first + (size_t)i * s->channels);
-    if (s->argmax_bytes > 0) {
-        const int cell = cincel_pool_cell(&s->height, c->lines->run.first, row, c->h) * s->width.kernel;
-        for (int i = 0; i < count; i++)
-            c->index[at + (size_t)i] = cell + cincel_pool_cell(&s->width, c->run->first, column, c->w + i);
-    } else if (s->height.backward) {
-        window_scales(s, row->other + c->h, column->other + c->w, count, c->scale + at);
-    }
-}
-
-/* Fills the lists; returns their length, 0 at the end. */
-static size_t next_cells(struct pool_cells *c)
-{
-    const int columns = c->run->view.cells;
-    const size_t count = cincel_min(c->left, CINCEL_POOL_GROUP);
-    for (size_t at = 0; at < count;) {
-        const int part = (int)cincel_min((size_t)(columns - c->w), count - at);
-        list_cells(c, at, part);
-        at += (size_t)part;
-        c->w += part;
-        if (c->w == columns) c->w = 0, c->h++;
-    }
-    c->left -= count;
-    return count;
+    return lists;
 }
 
 static void *argmax_at(const struct cincel_prepared *s, void *argmax, size_t element)
@@ -293,78 +404,94 @@ static void *argmax_at(const struct cincel_prepared *s, void *argmax, size_t ele
 }
 
 static void forward_run(const struct cincel_prepared *s, const struct cincel_tensors *t,
-                        const struct pool_lines *lines, const struct cincel_pool_run *run)
+                        const struct pool_lines *lines, int c)
 {
-    struct pool_cells cells = cells_of(s, lines, run);
-    const size_t out = lines->out + (size_t)run->first * s->channels;
+    const struct cincel_pool_run *column = &s->column.run[c];
+    const size_t out = lines->out + (size_t)column->first * s->channels;
+    const size_t cells = cells_of(s, lines->number, c);
+    struct pool_own own;
     struct cincel_pool_forward_args args = {
-        .x = t->x + lines->other + (size_t)run->view.other * s->channels,
-        .offset = cells.offset,
-        .index = cells.index,
-        .lines = (size_t)lines->run.count,
-        .pixels = (size_t)run->count,
+        .x = t->x + lines->other + (size_t)column->view.other * s->channels,
+        .offset = own.offset,
+        .index = own.index,
+        .taps = cells,
+        .lines = lines->count,
+        .pixels = (size_t)column->count,
         .channels = s->channels,
-        .x_step = (ptrdiff_t)run->move * (ptrdiff_t)s->channels,
-        .x_line = (ptrdiff_t)lines->run.move * (ptrdiff_t)(s->other_width * s->channels),
-        .y_line = (ptrdiff_t)lines->run.step * (ptrdiff_t)(s->width_out * s->channels),
+        .x_step = (ptrdiff_t)column->move * (ptrdiff_t)s->channels,
+        .x_line = (ptrdiff_t)lines->run->move * (ptrdiff_t)(s->other_width * s->channels),
+        .y_line = (ptrdiff_t)lines->run->step * (ptrdiff_t)(s->width_out * s->channels),
         .y = t->y + out,
         .argmax = argmax_at(s, t->argmax_out, out),
         .wide = s->argmax_bytes > 1,
         .scale = 1.0f,
-        .stream = s->stream && cells.left <= CINCEL_POOL_GROUP, /* else y is read again at once */
+        .stream = s->stream && cells <= CINCEL_POOL_GROUP, /* else y is read again at once */
     };
-    while ((args.taps = next_cells(&cells)) > 0) {
-        if (cells.left == 0) args.scale = cincel_pool_scale(&s->desc, lines->run.view.cells, run->view.cells);
+    for (size_t at = 0; at < cells; at += args.taps, args.resume = 1) {
+        args.taps = cincel_min(cells - at, CINCEL_POOL_GROUP);
+        const struct pool_lists lists = lists_of(s, lines->number, c, at, args.taps, &own);
+        args.offset = lists.offset;
+        args.index = lists.index;
+        if (at + args.taps == cells)
+            args.scale = cincel_pool_scale(&s->desc, lines->run->view.cells, column->view.cells);
         s->forward(&args);
-        args.resume = 1;
     }
 }
 
 static void backward_run(const struct cincel_prepared *s, const struct cincel_tensors *t,
-                         const struct pool_lines *lines, const struct cincel_pool_run *run)
+                         const struct pool_lines *lines, int c)
 {
-    struct pool_cells cells = cells_of(s, lines, run);
-    const size_t other = lines->other + (size_t)run->view.other * s->channels;
+    const struct cincel_pool_run *column = &s->column.run[c];
+    const size_t other = lines->other + (size_t)column->view.other * s->channels;
+    const size_t cells = cells_of(s, lines->number, c);
+    struct pool_own own;
     const bool max = s->argmax_bytes > 0;
+    const int32_t index_line = lines->run->turn * s->width.kernel;
     struct cincel_pool_backward_args args = {
         .dy = t->dy + other,
         .argmax = max ? (const char *)t->argmax_in + other * s->argmax_bytes : NULL,
-        .offset = cells.offset,
-        .index = cells.index,
-        .scale = cells.scale,
-        .lines = (size_t)lines->run.count,
-        .pixels = (size_t)run->count,
+        .offset = own.offset,
+        .index = own.index,
+        .scale = own.scale,
+        .windows = cells,
+        .lines = lines->count,
+        .pixels = (size_t)column->count,
         .channels = s->channels,
-        .dy_step = (ptrdiff_t)run->move * (ptrdiff_t)s->channels,
-        .dx_step = (ptrdiff_t)run->step * (ptrdiff_t)s->channels,
-        .dy_line = (ptrdiff_t)lines->run.move * (ptrdiff_t)(s->other_width * s->channels),
-        .dx_line = (ptrdiff_t)lines->run.step * (ptrdiff_t)(s->width_out * s->channels),
-        .index_step = run->turn,
-        .index_line = lines->run.turn * s->width.kernel,
-        .alike = (size_t)run->alike,
+        .dy_step = (ptrdiff_t)column->move * (ptrdiff_t)s->channels,
+        .dx_step = (ptrdiff_t)column->step * (ptrdiff_t)s->channels,
+        .dy_line = (ptrdiff_t)lines->run->move * (ptrdiff_t)(s->other_width * s->channels),
+        .dx_line = (ptrdiff_t)lines->run->step * (ptrdiff_t)(s->width_out * s->channels),
+        .index_first = (int32_t)lines->skipped * index_line,
+        .index_step = column->turn,
+        .index_line = index_line,
+        .alike = (size_t)column->alike,
         .wide = s->argmax_bytes > 1,
-        .dx = t->dx + lines->out + (size_t)run->first * s->channels,
+        .dx = t->dx + lines->out + (size_t)column->first * s->channels,
         .accumulate = s->desc.accumulate,
-        .stream = s->stream && cells.left <= CINCEL_POOL_GROUP,
+        .stream = s->stream && cells <= CINCEL_POOL_GROUP,
     };
+    size_t at = 0;
     do {
-        args.windows = next_cells(&cells); /* 0 where no window covers the pixels */
+        args.windows = cincel_min(cells - at, CINCEL_POOL_GROUP); /* 0 where no window covers the pixels */
+        const struct pool_lists lists = lists_of(s, lines->number, c, at, args.windows, &own);
+        args.offset = lists.offset;
+        args.index = lists.index;
+        args.scale = lists.scale;
         (max ? s->kernel->max_backward : s->kernel->avg_backward)(&args);
         args.accumulate = 1;
-    } while (cells.left > 0);
+        at += args.windows;
+    } while (at < cells);
 }
 
 /* Lines begin … end − 1 of an image. */
 static void image_lines(const struct pool_job *job, size_t image, int begin, int end)
 {
     const struct cincel_prepared *s = job->s;
-    for (int lane = begin; lane < end && lane < begin + s->line_step; lane++)
-        for (int first = lane; first < end;) {
-            const struct pool_lines lines = lines_from(s, image, first, end);
-            for (int r = 0; r < s->runs; r++)
-                (s->height.backward ? backward_run : forward_run)(s, job->t, &lines, &s->run[r]);
-            first += lines.run.count * s->line_step;
-        }
+    for (int l = 0; l < s->line.runs; l++) {
+        const struct pool_lines lines = lines_within(s, image, l, begin, end);
+        for (int c = 0; c < s->column.runs && lines.count > 0; c++)
+            (s->height.backward ? backward_run : forward_run)(s, job->t, &lines, c);
+    }
 }
 
 static void pool_body(void *data, struct cincel_worker *worker, size_t phase)

@@ -184,8 +184,8 @@ static float given(const struct cincel_pool_backward_args *a, size_t line, size_
                    size_t t, size_t at)
 {
     if (!a->argmax) return a->scale[t] * a->dy[at];
-    const int32_t cell =
-        a->index[t] + (int32_t)p * a->index_step + (int32_t)line * a->index_line + (int32_t)neighbour;
+    const int32_t cell = a->index_first + a->index[t] + (int32_t)p * a->index_step +
+                         (int32_t)line * a->index_line + (int32_t)neighbour;
     return number_at(a->argmax, at, a->wide) == cell ? a->dy[at] : 0.0f;
 }
 
@@ -215,6 +215,7 @@ static bool backward_holds(const struct cincel_isa *isa, struct test_random *r, 
         .dy_line = (ptrdiff_t)(w.line * channels),
         .dx_line = (ptrdiff_t)dx_line,
         .alike = alike,
+        .index_first = test_draw(r, 0, 9),
         .index_step = test_draw(r, 0, 2),
         .index_line = test_draw(r, 0, 9),
         .wide = max && w.wide,
@@ -225,9 +226,9 @@ static bool backward_holds(const struct cincel_isa *isa, struct test_random *r, 
     for (size_t t = 0; t < w.taps; t++) scale[t] = 1.0f / (float)test_draw(r, 1, 9);
     for (size_t i = 0; i < in; i++) {
         const int32_t number = w.taps > 0 ? w.index[test_draw(r, 0, (int)w.taps - 1)] : 0;
-        const int32_t shown = number + args.index_step * test_draw(r, 0, (int)w.pixels - 1) +
-                              args.index_line * test_draw(r, 0, (int)w.lines - 1) +
-                              test_draw(r, 0, (int)alike - 1);
+        const int32_t shown =
+            number + args.index_first + args.index_step * test_draw(r, 0, (int)w.pixels - 1) +
+            args.index_line * test_draw(r, 0, (int)w.lines - 1) + test_draw(r, 0, (int)alike - 1);
         dy[i] = (float)test_draw(r, -9, 9) / (max ? 1.0f : 3.0f);
         if (w.wide)
             ((int32_t *)argmax)[i] = shown;

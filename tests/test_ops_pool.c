@@ -222,6 +222,24 @@ static void test_against_the_reference(void **state)
         }
 }
 
+/* Windows so large that a plan does not list what all runs of pixels see, each call lists its own. */
+static void test_large_windows(void **state)
+{
+    const struct fixture *f = *state;
+    struct test_random r = {{79, 0, 0}, 0};
+    cincel_pool_desc d = CINCEL_POOL_DESC_INIT;
+    d.c = 5, d.ih = 40, d.iw = 34, d.kh = d.kw = 24;
+    for (int n = 0; n < 6; n++) {
+        struct cincel_problem p;
+        struct pool_case c;
+        d.kind = (cincel_pool_kind)(n / 2);
+        assert_int_equal(cincel_problem_pool(&d, (cincel_pass)(n % 2), &p), CINCEL_OK);
+        create_case(&r, &p, n % 3 == 0, &c);
+        check_choices(f, &p, &c, n);
+        free_case(&c);
+    }
+}
+
 /* Without argmax the same maxima; and sums that do round have one order on every ISA and thread count. */
 static void test_fixed_order_and_no_argmax(void **state)
 {
@@ -324,6 +342,7 @@ int main(void)
     f.team = cincel_team_create(TEAM);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_prestate(test_against_the_reference, &f),
+        cmocka_unit_test_prestate(test_large_windows, &f),
         cmocka_unit_test_prestate(test_fixed_order_and_no_argmax, &f),
         cmocka_unit_test_prestate(test_averages_of_special_values, &f),
         cmocka_unit_test_prestate(test_refusals, &f),
