@@ -34,6 +34,20 @@ void cincel_columns_derive(const struct cincel_problem *p, struct cincel_columns
     s->pointwise = s->kh == 1 && s->kw == 1 && s->oh == s->ih && s->ow == s->iw;
 }
 
+/* Runs of this many floats are worth a call of what knows the ISA. */
+enum { LONG_RUN = 32 };
+
+bool cincel_columns_in_place(struct cincel_columns *s)
+{
+    const size_t reach_h = (s->kh - 1) * s->dilation_h + 1, reach_w = (s->kw - 1) * s->dilation_w + 1;
+    const bool inside = s->pad_top == 0 && s->pad_left == 0 && (s->oh - 1) * s->stride_h + reach_h <= s->ih &&
+                        (s->ow - 1) * s->stride_w + reach_w <= s->iw;
+    if (!inside || (s->run % 4 != 0 && s->run < LONG_RUN)) return false;
+    s->strip_h = s->ih;
+    s->strip_w = s->iw;
+    return true;
+}
+
 /* Strip rows that output pixels begin … end−1 (begin < end) read: the first, and *count. */
 static size_t strip_rows(const struct cincel_columns *s, size_t begin, size_t end, size_t *count)
 {
@@ -85,9 +99,6 @@ size_t cincel_columns_strip(const struct cincel_columns *s, const float *x, size
     }
     return first;
 }
-
-/* Runs of this many floats are worth a call of what knows the ISA. */
-enum { LONG_RUN = 32 };
 
 /* Short runs (3 floats where one channel meets a 3x3 kernel) would cost less than the call of memcpy. */
 static inline void copy_run(float *dst, const float *src, size_t count)
@@ -172,5 +183,33 @@ void cincel_columns_add(const struct cincel_columns *s, const struct cincel_vect
                 else
                     for (size_t i = 0; i < run; i++) to[i] += from[i];
         }
+    }
+}
+
+/* What lies behind a pixel's window and before the next one's: beside it, and below where a row ends. */
+static void clear_gaps(const struct cincel_columns *s, const struct walk *w, float *image)
+{
+    const size_t width = s->iw * s->ic, left = (w->col * s->stride_w + s->kw) * s->ic;
+    const size_t top = w->row * s->stride_h, bottom = w->row + 1 < s->oh ? top + s->stride_h : s->ih;
+    const size_t right = w->col + 1 < s->ow ? (w->col + 1) * s->stride_w * s->ic : width;
+    if (right > left)
+        for (size_t th = 0; th < s->kh; th++)
+            memset(image + (top + th) * width + left, 0, (right - left) * sizeof(float));
+    if (right == width && bottom > top + s->kh)
+        memset(image + (top + s->kh) * width, 0, (bottom - top - s->kh) * width * sizeof(float));
+}
+
+void cincel_columns_put(const struct cincel_columns *s, const float *columns, size_t pitch, size_t group,
+                        size_t begin, size_t end, float *x)
+{
+    const size_t width = s->iw * s->ic, run = s->run;
+    struct walk w = walk_from(s, begin);
+    for (size_t pixel = begin; pixel < end; pixel++, step(s, &w), columns += pitch) {
+        const float *from = columns;
+        float *image = x + w.image * s->ih * width;
+        float *row = image + w.row * s->stride_h * width + w.col * s->stride_w * s->ic + group * s->channels;
+        for (size_t th = 0; th < s->kh; th++, row += width)
+            for (size_t r = 0; r < s->runs; r++, from += run) copy_run(row + r * s->ic, from, run);
+        if (group == 0) clear_gaps(s, &w, image);
     }
 }

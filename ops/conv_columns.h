@@ -28,6 +28,17 @@ struct cincel_columns {
 
 void cincel_columns_derive(const struct cincel_problem *p, struct cincel_columns *out);
 
+/* Where nothing is padded, and no copy reads beyond its run, x may stand for its strip, whose sizes become
+   x's; false: it may not, and nothing changes. */
+bool cincel_columns_in_place(struct cincel_columns *s);
+
+/* Does every input belong to one window at most? */
+static inline bool cincel_columns_apart(const struct cincel_columns *s)
+{
+    return (s->kh == 1 || (s->dilation_h == 1 && s->kh <= s->stride_h)) &&
+           (s->kw == 1 || (s->dilation_w == 1 && s->kw <= s->stride_w));
+}
+
 /* Most strip rows any `pixels` consecutive output pixels read. */
 size_t cincel_columns_rows_max(const struct cincel_columns *s, size_t pixels);
 
@@ -46,5 +57,10 @@ void cincel_columns_fill(const struct cincel_columns *s, const float *strip, siz
 void cincel_columns_add(const struct cincel_columns *s, const struct cincel_vector_row *vector,
                         const float *columns, size_t pitch, size_t group, size_t begin, size_t end,
                         size_t first, size_t count, float *strip);
+
+/* The same where windows are apart and the strip is in place: every element of x from the window of pixel
+   `begin` to that of pixel `end` is stored once, group 0 clearing what no window holds. */
+void cincel_columns_put(const struct cincel_columns *s, const float *columns, size_t pitch, size_t group,
+                        size_t begin, size_t end, float *x);
 
 #endif

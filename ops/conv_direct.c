@@ -462,8 +462,9 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *p, 
        channels, 26 MB, 11.0 ms, of which the FMAs take 8.5), and a panel that is not in L1 is felt */
     if (s.taps_max == 1) {
         const double far = 512.0 / s.g.k; /* long rows are streams */
-        out->copied += sizeof(float) * (double)s.g.images * s.g.src_h * s.g.src_w * s.g.src_channels *
-                       (far < 1.0 ? far : 1.0);
+        const size_t met = cincel_min((size_t)s.g.src_h * s.g.src_w, (size_t)s.g.out_h * s.g.out_w);
+        out->copied +=
+            sizeof(float) * (double)s.g.images * (double)met * s.g.src_channels * (far < 1.0 ? far : 1.0);
         if (s.panel_max * sizeof(float) > 16384) out->efficiency -= 0.01 * s.row->nr / s.isa->vector_floats;
     }
     out->bytes = cincel_problem_bytes(p) + (s.fused ? 0.0 : 2.0 * sizeof(float) * weights) +

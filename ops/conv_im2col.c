@@ -86,6 +86,7 @@ static void cut_bands(struct cincel_prepared *p)
     const size_t least = BAND_KERNELS * ((s->kh - 1) * s->dilation_h + 1);
     p->bands = cincel_max(cincel_min(cincel_div_up(BANDS_WANTED, s->images), s->ih / least), 1);
     p->band_rows = cincel_div_up(s->ih, p->bands);
+    if (p->in_place) p->band_rows = cincel_round_up(p->band_rows, s->stride_h); /* no window in two of them */
     p->bands = cincel_div_up(s->ih, p->band_rows);
     p->cuts = s->images * p->bands;
     p->pixel_cuts = 1;
@@ -145,6 +146,8 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->m_channels = p->forward ? s->ic : p->oc;
     p->k = p->forward ? s->k : ocg;
     p->n = p->forward ? ocg : s->k;
+    p->in_place = !s->pointwise && (p->forward || (cincel_columns_apart(s) && !p->accumulate)) &&
+                  cincel_columns_in_place(&p->cols);
     p->parts = cincel_div_up(p->k, (size_t)c->knob[IM2COL_KBLOCK]);
     p->part = cincel_div_up(p->k, p->parts);
     p->panels = cincel_div_up(p->n, nr);
@@ -185,7 +188,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     if (!s->pointwise) {
         const size_t rows =
             p->forward ? cincel_columns_rows_max(s, cincel_min(p->cut_pixels, p->pixels)) : p->band_rows;
-        p->strip_floats = rows * s->strip_w * s->ic + CINCEL_COLUMNS_SLACK;
+        p->strip_floats = p->in_place ? 0 : rows * s->strip_w * s->ic + CINCEL_COLUMNS_SLACK;
         p->column_floats = p->block_pixels * (p->forward ? p->k : p->panels * nr) + CINCEL_COLUMNS_SLACK;
     }
     carve_private(p);
@@ -420,10 +423,10 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
         out->calls += 0.1 * rows * (double)(s->groups * p.parts);
     if (s->pointwise) return;
     /* columns of many channels are long and soon out of L1: 80 channels, 1x3, take 1.2 times direct's time */
-    if (s->ic / s->groups >= 16) out->efficiency *= 0.8;
+    if (s->ic / s->groups >= 16 && p.block_pixels * s->k * sizeof(float) > 16384) out->efficiency *= 0.8;
     /* backward: columns are read, and the strip with them, where forward only writes them */
-    out->copied += floats * rows * (double)(s->groups * s->k) * (p.forward ? 1.0 : 2.0) +
-                   floats * (double)(s->images * s->strip_h * s->strip_w * s->ic);
+    out->copied += floats * rows * (double)(s->groups * s->k) * (p.forward || p.in_place ? 1.0 : 2.0);
+    if (!p.in_place) out->copied += floats * (double)(s->images * s->strip_h * s->strip_w * s->ic);
 }
 
 /* ------------------------------------------------------------------------------------- building -- */

@@ -5,7 +5,8 @@
  * Forward: blocks of columns (ops/conv_columns.h) times packed panels of weights, down strips of the gemm
  * tile. k = kh·kw·c in one run: that pays where a pixel has few channels. Backward-data: dy times the
  * weights gives columns of dx, which are added to a private strip of dx rows; a cut is a band of dx rows
- * and computes all columns that touch it, so nothing is shared and no sum depends on the threads.
+ * and computes all columns that touch it, so nothing is shared and no sum depends on the threads. Without
+ * padding no strip is needed forward, nor backward where windows are apart (patches, strided 1x1).
  * Where the kernel is 1x1 (fully connected layers too) columns are the tensors themselves, in place. Of few
  * pixels and many weights the operands change places: the pixels are packed, the weights read as they lie.
  */
@@ -33,6 +34,7 @@ struct cincel_prepared {
     bool forward, fused, swapped;
     bool gradient; /* dy passes through the activation's gradient first */
     bool accumulate;
+    bool in_place; /* forward: columns are made of x itself; backward-data: they go to dx itself */
     struct cincel_epilogue epilogue;
     int threads;
     size_t oc, pixels;  /* output channels of all groups; output pixels of all images */

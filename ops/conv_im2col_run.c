@@ -269,11 +269,13 @@ static void forward_cut(const struct call *call, size_t cut, const struct scratc
 {
     const struct cincel_prepared *p = call->p;
     const size_t begin = cut * p->cut_pixels, end = cincel_min(begin + p->cut_pixels, p->pixels);
-    const size_t first = cincel_columns_strip(&p->cols, call->t->x, begin, end, scratch->strip);
+    const float *strip = p->in_place ? call->t->x : scratch->strip;
+    const size_t first =
+        p->in_place ? 0 : cincel_columns_strip(&p->cols, call->t->x, begin, end, scratch->strip);
     for (size_t pixel = begin; pixel < end; pixel += p->block_pixels) {
         const size_t m = cincel_min(p->block_pixels, end - pixel);
         for (size_t group = 0; group < p->cols.groups; group++) {
-            cincel_columns_fill(&p->cols, scratch->strip, first, group, pixel, pixel + m, scratch->columns);
+            cincel_columns_fill(&p->cols, strip, first, group, pixel, pixel + m, scratch->columns);
             multiply_all(call, group,
                          &(struct product){.a = scratch->columns,
                                            .lda = p->k,
@@ -317,22 +319,28 @@ static void data_cut(const struct call *call, size_t cut, const struct scratch *
     const size_t row = cincel_im2col_band(s, begin, end, &row_end);
     const size_t pixel_end = (image * s->oh + row_end) * s->ow;
 
-    memset(scratch->strip, 0, (end - begin) * s->strip_w * s->ic * sizeof(float));
+    if (!p->in_place) memset(scratch->strip, 0, (end - begin) * s->strip_w * s->ic * sizeof(float));
     for (size_t pixel = (image * s->oh + row) * s->ow; pixel < pixel_end; pixel += p->block_pixels) {
         const size_t m = cincel_min(p->block_pixels, pixel_end - pixel);
+        const bool follows = p->threads == 1 || pixel + m < pixel_end;
         for (size_t group = 0; group < s->groups; group++) {
+            const float *a = call->source + pixel * p->oc + group * p->k;
             multiply_all(call, group,
-                         &(struct product){.a = call->source + pixel * p->oc + group * p->k,
+                         &(struct product){.a = a,
                                            .lda = p->oc,
+                                           .ahead = follows ? a + m * p->oc : NULL,
                                            .c = scratch->columns,
                                            .ldc = pitch,
                                            .m = m,
                                            .columns = pitch});
-            cincel_columns_add(s, p->isa->vector, scratch->columns, pitch, group, pixel, pixel + m, top,
-                               end - begin, scratch->strip);
+            if (p->in_place)
+                cincel_columns_put(s, scratch->columns, pitch, group, pixel, pixel + m, call->t->dx);
+            else
+                cincel_columns_add(s, p->isa->vector, scratch->columns, pitch, group, pixel, pixel + m, top,
+                                   end - begin, scratch->strip);
         }
     }
-    store_band(call, image, begin, end, scratch->strip);
+    if (!p->in_place) store_band(call, image, begin, end, scratch->strip);
 }
 
 static void compute(const struct call *call, struct cincel_worker *worker)

@@ -44,6 +44,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->row = cincel_gemm_row_find(p->isa, c->row);
     p->epilogue = cincel_epilogue_of(p->isa, d);
     cincel_columns_derive(problem, &p->cols);
+    p->in_place = !p->cols.pointwise && cincel_columns_in_place(&p->cols);
     const size_t nr = (size_t)p->row->nr, ocg = p->oc / p->cols.groups;
     p->pixels = p->cols.images * p->cols.oh * p->cols.ow;
     p->units = cincel_div_up(p->pixels, CINCEL_IM2COL_UNIT);

@@ -27,8 +27,9 @@ struct cincel_prepared {
     const struct cincel_isa *isa;
     const struct cincel_gemm_row *row;
     bool gradient, accumulate;
-    bool turned; /* x is transposed, and so is the product */
-    bool alone;  /* a cut has all columns: it transposes what it needs by itself */
+    bool turned;   /* x is transposed, and so is the product */
+    bool in_place; /* columns are made of x itself, without a strip */
+    bool alone;    /* a cut has all columns: it transposes what it needs by itself */
     int threads;
     size_t oc, pixels, units;
     size_t rows, columns;                      /* of the product, one group */

@@ -38,7 +38,8 @@ static struct scratch carve_scratch(const struct cincel_prepared *p, struct cinc
     if (p->alone) one.transposed = cincel_carve(c, pitch_of(block) * p->a_channels * sizeof(float));
     if (s->pointwise) return one;
     const size_t rows = cincel_columns_rows_max(s, block);
-    one.strip = cincel_carve(c, (rows * s->strip_w * s->ic + CINCEL_COLUMNS_SLACK) * sizeof(float));
+    if (!p->in_place)
+        one.strip = cincel_carve(c, (rows * s->strip_w * s->ic + CINCEL_COLUMNS_SLACK) * sizeof(float));
     one.columns = cincel_carve(c, (block * s->k + CINCEL_COLUMNS_SLACK) * sizeof(float));
     return one;
 }
@@ -253,11 +254,13 @@ static void columns_cut(const struct job *job, size_t slice, const struct scratc
         g.block = find_block(p, slice, i);
         const size_t pixels = g.block.end - g.block.begin;
         if (pixels == 0) break;
-        const size_t first =
-            cincel_columns_strip(&p->cols, job->t->x, g.block.begin, g.block.end, scratch->strip);
+        const float *strip = p->in_place ? job->t->x : scratch->strip;
+        const size_t first = p->in_place ? 0
+                                         : cincel_columns_strip(&p->cols, job->t->x, g.block.begin,
+                                                                g.block.end, scratch->strip);
         transpose_block(job, g.block, scratch->z, scratch->transposed);
         for (g.group = 0; g.group < p->cols.groups; g.group++) {
-            cincel_columns_fill(&p->cols, scratch->strip, first, g.group, g.block.begin, g.block.end,
+            cincel_columns_fill(&p->cols, strip, first, g.group, g.block.begin, g.block.end,
                                 scratch->columns);
             g.a = scratch->transposed + g.group * p->rows * pitch_of(pixels);
             multiply(job, &g);
