@@ -54,11 +54,31 @@ size_t cincel_im2col_band(const struct cincel_columns *s, size_t begin, size_t e
     return cincel_min(first, *end_row);
 }
 
+/* Panels of the tile's width, the last of a wider tile where all of them then come to fewer columns (40 = 16
+   + 24 instead of 3 · 16). */
+static void divide_columns(struct cincel_prepared *p)
+{
+    const size_t nr = (size_t)p->row->nr;
+    p->panels = cincel_div_up(p->n, nr);
+    p->width = p->panels * nr;
+    p->last = p->row;
+    if (p->fused) return;
+    for (int i = 0; i < p->isa->gemm_count; i++) {
+        const struct cincel_gemm_row *row = &p->isa->gemm[i];
+        const size_t wide = (size_t)row->nr;
+        if (!row->strip || wide <= nr || wide >= p->n) continue;
+        const size_t others = cincel_div_up(p->n - wide, nr);
+        if (others * nr + wide >= p->width) continue;
+        p->panels = others + 1;
+        p->width = others * nr + wide;
+        p->last = row;
+    }
+}
+
 static void cut_pixels(struct cincel_prepared *p)
 {
     const size_t mr = (size_t)p->row->mr;
-    const double tile =
-        2.0 * (double)(mr * p->k) * (double)(p->panels * (size_t)p->row->nr) * (double)p->cols.groups;
+    const double tile = 2.0 * (double)(mr * p->k) * (double)p->width * (double)p->cols.groups;
     double flops = tile * (double)p->pixels / (double)mr / CUTS_WANTED;
     flops = flops < cut_flops_min ? cut_flops_min : flops > cut_flops_max ? cut_flops_max : flops;
     const double of_cut =
@@ -97,6 +117,8 @@ static void cut_swapped(const struct cincel_choice *c, struct cincel_prepared *p
 {
     const size_t nr = (size_t)p->row->nr;
     p->panels = cincel_div_up(p->pixels, nr);
+    p->last = p->row;
+    p->width = p->panels * nr;
     p->pixel_cuts = cincel_div_up(p->panels, cincel_div_up((size_t)c->knob[IM2COL_PIXELS], nr));
     p->block_panels = cincel_div_up(p->panels, p->pixel_cuts);
     p->pixel_cuts = cincel_div_up(p->panels, p->block_panels);
@@ -150,7 +172,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
                   cincel_columns_in_place(&p->cols);
     p->parts = cincel_div_up(p->k, (size_t)c->knob[IM2COL_KBLOCK]);
     p->part = cincel_div_up(p->k, p->parts);
-    p->panels = cincel_div_up(p->n, nr);
+    divide_columns(p);
     p->panel_floats = cincel_round_up(p->k * nr, CINCEL_ALIGN / sizeof(float));
     if (p->swapped) {
         cut_swapped(c, p);
@@ -178,7 +200,9 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     if (p->fused)
         p->panel_private = p->block_panels * cincel_round_up(p->part * nr, CINCEL_ALIGN / sizeof(float));
     else {
-        p->weight_floats = s->groups * p->panels * p->panel_floats;
+        p->group_floats = (p->panels - 1) * p->panel_floats +
+                          cincel_round_up(p->k * (size_t)p->last->nr, CINCEL_ALIGN / sizeof(float));
+        p->weight_floats = s->groups * p->group_floats;
         p->pack_cuts = s->groups * cincel_div_up(p->k, p->pack_rows) * (p->forward ? p->panels : 1);
     }
     if (p->gradient) {
@@ -189,7 +213,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
         const size_t rows =
             p->forward ? cincel_columns_rows_max(s, cincel_min(p->cut_pixels, p->pixels)) : p->band_rows;
         p->strip_floats = p->in_place ? 0 : rows * s->strip_w * s->ic + CINCEL_COLUMNS_SLACK;
-        p->column_floats = p->block_pixels * (p->forward ? p->k : p->panels * nr) + CINCEL_COLUMNS_SLACK;
+        p->column_floats = p->block_pixels * (p->forward ? p->k : p->width) + CINCEL_COLUMNS_SLACK;
     }
     carve_private(p);
 }
@@ -400,11 +424,12 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double rows =
         (double)cincel_round_up(p.swapped ? p.n : p.pixels, (size_t)p.row->mr) * band_overlap(&p);
     const double tiles = rows / mr * (double)(p.panels * s->groups);
+    const double width = (double)(p.width * s->groups);
     const double packed = (double)s->groups * (double)(p.k * (p.swapped ? p.pixels : p.n));
     const double loads = mr * nv < mr + nv ? mr * nv / (mr + nv) : 1.0;
     const double latency = mr * nv < 8.0 ? mr * nv / 8.0 : 1.0;
 
-    *out = (struct cincel_cost){.flops = 2.0 * tiles * mr * p.row->nr * (double)p.k};
+    *out = (struct cincel_cost){.flops = 2.0 * rows * width * (double)p.k};
     /* Around the steps of a part of k: accumulators cleared or loaded, stored; hidden in part. 92-97 % of
        peak where one pass does, 86-91 % where C comes and goes: direct's tiles do better there. */
     const double reuse = mr * nv / (mr * nv + 1.0); /* of tiles that do as well, the larger reads less */
@@ -418,8 +443,10 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->phases = p.pack_cuts + p.dz_cuts > 0 ? 2.0 : 1.0;
     /* where the first tile makes the panels, most of it hides behind FMAs */
     out->copied = floats * (packed * (p.fused && !p.forward ? 0.25 : 1.0) + (double)p.dz_floats);
-    if (p.swapped) out->copied = (p.fused ? 0.5 : 1.0) * (out->copied + floats * (double)(p.pixels * p.n));
-    if (!p.swapped && p.n % (size_t)p.row->nr) /* masked stores of a row's end, and loads: 10 cycles */
+    if (p.swapped)
+        out->copied = (p.fused && !cincel_exceeds_cache(t, problem) ? 0.5 : 1.0) *
+                      (out->copied + floats * (double)(p.pixels * p.n));
+    if (!p.swapped && p.n < p.width) /* masked stores of a row's end, and loads: 10 cycles */
         out->calls += 0.1 * rows * (double)(s->groups * p.parts);
     if (s->pointwise) return;
     /* columns of many channels are long and soon out of L1: 80 channels, 1x3, take 1.2 times direct's time */

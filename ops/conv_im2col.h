@@ -43,6 +43,9 @@ struct cincel_prepared {
     size_t part, parts; /* of k in one pass, their number */
     bool parts_inner;   /* pointwise: a block of pixels meets all parts before the next block comes */
     size_t panels, panel_floats; /* of one group; of one panel */
+    const struct cincel_gemm_row
+        *last;    /* the last panel's tile: a wider one where that leaves fewer columns empty */
+    size_t width; /* of the panels of one group, in columns; also a row of columns backward */
     size_t block_panels, blocks; /* panels of the largest cut, column blocks (pointwise only; else one) */
     size_t block_rows;           /* swapped: outputs of one cut; panels are then pixels', blocks outputs' */
     size_t block_pixels;         /* pixels whose columns are made at a time */
@@ -50,10 +53,23 @@ struct cincel_prepared {
     size_t bands, band_rows; /* backward-data with columns: dx rows of a cut, cuts of an image */
     size_t cuts;
     size_t pack_cuts, pack_rows, dz_cuts;
+    size_t group_floats;             /* of packed weights */
     size_t weight_floats, dz_floats; /* in the shared workspace; 0: not needed */
     size_t strip_floats, column_floats, panel_private;
     size_t private_bytes;
 };
+
+/* The tile of a panel of the group. */
+static inline const struct cincel_gemm_row *cincel_im2col_row(const struct cincel_prepared *p, size_t panel)
+{
+    return panel + 1 == p->panels ? p->last : p->row;
+}
+
+/* Columns by which a panel is wider than the others: what lies before its k-th row, k times. */
+static inline size_t cincel_im2col_surplus(const struct cincel_prepared *p, size_t panel)
+{
+    return (size_t)(cincel_im2col_row(p, panel)->nr - p->row->nr);
+}
 
 void cincel_im2col_run(const struct cincel_prepared *p, const struct cincel_tensors *t,
                        struct cincel_team *team);

@@ -57,21 +57,24 @@ static void multiply(const struct cincel_prepared *p, const struct product *g)
     /* each panel's tiles ask for some of the rows that the first panel of the next block begins with */
     const size_t share = cincel_div_up((size_t)p->row->mr, g->end - g->begin);
     args.ahead_step = g->lda == args.k ? share : 1;
-    args.ahead_tile = (size_t)p->row->mr * g->lda;
     for (size_t panel = g->begin; panel < g->end; panel++, args.b += g->panel_floats) {
+        const struct cincel_gemm_row *tile = cincel_im2col_row(p, panel);
+        args.b += g->k_begin * cincel_im2col_surplus(p, panel);
+        args.ahead_tile = (size_t)tile->mr * g->lda;
         const size_t row = (panel - g->begin) * share;
         args.ahead = g->ahead && row < (size_t)p->row->mr ? g->ahead + g->k_begin + row * g->lda : NULL;
         args.c = g->c + panel * nr;
-        args.n = (int)cincel_min(nr, g->columns - panel * nr);
+        args.n = (int)cincel_min((size_t)tile->nr, g->columns - panel * nr);
         if (g->rows) {
             args.b = g->rows + (panel - g->begin) * nr;
             args.panel = g->pack + (panel - g->begin) * g->panel_floats;
         }
         args.bias = g->bias && last ? g->bias + panel * nr : NULL;
-        p->row->strip(&args);
+        tile->strip(&args);
     }
     if (!last) return;
-    const size_t column = g->begin * nr, count = cincel_min(g->end * nr, g->columns) - column;
+    const size_t column = g->begin * nr, end = g->end < p->panels ? g->end * nr : g->columns;
+    const size_t count = cincel_min(end, g->columns) - column;
     for (size_t i = 0; i < g->m; i++) cincel_epilogue_row(&p->epilogue, g->c + i * g->ldc + column, count);
 }
 
@@ -83,21 +86,35 @@ static void pack(const struct cincel_prepared *p, const float *w, size_t group, 
 {
     const size_t nr = (size_t)p->row->nr, ld = p->cols.k, ocg = p->oc / p->cols.groups;
     w += group * ocg * ld;
-    if (!p->forward) { /* k is the output channel */
-        p->isa->pack->split(&(struct cincel_split_args){.src = w + k_begin * ld + begin * nr,
-                                                        .ld = ld,
-                                                        .rows = k_end - k_begin,
-                                                        .columns = p->n - begin * nr,
-                                                        .panels = end - begin,
-                                                        .step = nr,
-                                                        .nr = nr,
-                                                        .dst = dst,
-                                                        .dst_panel = pitch});
+    const bool wide = end == p->panels && p->last != p->row; /* the last panel */
+    if (p->forward) {
+        for (size_t panel = begin; panel < end; panel++) {
+            const int columns = cincel_im2col_row(p, panel)->nr;
+            p->isa->pack->transpose(w + panel * nr * ld + k_begin, ld, k_end - k_begin,
+                                    (int)cincel_min((size_t)columns, p->n - panel * nr), columns,
+                                    dst + (panel - begin) * pitch +
+                                        k_begin * cincel_im2col_surplus(p, panel));
+        }
         return;
     }
-    for (size_t panel = begin; panel < end; panel++, dst += pitch)
-        p->isa->pack->transpose(w + panel * nr * ld + k_begin, ld, k_end - k_begin,
-                                (int)cincel_min(nr, p->n - panel * nr), (int)nr, dst);
+    struct cincel_split_args split = {.src = w + k_begin * ld + begin * nr, /* k is the output channel */
+                                      .ld = ld,
+                                      .rows = k_end - k_begin,
+                                      .columns = p->n - begin * nr,
+                                      .panels = end - begin - wide,
+                                      .step = nr,
+                                      .nr = nr,
+                                      .dst = dst,
+                                      .dst_panel = pitch};
+    p->isa->pack->split(&split);
+    if (!wide) return;
+    const size_t others = split.panels;
+    split.src += others * nr;
+    split.columns -= others * nr;
+    split.dst += others * pitch + k_begin * cincel_im2col_surplus(p, end - 1);
+    split.panels = 1;
+    split.step = split.nr = (size_t)p->last->nr;
+    p->isa->pack->split(&split);
 }
 
 static void pack_cut(const struct call *call, size_t cut)
@@ -105,7 +122,7 @@ static void pack_cut(const struct call *call, size_t cut)
     const struct cincel_prepared *p = call->p;
     const size_t spans = p->forward ? p->panels : 1, slices = cincel_div_up(p->k, p->pack_rows);
     const size_t panel = cut % spans, k = cut / spans % slices * p->pack_rows, group = cut / spans / slices;
-    float *dst = call->weights + (group * p->panels + panel) * p->panel_floats + k * (size_t)p->row->nr;
+    float *dst = call->weights + group * p->group_floats + panel * p->panel_floats + k * (size_t)p->row->nr;
     pack(p, call->t->w, group, panel, p->forward ? panel + 1 : p->panels, k,
          cincel_min(k + p->pack_rows, p->k), dst, p->panel_floats);
 }
@@ -158,7 +175,7 @@ static void take_part(const struct call *call, size_t group, size_t k, const str
     const size_t nr = (size_t)p->row->nr;
     g->k_begin = k;
     g->k_end = cincel_min(k + p->part, p->k);
-    g->b = call->weights + (group * p->panels + g->begin) * p->panel_floats + k * nr;
+    g->b = call->weights + group * p->group_floats + g->begin * p->panel_floats + k * nr;
     g->panel_floats = p->panel_floats;
     if (!p->fused) return;
     g->b = scratch->panels;
@@ -253,7 +270,7 @@ static void swapped_cut(const struct call *call, size_t cut, const struct scratc
 static void multiply_all(const struct call *call, size_t group, struct product *g)
 {
     const struct cincel_prepared *p = call->p;
-    const float *weights = call->weights + group * p->panels * p->panel_floats;
+    const float *weights = call->weights + group * p->group_floats;
     g->begin = 0;
     g->end = p->panels;
     g->panel_floats = p->panel_floats;
@@ -313,7 +330,7 @@ static void data_cut(const struct call *call, size_t cut, const struct scratch *
     const struct cincel_prepared *p = call->p;
     const struct cincel_columns *s = &p->cols;
     const size_t image = cut / p->bands, begin = cut % p->bands * p->band_rows;
-    const size_t end = cincel_min(begin + p->band_rows, s->ih), pitch = p->panels * (size_t)p->row->nr;
+    const size_t end = cincel_min(begin + p->band_rows, s->ih), pitch = p->width;
     const size_t top = image * s->strip_h + begin + s->pad_top; /* strip row of dx row `begin` */
     size_t row_end;
     const size_t row = cincel_im2col_band(s, begin, end, &row_end);
