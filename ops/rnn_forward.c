@@ -1,8 +1,9 @@
 /*
  * Recurrent layers, forward. A slice of hidden units takes as many columns as the register tile has, of every
  * gate: the products of a step and slice stay in L1 until the cell has been computed from them. Each sum is
- * one FMA chain, over the input first and then over the state, so that the input's part can be made for
- * `chunk` steps at once without changing a bit, which reads W_ih less often and fills tall tiles.
+ * one FMA chain, over the input first and then over the state. So the input's part can be made for `chunk`
+ * steps at once without changing a bit, which reads W_ih less often and fills tall tiles; or in the step, and
+ * then the rows of both are joined, [x | h], where they fit L2, and one call makes the whole chain.
  */
 #include <assert.h>
 #include <string.h>
@@ -39,21 +40,32 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *p,
     return cincel_rnn_check_split(t, p, c, why);
 }
 
+/*
+ * Two tiles of rows are enough to meet W_ih in the step. With more steps the sums of all slices, written and
+ * read again, cost more than the weights that are read less often (one core of Zen 3, % of the FMA peak with
+ * 1 step and with 4: LSTM of 256, 12 … 32 sequences, 86–89 and 84–87; of 1024, 20 sequences, 91 and 88).
+ * Fewer rows are made some 64 to 128 (8 sequences, 16 steps: 81, 1: 70).
+ */
+static int default_chunk(const struct cincel_target *t, const cincel_rnn_desc *d,
+                         const struct cincel_choice *c)
+{
+    const int cuts = c->knob[CINCEL_RNN_SPLIT] == CINCEL_RNN_BY_HIDDEN ? 1 : c->threads;
+    const int most = 128, mr = cincel_gemm_row_find(cincel_isa_find(t, c->isa), c->row)->mr;
+    int wanted = 1;
+    if (d->batch / cuts >= 2 * mr) return wanted;
+    for (size_t i = 0; i < sizeof chunk_values / sizeof *chunk_values; i++)
+        if (chunk_values[i] / 4 < d->steps && chunk_values[i] <= most / d->batch) wanted = chunk_values[i];
+    return wanted;
+}
+
 static void defaults(const struct cincel_target *t, const struct cincel_problem *p, struct cincel_choice *c)
 {
     const cincel_rnn_desc *d = &p->rnn.d;
     const double gates = (double)cincel_rnn_gates(d->cell) * d->hidden;
     const bool far = cincel_rnn_far(t, sizeof(float) * gates * ((double)d->input + d->hidden));
-    /* Tall tiles want some 64 rows; with more, the sums of all slices, written and read again, cost more than
-       the weights that are read less often (GRU of 512, 64 sequences, 6 MB of weights on Zen 3: 1 step 7 %
-       faster than 4 or 16; LSTM of 650, 20 sequences, 13 MB: 4 as fast as 16, 1 slower by 5 %). */
-    const int most = 128;
-    int wanted = 1;
-    for (size_t i = 0; i < sizeof chunk_values / sizeof *chunk_values; i++)
-        if (chunk_values[i] / 4 < d->steps && chunk_values[i] <= most / d->batch) wanted = chunk_values[i];
     c->knob[CINCEL_RNN_SPLIT] = cincel_rnn_default_split(t, p, c);
     c->knob[CINCEL_RNN_FETCH] = far && d->batch >= 4 * c->threads;
-    c->knob[CINCEL_RNN_CHUNK] = wanted;
+    c->knob[CINCEL_RNN_CHUNK] = default_chunk(t, d, c);
 }
 
 /* ------------------------------------------------------------------------------------ workspace -- */
@@ -61,6 +73,7 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
 /* A worker's own: pointers and sums. */
 struct scratch {
     const float **x; /* rows of a chunk, where they don't lie evenly: [chunk · batch] */
+    float *joined;   /* [batch][joined_ld], where rows are joined */
     float **h_out, **c_out, **y;
     float *sums; /* of one slice, where they don't stay */
 };
@@ -88,11 +101,27 @@ static size_t panels_floats(const struct cincel_prepared *p)
     return p->slices * p->gates * (input_floats(p) + cincel_rnn_panel(&p->tiles, p->hidden));
 }
 
-/* Of a slice the panels of W_ih, gate by gate, then those of W_hh. */
+/* An odd number of lines, so that no number of channels puts rows into the same sets of L1. */
+static size_t joined_ld(const struct cincel_prepared *p)
+{
+    return cincel_round_up(p->input + p->hidden, 16) | 16;
+}
+
+/* Is a gate's sum one chain over both? The GRU's candidate has two sums, or takes r · h in the second round.
+ */
+static bool one_chain(const struct cincel_prepared *p, size_t gate)
+{
+    return p->d.cell != CINCEL_GRU || gate < 2;
+}
+
+/* Of a slice the panels of W_ih, gate by gate, then those of W_hh; or, joined, of each gate both, one panel
+   where the chain is one. */
 static size_t panel_at(const struct cincel_prepared *p, size_t slice, bool hidden, size_t gate)
 {
     const size_t of_x = input_floats(p), of_h = cincel_rnn_panel(&p->tiles, p->hidden);
-    return slice * p->gates * (of_x + of_h) + (hidden ? p->gates * of_x + gate * of_h : gate * of_x);
+    const size_t begin = slice * p->gates * (of_x + of_h);
+    if (!p->joined) return begin + (hidden ? p->gates * of_x + gate * of_h : gate * of_x);
+    return begin + gate * (of_x + of_h) + (!hidden ? 0 : one_chain(p, gate) ? p->input * p->nr : of_x);
 }
 
 static size_t groups(const struct cincel_prepared *p) { return cincel_div_up(p->slices, p->group); }
@@ -106,7 +135,8 @@ static size_t sums_floats(const struct cincel_prepared *p, size_t rows)
 static void carve_scratch(const struct cincel_prepared *p, struct cincel_carver *c, struct scratch *s)
 {
     const size_t rows = p->batch;
-    s->x = cincel_carve(c, p->chunk * rows * sizeof *s->x);
+    s->x = cincel_carve(c, p->joined ? 0 : p->chunk * rows * sizeof *s->x);
+    s->joined = cincel_carve(c, p->joined ? rows * joined_ld(p) * sizeof *s->joined : 0);
     s->h_out = cincel_carve(c, rows * sizeof *s->h_out);
     s->c_out = cincel_carve(c, rows * sizeof *s->c_out);
     s->y = cincel_carve(c, rows * sizeof *s->y);
@@ -388,6 +418,40 @@ static size_t chunk_row(const struct job *job, const struct block *k, size_t ste
     return row;
 }
 
+/* Rows of x and h of a step, side by side. */
+static void join(const struct job *job, const struct block *k, size_t step, size_t last)
+{
+    const struct cincel_prepared *p = job->p;
+    float *to = k->s.joined;
+    for (size_t rank = k->begin; rank < last; rank++, to += joined_ld(p)) {
+        const float *x = job->r->x + cincel_rnn_place(p, &job->b.order, step, rank) * p->input;
+        memcpy(to, x, p->input * sizeof(float));
+        memcpy(to + p->input, h_before(job, step) + rank * p->hidden, p->hidden * sizeof(float));
+    }
+}
+
+/* The products of joined rows, but for r · h of a second round: one slice. */
+static void multiply_joined(const struct job *job, const struct block *k, size_t slice, float *sums,
+                            size_t rows)
+{
+    const struct cincel_prepared *p = job->p;
+    struct cincel_rnn_product product = {
+        .a_step = joined_ld(p), .rows = rows, .c_step = sums_floats(p, 1), .n = (int)p->nr};
+    for (size_t g = 0; g < p->gates; g++) {
+        product.a = k->s.joined;
+        product.k = one_chain(p, g) ? p->input + p->hidden : p->input;
+        product.panel = job->panels + panel_at(p, slice, false, g);
+        product.c = sums_at(p, sums, slice, g);
+        cincel_rnn_multiply(&p->tiles, &product);
+        if (one_chain(p, g) || two_rounds(p)) continue;
+        product.a += p->input;
+        product.k = p->hidden;
+        product.panel = job->panels + panel_at(p, slice, true, g);
+        product.c = sums_at(p, sums, slice, 3);
+        cincel_rnn_multiply(&p->tiles, &product);
+    }
+}
+
 static bool ends_group(const struct cincel_prepared *p, size_t slice)
 {
     return (slice + 1) % p->group == 0 || slice + 1 == p->slices;
@@ -398,16 +462,20 @@ static void run_step(const struct job *job, const struct block *k, size_t step)
 {
     const struct cincel_prepared *p = job->p;
     const size_t last = running(&job->b.order, k, step), rows = last - k->begin;
-    const bool begins = step % p->chunk == 0;
+    const bool begins = !p->joined && step % p->chunk == 0;
     const size_t row = chunk_row(job, k, step);
     const float *states = h_before(job, step) + k->begin * p->hidden;
     if (rows == 0) return;
     const struct inputs inputs = begins ? find_inputs(job, k, step) : (struct inputs){0, 0};
+    if (p->joined) join(job, k, step, last);
     aim(job, k, step, last);
     for (size_t slice = k->slice; slice < k->slice_end; slice++) {
         float *sums = sums_of(job, k, slice / p->group, row);
         if (begins) multiply_input(job, k, slice, inputs);
-        multiply_state(job, states, slice, sums, rows, 0, two_rounds(p) ? 2 : p->gates);
+        if (p->joined)
+            multiply_joined(job, k, slice, sums, rows);
+        else
+            multiply_state(job, states, slice, sums, rows, 0, two_rounds(p) ? 2 : p->gates);
         if (!ends_group(p, slice)) continue;
         const struct cincel_cell_args a = cell_args(job, k, step, slice / p->group, sums, rows);
         if (two_rounds(p))

@@ -42,6 +42,7 @@ struct cincel_prepared {
     size_t nr, slices;
     size_t group; /* slices whose cells are computed together; forward */
     size_t chunk; /* steps whose input products are made at once; forward */
+    bool joined;  /* one product makes those of input and state; forward */
     bool by_hidden;
     int threads;
     size_t cuts; /* of the batch; 1 where the split is by hidden */
