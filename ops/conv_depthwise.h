@@ -6,9 +6,9 @@
  * that memory is met nearly as it lies. What does not stay in the last cache is fetched a row ahead: with
  * strides of 512 bytes hardware does not foresee it (bare loops over 8x128x56x56 under 3x3 on Zen 3: 1.8 ms,
  * with it 1.0 ms). In that cache it would be fetched twice for nothing (8x256x28x28, stride 2: 0.21 ms, with
- * it 0.29 ms). Backward-weights: a cut is a slice of the bands of all images and a block of channels; a
- * kernel call takes all taps of a strip of one row, so that x and dy are met once. Slices are added in their
- * order.
+ * it 0.29 ms). Backward-weights: a cut is a slice of the rows of all images and a block of channels; a
+ * kernel call takes all taps of rows that meet the same ones, so that x and dy are met once. Slices are added
+ * in their order.
  *
  * Of several channels of y for each of x (a channel multiplier), x is spread as it is read: each worker
  * writes the rows of a band with every channel repeated, and from there on channels are y's. Backward-data

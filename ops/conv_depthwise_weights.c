@@ -19,9 +19,10 @@ static const struct cincel_knob knobs[KNOBS] = {
     [FETCH] = {"fetch", false, VALUES(fetch_values)}, /* 1: the next rows, a row ahead */
 };
 
-/* Numeric, and so fixed by the problem: sums run down bands of at least this many pixels, and the bands are
-   shared out to this many slices. */
-enum { BAND_PIXELS = 112, SLICES = 16 };
+/* Numeric, and so fixed by the problem: all rows of all images are shared out to this many slices, fewer
+   where their sums would be more than a 32nd of what is read (16x1152x7x7 on Zen 3: 0.35 ms with 16, 0.30
+   with 4). Bands of a slice: what lies in L2 while db adds it up, too. */
+enum { SLICES = 16, SHARE = 32, BAND_PIXELS = 448, CUTS_A_THREAD = 4 };
 
 struct cincel_prepared {
     struct cincel_conv_axis rows, cols; /* of the forward pass */
@@ -32,8 +33,7 @@ struct cincel_prepared {
     size_t images, ih, iw, oh, ow, channels, pitch;
     size_t multiplier, private_floats; /* as in conv_depthwise.c: a worker's spread rows of x */
     size_t taps_h, taps_w, taps;
-    size_t band_rows, bands; /* of an image */
-    size_t slices;
+    size_t slices, band_rows;
     size_t block, blocks; /* of channels */
     size_t strip;
     size_t cuts, dz_cuts, add_cuts;
@@ -69,13 +69,13 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->epilogue = cincel_epilogue_of(p->isa, d);
     p->pitch = cincel_depthwise_pitch(p->channels);
     p->band_rows = cincel_min(cincel_div_up(BAND_PIXELS, p->ow), p->oh);
-    p->bands = cincel_div_up(p->oh, p->band_rows);
-    p->slices = cincel_min(p->images * p->bands, SLICES);
+    p->slice_floats = (p->taps + 1) * p->pitch;
+    const size_t most = p->images * (p->ih * p->iw + p->oh * p->ow) * p->channels / SHARE / p->slice_floats;
+    p->slices = cincel_min(cincel_min(cincel_max(most, 2), SLICES), p->images * p->oh);
     p->block = cincel_min((size_t)c->knob[CHANNELS], p->channels);
     p->blocks = cincel_div_up(p->channels, p->block);
     p->cuts = p->slices * p->blocks;
     p->add_cuts = cincel_div_up(p->channels, CINCEL_DEPTHWISE_BLOCK);
-    p->slice_floats = (p->taps + 1) * p->pitch;
     if (p->gradient) {
         p->dz_floats = p->images * p->oh * p->ow * p->channels;
         p->dz_cuts = cincel_div_up(p->dz_floats, CINCEL_EPILOGUE_CUT);
@@ -121,7 +121,8 @@ static bool check(const struct cincel_target *t, const struct cincel_problem *pr
     return true;
 }
 
-/* The widest blocks that leave 16 cuts: with all channels of a pixel memory is met as it lies. */
+/* The widest blocks that leave each thread some cuts: with all channels of a pixel memory is met as it lies.
+ */
 static void defaults(const struct cincel_target *t, const struct cincel_problem *problem,
                      struct cincel_choice *c)
 {
@@ -140,9 +141,10 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
         return;
     }
     derive(t, problem, c, &p);
+    const size_t cuts = p.threads > 1 ? (size_t)p.threads * CUTS_A_THREAD : 1;
     for (int i = 1; i < knobs[CHANNELS].count; i++) {
         const size_t blocks = cincel_div_up((size_t)oc, (size_t)channels_values[i]);
-        if (cincel_depthwise_useful(channels_values, channels_values[i], oc) && p.slices * blocks >= SLICES)
+        if (cincel_depthwise_useful(channels_values, channels_values[i], oc) && p.slices * blocks >= cuts)
             c->knob[CHANNELS] = channels_values[i];
     }
 }
@@ -160,7 +162,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->efficiency = cincel_depthwise_efficiency(p.isa, d->kh, d->kw, d->stride_w, 2.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * floats * (double)p.dz_floats;
     out->copied = floats * ((double)(p.slices * p.slice_floats) + (double)p.dz_floats +
-                            (double)(p.images * p.bands) * (double)p.private_floats);
+                            (double)(p.images * p.oh / p.band_rows) * (double)p.private_floats);
     out->balance = even < 1.0 ? 1.0 : even;
     out->cuts = (double)p.cuts;
     out->phases = p.gradient ? 3.0 : 2.0;
@@ -208,41 +210,54 @@ static size_t clip(const struct cincel_conv_axis *a, size_t i, size_t size, size
     return (size_t)(high < a->taps ? high : a->taps);
 }
 
-/* Output row `row`, in strips of columns: what they share of x stays in L1. */
-static void sum_row(const struct call *call, const struct piece *piece, size_t row)
+/* Output rows begin … end−1, which meet taps top … bottom−1, in the strip of columns that begins at `column`.
+ */
+static void sum_rows(const struct call *call, const struct piece *piece, size_t begin, size_t end, size_t top,
+                     size_t bottom, size_t column)
 {
     const struct cincel_prepared *p = call->p;
     const ptrdiff_t c = (ptrdiff_t)p->channels, x_row = (ptrdiff_t)p->iw * c;
-    size_t top;
-    const size_t bottom = clip(&p->rows, row, p->ih, &top);
-    if (bottom <= top) return;
-    const ptrdiff_t first = (ptrdiff_t)row * p->rows.src_step + p->rows.offset;
+    const ptrdiff_t first = (ptrdiff_t)begin * p->rows.src_step + p->rows.offset;
     const ptrdiff_t from = first + (ptrdiff_t)top * p->rows.offset_step; /* rows of x */
-    for (size_t i = 0; i < p->ow; i += p->strip) {
-        const ptrdiff_t col = (ptrdiff_t)i * p->cols.src_step + p->cols.offset;
-        p->isa->depthwise->weights(&(struct cincel_depthwise_weights_args){
-            .from = {.x = piece->x + (from - (ptrdiff_t)piece->first) * x_row + col * c +
-                          (ptrdiff_t)piece->channel,
-                     .x_ld = c,
-                     .col = col,
-                     .width = (ptrdiff_t)p->iw,
-                     .px_step = p->cols.src_step,
-                     .tap_step = p->cols.offset_step,
-                     .ahead_rows = p->fetch ? p->rows.src_step : 0,
-                     .ahead = ((ptrdiff_t)(p->taps_h - 1 - top) * p->rows.offset_step + 1) * x_row,
-                     .ahead_row = x_row},
-            .dy = call->source + ((piece->image * p->oh + row) * p->ow + i) * p->channels + piece->channel,
-            .w = piece->sums + top * p->taps_w * p->pitch,
-            .x_tap = p->rows.offset_step * x_row,
-            .dy_px = c,
-            .dy_ahead = p->fetch ? (ptrdiff_t)p->ow * c : 0,
-            .w_row = (ptrdiff_t)(p->taps_w * p->pitch),
-            .w_col = (ptrdiff_t)p->pitch,
-            .rows = 1,
-            .pixels = cincel_min(p->strip, p->ow - i),
-            .taps_h = bottom - top,
-            .taps_w = p->taps_w,
-            .channels = piece->channels});
+    const ptrdiff_t col = (ptrdiff_t)column * p->cols.src_step + p->cols.offset;
+    p->isa->depthwise->weights(&(struct cincel_depthwise_weights_args){
+        .from = {.x = piece->x + (from - (ptrdiff_t)piece->first) * x_row + col * c +
+                      (ptrdiff_t)piece->channel,
+                 .x_ld = c,
+                 .col = col,
+                 .width = (ptrdiff_t)p->iw,
+                 .px_step = p->cols.src_step,
+                 .tap_step = p->cols.offset_step,
+                 .ahead_rows = p->fetch ? p->rows.src_step : 0,
+                 .ahead = ((ptrdiff_t)(p->taps_h - 1 - top) * p->rows.offset_step + 1) * x_row,
+                 .ahead_row = x_row},
+        .dy = call->source + ((piece->image * p->oh + begin) * p->ow + column) * p->channels + piece->channel,
+        .w = piece->sums + top * p->taps_w * p->pitch,
+        .x_row = p->rows.src_step * x_row,
+        .x_tap = p->rows.offset_step * x_row,
+        .dy_row = (ptrdiff_t)p->ow * c,
+        .dy_px = c,
+        .dy_ahead = p->fetch ? (ptrdiff_t)p->ow * c : 0,
+        .w_row = (ptrdiff_t)(p->taps_w * p->pitch),
+        .w_col = (ptrdiff_t)p->pitch,
+        .rows = end - begin,
+        .pixels = cincel_min(p->strip, p->ow - column),
+        .taps_h = bottom - top,
+        .taps_w = p->taps_w,
+        .channels = piece->channels});
+}
+
+/* The rows of a band in runs that meet the same taps; one by one where they are met in strips of columns, as
+   sums go row by row. */
+static void sum_band(const struct call *call, const struct piece *piece)
+{
+    const struct cincel_prepared *p = call->p;
+    for (size_t row = piece->begin, end; row < piece->end; row = end) {
+        size_t top, bottom = clip(&p->rows, row, p->ih, &top), next;
+        for (end = row + 1; p->strip >= p->ow && end < piece->end; end++)
+            if (clip(&p->rows, end, p->ih, &next) != bottom || next != top) break;
+        for (size_t col = 0; bottom > top && col < p->ow; col += p->strip)
+            sum_rows(call, piece, row, end, top, bottom, col);
     }
 }
 
@@ -263,24 +278,24 @@ static void place(const struct call *call, float *private, struct piece *piece)
 static void compute(const struct call *call, size_t cut, float *private)
 {
     const struct cincel_prepared *p = call->p;
-    const size_t slice = cut / p->blocks, total = p->images * p->bands;
+    const size_t slice = cut / p->blocks, total = p->images * p->oh; /* rows */
     struct piece piece = {.channel = cut % p->blocks * p->block};
     piece.channels = cincel_min(p->block, p->channels - piece.channel);
     piece.sums = call->slices + slice * p->slice_floats + piece.channel;
     for (size_t tap = 0; tap <= p->taps; tap++)
         memset(piece.sums + tap * p->pitch, 0, piece.channels * sizeof(float));
     const size_t end = total / p->slices * (slice + 1) + cincel_min(total % p->slices, slice + 1);
-    for (size_t band = total / p->slices * slice + cincel_min(total % p->slices, slice); band < end; band++) {
-        piece.image = band / p->bands;
-        piece.begin = band % p->bands * p->band_rows;
-        piece.end = cincel_min(piece.begin + p->band_rows, p->oh);
+    size_t row = total / p->slices * slice + cincel_min(total % p->slices, slice);
+    for (; row < end; row += piece.end - piece.begin) {
+        piece.image = row / p->oh;
+        piece.begin = row % p->oh;
+        piece.end = cincel_min(cincel_min(piece.begin + p->band_rows, p->oh), piece.begin + (end - row));
         place(call, private, &piece);
-        for (size_t row = piece.begin; row < piece.end; row++) sum_row(call, &piece, row);
+        sum_band(call, &piece);
         if (call->t->db)
-            p->isa->vector->column_sum(
-                call->source + (piece.image * p->oh + piece.begin) * p->ow * p->channels + piece.channel,
-                p->channels, (piece.end - piece.begin) * p->ow, piece.channels,
-                piece.sums + p->taps * p->pitch);
+            p->isa->vector->column_sum(call->source + row * p->ow * p->channels + piece.channel, p->channels,
+                                       (piece.end - piece.begin) * p->ow, piece.channels,
+                                       piece.sums + p->taps * p->pitch);
     }
 }
 

@@ -34,7 +34,7 @@ static struct source draw_source(struct test_random *r, size_t rows, size_t chan
                                               .width = test_draw(r, 1, 30),
                                               .px_step = test_draw(r, 0, 1) ? 1 : test_draw(r, 1, 3),
                                               .tap_step = test_draw(r, 0, 2) ? 1 : test_draw(r, 1, 3),
-                                              .ahead_rows = test_draw(r, 0, 2),
+                                              .ahead_rows = test_draw(r, 0, 1) * test_draw(r, 0, 2),
                                               .ahead = test_draw(r, -100, 100000),
                                               .ahead_row = test_draw(r, -100, 1000)};
     if (test_draw(r, 0, 1) && pixels > 0 && taps > 0) {
@@ -133,7 +133,7 @@ static void check_weights(const struct cincel_isa *isa, unsigned long seed)
     g.x_row = g.x_tap = x.row;
     g.dy_px = (ptrdiff_t)c + test_draw(&r, 0, 3);
     g.dy_row = (ptrdiff_t)g.pixels * g.dy_px;
-    g.dy_ahead = test_draw(&r, 0, 1) ? test_draw(&r, 1, 100000) : 0;
+    g.dy_ahead = g.from.ahead_rows > 0 ? test_draw(&r, 1, 100000) : 0;
     g.w_col = (ptrdiff_t)c + test_draw(&r, 0, 3);
     g.w_row = (ptrdiff_t)g.taps_w * g.w_col;
     const size_t w_count = (taps - 1) * (size_t)g.w_col + c;
