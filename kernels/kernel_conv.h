@@ -88,16 +88,18 @@ struct cincel_slide_run {
 struct cincel_slide_args {
     const float *a;
     const struct cincel_slide_run *runs;
-    const float *b; /* 64-byte aligned, unused columns zero */
+    const ptrdiff_t *offset; /* [k]: the same taps and channels one by one, for rows that do not slide */
+    const float *b;          /* 64-byte aligned, unused columns zero */
     float *c;
-    size_t run_count, panel, a_row, c_row, c_px; /* floats */
+    size_t run_count, k, panel, a_row, c_row, c_px; /* floats */
+    size_t ahead; /* so far behind C's places, lines are asked for meanwhile; any address does no harm */
     size_t rows, pixels, n;
     const float *bias; /* [n], or NULL */
     int act;           /* CINCEL_ACT_NONE or CINCEL_ACT_RELU */
 };
 
 /*
- * Weight gradients of one row of taps, over some rows of pixels:
+ * Weight gradients of one row of taps, over some rows of pixels, in a panel of the row's nr:
  *   W[j·w_tap + i·nr + o] += Σ_r Σ_p x[r·x_row + p·PX + offset[j] + i] · dy[r·dy_row + p·PX + o]
  * j < taps, i < channels, o < nr; r outer, one FMA chain an element, which starts from W. dy is read in nr
  * columns. In quads: i < 4, and column o reads channel 4·⌊o/4⌋ + i, of nr.

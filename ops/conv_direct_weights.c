@@ -340,10 +340,25 @@ static int default_slices(const struct cincel_problem *problem, const struct cin
     return knob_below(CINCEL_WEIGHTS_SLICES, limit);
 }
 
+/* Do pixels `floats` apart fall on fewer than half of the sets of L1, 64 lines of 64 bytes? */
+static bool crowds(size_t floats)
+{
+    enum { SETS = 64 };
+    const size_t bytes = floats * sizeof(float);
+    return (bytes & (~bytes + 1)) > 2 * SETS;
+}
+
+/* Do the pixels that a group's tiles meet? */
+static bool crowded(const struct cincel_weights_shape *s)
+{
+    return crowds(s->x_px * s->stride_w) || crowds(s->oc);
+}
+
 /*
  * A copy pays when what it lays out is used often enough: dy by channels and taps; x by columns and taps,
  * and only where pixels are so far apart that they crowd a few L1 sets (Zen 3: from 512 bytes on, the worse
- * from half a page on; below, the kernel's prefetch is as good). A few pixels fit L1 as they are.
+ * from half a page on; below, the kernel's prefetch is as good). A few pixels fit L1 as they are, and so
+ * do a group's where all sets serve.
  */
 static int default_pack(const struct cincel_prepared *p, size_t block)
 {
@@ -353,7 +368,7 @@ static int default_pack(const struct cincel_prepared *p, size_t block)
     const size_t x_uses =
         taps * cincel_div_up(cincel_min(block, s->columns), p->nr) / (s->stride_h * s->stride_w);
     const size_t x_step = s->x_px * s->stride_w * sizeof(float);
-    if (dy_uses < 128 || p->block_pixels <= 64) return 0;
+    if (dy_uses < 128 || p->block_pixels <= 64 || (s->groups > 1 && !crowded(s))) return 0;
     return x_step >= 512 && x_uses * x_step >= 8192 ? 2 : 1;
 }
 
@@ -433,10 +448,12 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     out->flops = 2.0 * pixels * taps * (double)s->groups * (double)s->channels * width;
     out->efficiency = 0.97 * ideal / tiles_time(p.isa, &p.tiles);
     /* neighbouring pixels of a group lie far apart, on few sets of L1 (16 groups of 8 on Zen 3: 53 GFLOP/s of
-     * 104) */
-    if (s->groups > 1 && p.pack < 2) out->efficiency *= 0.65;
-    /* and a stride apart, each line is met for few FMAs (in groups of 8, 16 and 32: 20, 20 and 36 GFLOP/s) */
-    if (s->groups > 1 && s->stride_w > 1) out->efficiency *= 0.6;
+       104), and a stride apart, each line is met for few FMAs (in groups of 8, 16 and 32: 20, 20 and 36); not
+       so where all sets serve and one panel has the group's columns (6 groups of 24: 76 to 88, in three
+       panels 57) */
+    const bool afar = crowded(s) || p.panels > 1;
+    if (s->groups > 1 && p.pack < 2) out->efficiency *= afar ? 0.65 : 0.85;
+    if (s->groups > 1 && s->stride_w > 1 && afar) out->efficiency *= 0.6;
     /* each cut reads its part of x and dy, and a copy writes and reads it once more, in L2 */
     out->bytes = tensors * (pixels * (double)s->oc * (double)p.tile_blocks + inputs * (double)p.panel_blocks +
                             weights * (p.slices == 1 ? 1.0 : 2.0 * (double)p.slices));

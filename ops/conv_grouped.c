@@ -32,6 +32,7 @@ struct cincel_prepared {
     size_t order[CINCEL_GROUPED_K], rows_runs[PHASES];
     struct cincel_slide_taps taps[CINCEL_GROUPED_K];
     struct cincel_slide_run runs[2 * CINCEL_GROUPED_K]; /* of all phases */
+    ptrdiff_t offset[2 * CINCEL_GROUPED_K];             /* their taps and channels one by one */
 };
 
 /* -------------------------------------------------------------------------------- what is chosen -- */
@@ -178,17 +179,19 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     const double even = (double)(cincel_div_up(p.cuts, (size_t)p.threads) * (size_t)p.threads);
     const double phases = p.g.phases_h * p.g.phases_w, width = (double)p.g.out_w / p.g.phases_w;
     const double tile = width / (double)cincel_div_up((size_t)p.cols[0].count, (size_t)p.row->mr);
+    const double chains = tile * p.row->nr / p.isa->vector_floats;
     const double calls = (double)(p.cuts * p.units);
     const double pixels = (double)(p.images * (size_t)p.g.out_h * (size_t)p.g.out_w);
     *out = (struct cincel_cost){.flops = 2.0 * pixels * (double)(p.units * p.panels) * p.row->nr * k};
-    /* a tile is cleared, stored and placed; 8 pixels keep the multipliers busy */
-    out->efficiency = 0.9 * (tile < 8.0 ? tile / 8.0 : 1.0) * k / (k + 2.0);
+    /* a tile is cleared, stored and placed; 8 chains keep the multipliers busy */
+    out->efficiency = 0.9 * (chains < 8.0 ? chains / 8.0 : 1.0) * k / (k + 2.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * sizeof(float) * (double)p.dz_floats;
     out->balance = even / (double)p.cuts;
     out->calls = calls * phases;
     out->cuts = (double)p.cuts;
     out->phases = 2.0;
-    out->copied = (double)p.cuts * (double)p.private_bytes + (double)p.weight_bytes +
+    /* lines go to strips as they lie, twice as fast as what is transposed */
+    out->copied = 0.5 * (double)p.cuts * (double)p.private_bytes + (double)p.weight_bytes +
                   sizeof(float) * (double)p.dz_floats;
 }
 
@@ -203,10 +206,22 @@ static void find_taps(struct cincel_prepared *p, int w, size_t before, ptrdiff_t
         cincel_slide_order(at, (size_t)cols->taps, PX, !p->row->quads, p->order + before, p->taps + before);
 }
 
+/* A run's taps and channels one by one, in the order of the sum. Returns how many. */
+static size_t flatten(const struct cincel_slide_run *run, ptrdiff_t *offset)
+{
+    size_t count = 0;
+    for (ptrdiff_t k = 0; k < (ptrdiff_t)run->channels; k++) {
+        for (ptrdiff_t t = 0; t < (ptrdiff_t)run->taps; t++) offset[count++] = run->offset + t * PX + k;
+        if (run->lone) offset[count++] = run->lone_offset + k;
+    }
+    return count;
+}
+
 /* Runs of one phase, in the order of its weights: rows of the kernel, runs of taps, lines. */
 static void fill_runs(struct cincel_prepared *p, int h, int w, size_t before, const ptrdiff_t *at,
                       size_t *count)
 {
+    ptrdiff_t *offset = p->offset + p->start[h][w];
     p->first_run[h][w] = *count;
     for (int i = 0; i < p->rows[h].taps; i++) {
         const ptrdiff_t row = (ptrdiff_t)i * p->rows[h].offset_step * (ptrdiff_t)p->strip.row_floats;
@@ -221,6 +236,7 @@ static void fill_runs(struct cincel_prepared *p, int h, int w, size_t before, co
                                               .taps = taps->slide,
                                               .channels = p->strip.piece,
                                               .lone = taps->lone > 0};
+                offset += flatten(&p->runs[*count - 1], offset);
             }
             tap += taps->slide + taps->lone;
         }
@@ -241,6 +257,7 @@ static cincel_status build(const struct cincel_target *t, const struct cincel_pr
         for (int h = 0; h < p->g.phases_h; h++) fill_runs(p, h, w, before, at, &count);
     }
     assert(count <= sizeof p->runs / sizeof *p->runs);
+    assert(p->panel_floats <= sizeof p->offset / sizeof *p->offset * (size_t)p->row->nr);
     *out = p;
     return CINCEL_OK;
 }
@@ -249,24 +266,47 @@ static void discard(struct cincel_prepared *p) { cincel_aligned_free(p); }
 
 /* ------------------------------------------------------------------------------------- the work -- */
 
-/* The weights from source channel k to each of a panel's output channels, in kernel cell `cell`; what is no
-   weight is zero. */
-static void pack_column(const struct job *job, size_t unit, size_t panel, size_t cell, size_t k, float *to)
+/* The weights from channel k of each group of a unit in quads to its output channels, in kernel cell `cell`;
+   zeros for groups that do not exist. */
+static void pack_quads(const struct job *job, size_t unit, size_t cell, size_t k, float *to)
 {
+    enum { QUAD = 4 };
     const struct cincel_prepared *p = job->p;
-    const size_t nr = (size_t)p->row->nr, cells = (size_t)p->g.kh * (size_t)p->g.kw, group = unit * p->unit;
-    const size_t groups = cincel_min(p->unit, p->groups - group); /* of quads; a whole panel each, else */
-    const size_t first = group * p->n + panel * nr, each = cincel_min(p->n - panel * nr, nr);
-    size_t count = 0;
-    if (k < p->k && p->forward) {
-        const float *from = job->t->w + (first * cells + cell) * p->k + k;
-        for (; count < groups * each; count++, from += cells * p->k) to[count] = *from;
-    } else if (k < p->k) {
-        const float *from = job->t->w + ((group * p->k + k) * cells + cell) * p->n + panel * nr;
-        for (size_t g = 0; g < groups; g++, from += p->k * cells * p->n)
-            for (size_t j = 0; j < each; j++) to[count++] = from[j];
+    const size_t cells = (size_t)p->g.kh * (size_t)p->g.kw, group = unit * p->unit;
+    const size_t groups = cincel_min(p->unit, p->groups - group);
+    assert(p->k == QUAD && p->n == QUAD);
+    memset(to, 0, (size_t)p->row->nr * sizeof(float));
+    for (size_t g = 0; g < groups; g++)
+        for (size_t j = 0; j < QUAD; j++)
+            *to++ = p->forward ? job->t->w[(((group + g) * QUAD + j) * cells + cell) * QUAD + k]
+                               : job->t->w[(((group + g) * QUAD + k) * cells + cell) * QUAD + j];
+}
+
+/* All k_tap rows of nr weights of kernel cell `cell`, `step` floats apart. */
+static void pack_tap(const struct job *job, size_t unit, size_t panel, size_t cell, float *to, size_t step)
+{
+    enum { ROWS = 16, WIDEST = 64 };
+    const struct cincel_prepared *p = job->p;
+    const size_t nr = (size_t)p->row->nr, cells = (size_t)p->g.kh * (size_t)p->g.kw;
+    const size_t each = cincel_min(p->n - panel * nr, nr);
+    if (p->row->quads) {
+        for (size_t k = 0; k < p->k_tap; k++) pack_quads(job, unit, cell, k, to + k * step);
+        return;
     }
-    while (count < nr) to[count++] = 0.0f;
+    float rows[ROWS * WIDEST] __attribute__((aligned(64)));
+    assert(nr <= WIDEST);
+    for (size_t k = 0, count; k < p->k_tap; k += count) {
+        count = cincel_min(p->k_tap - k, ROWS);
+        const size_t valid = k < p->k ? cincel_min(p->k - k, count) : 0;
+        if (valid > 0 && p->forward)
+            p->isa->pack->transpose(job->t->w + ((unit * p->n + panel * nr) * cells + cell) * p->k + k,
+                                    cells * p->k, valid, (int)each, (int)nr, rows);
+        else if (valid > 0)
+            p->isa->pack->copy(job->t->w + ((unit * p->k + k) * cells + cell) * p->n + panel * nr,
+                               cells * p->n, valid, (int)each, (int)nr, rows);
+        memset(rows + valid * nr, 0, (count - valid) * nr * sizeof(float));
+        for (size_t i = 0; i < count; i++) memcpy(to + (k + i) * step, rows + i * nr, nr * sizeof(float));
+    }
 }
 
 /* The taps of kernel row `row` under column phase w, whose taps begin at `before`, run by run:
@@ -276,14 +316,14 @@ static float *pack_row(const struct job *job, size_t unit, size_t panel, int row
 {
     const struct cincel_prepared *p = job->p;
     const struct cincel_conv_axis *cols = &p->cols[w];
-    const size_t *tap = p->order + before;
+    const size_t *tap = p->order + before, nr = (size_t)p->row->nr;
     for (size_t run = 0; run < p->rows_runs[w]; run++) {
         const size_t taps = p->taps[before + run].slide + p->taps[before + run].lone;
-        for (size_t k = 0; k < p->k_tap; k++)
-            for (size_t j = 0; j < taps; j++, to += p->row->nr) {
-                const int col = cols->kernel + (int)tap[j] * cols->kernel_step;
-                pack_column(job, unit, panel, (size_t)row * (size_t)p->g.kw + (size_t)col, k, to);
-            }
+        for (size_t j = 0; j < taps; j++) {
+            const int col = cols->kernel + (int)tap[j] * cols->kernel_step;
+            pack_tap(job, unit, panel, (size_t)row * (size_t)p->g.kw + (size_t)col, to + j * nr, taps * nr);
+        }
+        to += p->k_tap * taps * nr;
         tap += taps;
     }
     return to;
@@ -360,6 +400,9 @@ static void rows_of(const struct job *job, const struct band *band, int h, int w
             band->strip + cincel_grouped_strip_group(&p->strip, group) + row * (ptrdiff_t)p->strip.row_floats,
         .runs = p->runs + p->first_run[h][w],
         .run_count = p->runs_of[h][w],
+        .offset = p->offset + p->start[h][w],
+        .k = (size_t)rows->taps * (size_t)cols->taps * p->k_tap,
+        .ahead = unit + 1 < p->units ? p->n * p->unit : 0,
         .b = job->weights + unit * p->panels * p->panel_floats + p->start[h][w] * (size_t)p->row->nr,
         .panel = p->panel_floats,
         .a_row = (size_t)rows->src_step * p->strip.row_floats,

@@ -4,7 +4,9 @@
 
 #include "ops/conv_grouped.h"
 
-enum { PX = CINCEL_GROUPED_PX, AHEAD = 1024 }; /* AHEAD: a page of 4 KB, behind which no prefetcher looks */
+/* AHEAD: lines on their way from the last cache hide its latency, and pixels may lie pages apart, behind
+   which no prefetcher looks */
+enum { PX = CINCEL_GROUPED_PX, AHEAD = 48 };
 
 void cincel_grouped_strip_plan(struct cincel_grouped_strip *s, size_t rows, size_t columns)
 {
@@ -41,29 +43,29 @@ static void fill_pixel(const struct cincel_grouped_strip *s, const float *from, 
     }
 }
 
-/* Columns begin … end−1, which lie inside of the image's row `from`. */
+/* Columns begin … end−1, which lie inside of the image's row `from`. Lines whose channels do not fill them
+   take what comes next in the tensor along; behind a row's last pixel that may be nothing. */
 static void fill_inside(const struct cincel_grouped_strip *s, const struct cincel_pack_row *pack,
                         const float *from, size_t begin, size_t end, size_t groups, float *to)
 {
     const size_t lines = cincel_div_up(groups * s->pieces, s->per_line);
-    if (groups * s->group != lines * PX) {
-        for (size_t q = begin; q < end; q++, from += s->channels)
-            fill_pixel(s, from, groups, to + cincel_grouped_strip_column(s, q));
-        return;
-    }
+    const size_t line = s->pieces > 1 ? s->piece : s->per_line * s->group;
+    const size_t even = groups * s->group != lines * line ? begin : line == PX ? end : end - 1;
     const struct cincel_blocks_args args = {.src = from,
                                             .dst = to,
                                             .src_px = s->channels,
-                                            .src_block = PX,
+                                            .src_block = line,
                                             .dst_px = PX,
                                             .dst_block = s->line_floats,
                                             .dst_phase = s->phase * PX,
                                             .first = begin,
                                             .split = s->split,
-                                            .pixels = end - begin,
+                                            .pixels = even - begin,
                                             .blocks = lines,
-                                            .ahead = AHEAD};
+                                            .ahead = cincel_div_up(AHEAD, lines) * s->channels};
     pack->blocks(&args);
+    for (size_t q = even; q < end; q++)
+        fill_pixel(s, from + (q - begin) * s->channels, groups, to + cincel_grouped_strip_column(s, q));
 }
 
 void cincel_grouped_strip_fill(const struct cincel_grouped_strip *s, const struct cincel_pack_row *pack,

@@ -6,9 +6,13 @@
 #include "ops/conv.h"
 #include "ops/conv_grouped.h"
 
-/* Numeric, and so fixed by the problem: sums run down bands of about this many pixels, and the bands are
-   shared out to this many slices, fewer where they would hold more than so many sums together. */
+/* Numeric, and so fixed by the problem: sums run down bands of about this many pixels (fewer where a stride
+   leaves rows between them, which are read too: a group's band had better fit L1), and the bands are shared
+   out to this many slices, fewer where they would hold more than so many sums together. */
 enum { BAND_PIXELS = 196, SLICES = 16, SUMS = 1 << 20 };
+
+/* Strips of the groups of a cut stay in L2. */
+static const double strips_bytes = 256e3;
 
 struct cincel_prepared {
     const struct cincel_isa *isa;
@@ -45,7 +49,7 @@ static const char *row_name(const struct cincel_isa *isa, int i)
 
 static void derive_strips(const cincel_conv_desc *d, struct cincel_prepared *p)
 {
-    const size_t nr = (size_t)p->isa->vector_floats;
+    const size_t nr = (size_t)p->row->nr;
     const size_t reach = (p->taps_w - 1) * (size_t)d->dilation_w;
     p->x_rows = (p->band_rows - 1) * p->stride_h + (p->taps_h - 1) * p->dilation_h + 1;
     p->x = (struct cincel_grouped_strip){.channels = (size_t)d->ic,
@@ -85,7 +89,7 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
                                   .top = d->pad_top};
     p->row = cincel_grouped_row_find(p->isa, c->row);
     p->epilogue = cincel_epilogue_of(p->isa, d);
-    p->band_rows = cincel_min(cincel_div_up(BAND_PIXELS, p->ow), p->oh);
+    p->band_rows = cincel_min(cincel_div_up(BAND_PIXELS, p->ow * p->stride_h), p->oh);
     p->bands = cincel_div_up(p->oh, p->band_rows);
     const size_t sums = (size_t)d->oc * p->k * p->taps_h * p->taps_w;
     p->slices = cincel_min(cincel_min(p->images * p->bands, SLICES), cincel_max(SUMS / sums, 1));
@@ -94,7 +98,12 @@ static void derive(const struct cincel_target *t, const struct cincel_problem *p
     p->units = cincel_div_up(p->groups, p->unit);
     /* where slices are few, groups are shared out too, lines of the strips as a whole */
     const size_t line = cincel_div_up(cincel_max(p->x.per_line, p->dy.per_line), p->unit);
-    p->range = cincel_round_up(cincel_div_up(p->units, cincel_div_up(SLICES, p->slices)), line);
+    const size_t unit_floats = p->unit * (p->x.pieces * p->x.line_floats / p->x.per_line +
+                                          p->dy.pieces * p->dy.line_floats / p->dy.per_line);
+    const double fit = strips_bytes / (double)(unit_floats * sizeof(float));
+    p->range = cincel_div_up(p->units, cincel_div_up(SLICES, p->slices));
+    if ((double)p->range > fit) p->range = fit < 1.0 ? 1 : (size_t)fit;
+    p->range = cincel_round_up(cincel_div_up(p->units, cincel_div_up(p->units, p->range)), line);
     p->range = cincel_min(p->range, p->units);
     p->ranges = cincel_div_up(p->units, p->range);
     p->cuts = p->slices * p->ranges;
@@ -143,21 +152,28 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
 {
     struct cincel_prepared p;
     derive(t, problem, c, &p);
-    const double nr = p.isa->vector_floats, pixels = (double)(p.images * p.oh * p.ow);
+    const double nr = p.row->nr, pixels = (double)(p.images * p.oh * p.ow);
     const double channels = p.row->quads ? 4.0 : (double)p.k_tap;
     const double calls = (double)(p.images * p.bands * p.units * p.panels * p.taps_h * p.x.pieces);
     const double even = (double)(cincel_div_up(p.cuts, (size_t)p.threads) * (size_t)p.threads);
     *out = (struct cincel_cost){.flops = 2.0 * pixels * (double)(p.units * p.panels * p.taps_h * p.taps_w) *
                                          channels * nr};
-    /* chains: 12 in tiles of 4 channels under 3 taps, 8 of them keep the multipliers busy */
-    const double chains = (channels >= 4.0 ? 4.0 : 1.0) * (p.taps_w >= 3 ? 3.0 : channels >= 8.0 ? 2.0 : 1.0);
+    /* chains: 12 in tiles of 4 channels under 3 taps, or of 2 and two vectors; 8 of them keep the multipliers
+       busy */
+    const double vectors = nr / p.isa->vector_floats;
+    const double tall = vectors > 1.0 ? (channels >= 6.0 ? 6.0 : 1.0) : channels >= 8.0 ? 8.0 : 4.0;
+    const double low = vectors > 1.0 ? 2.0 : 4.0;
+    const double chains = vectors * (p.taps_w >= 3     ? 3.0 * (channels >= low ? low : 1.0)
+                                     : channels >= 4.0 ? tall
+                                                       : 1.0);
     out->efficiency = 0.85 * (chains < 8.0 ? chains / 8.0 : 1.0);
     out->bytes = cincel_problem_bytes(problem) + 2.0 * sizeof(float) * (double)p.dz_floats;
     out->balance = even / (double)p.cuts;
     out->calls = calls;
     out->cuts = (double)p.cuts;
     out->phases = p.gradient ? 3.0 : 2.0;
-    out->copied = (double)(p.images * p.bands * p.ranges) * (double)p.private_bytes +
+    /* lines go to strips as they lie, twice as fast as what is transposed */
+    out->copied = 0.5 * (double)(p.images * p.bands * p.ranges) * (double)p.private_bytes +
                   sizeof(float) * (double)(p.slices * p.slice_floats + p.dz_floats);
 }
 
@@ -194,8 +210,7 @@ struct piece {
 /* The sums of one unit, whose strips begin at group `local` of the piece. */
 static void sum_unit(const struct cincel_prepared *p, const struct piece *piece, size_t unit)
 {
-    const size_t nr = (size_t)p->isa->vector_floats, group = unit * p->unit,
-                 local = group - piece->first * p->unit;
+    const size_t nr = (size_t)p->row->nr, group = unit * p->unit, local = group - piece->first * p->unit;
     const float *const x = piece->x + cincel_grouped_strip_group(&p->x, local);
     const float *const dy = piece->dy + cincel_grouped_strip_group(&p->dy, local);
     struct cincel_grouped_weights_args args = {.offset = p->offset,
@@ -261,21 +276,23 @@ static void compute(const struct job *job, size_t cut, char *private)
     }
 }
 
-/* dw of group `group` and output channel n from the first slice, where the sums of all have been added. */
-static void write_channel(const struct job *job, size_t group, size_t n)
+/* dw of group `group` from the first slice, where the sums of all have been added. */
+static void write_group(const struct job *job, size_t group)
 {
     const struct cincel_prepared *p = job->p;
-    const size_t nr = (size_t)p->isa->vector_floats, taps = p->taps_h * p->taps_w;
-    const size_t line = n / p->dy.piece, within = n % p->dy.piece;
-    const size_t panel = p->row->quads ? 0 : line * p->line_panels + within / nr;
-    const size_t column = p->row->quads ? group % p->unit * 4 + n : within % nr;
-    const float *const from = job->slices + (group / p->unit * p->panels + panel) * p->panel_floats + column;
-    float *to = job->t->dw + (group * p->n + n) * taps * p->k;
-    for (size_t tap = 0; tap < taps; tap++, to += p->k) {
-        const size_t at = tap / p->taps_w * p->taps_w + p->place[tap % p->taps_w];
-        for (size_t k = 0; k < p->k; k++) {
-            const float sum = from[(at * p->k_tap + k) * nr];
-            to[k] = p->accumulate ? to[k] + sum : sum;
+    const size_t nr = (size_t)p->row->nr, taps = p->taps_h * p->taps_w, ld = taps * p->k;
+    const size_t column = p->row->quads ? group % p->unit * p->n : 0;
+    const float *from = job->slices + group / p->unit * p->panels * p->panel_floats + column;
+    for (size_t panel = 0; panel < p->panels; panel++, from += p->panel_floats) {
+        const size_t within = panel % p->line_panels * nr;
+        const size_t first = panel / p->line_panels * p->dy.piece + within;
+        if (first >= p->n) continue; /* a line's zeros */
+        const size_t count = cincel_min(cincel_min(nr, p->dy.piece - within), p->n - first);
+        float *const to = job->t->dw + (group * p->n + first) * ld;
+        for (size_t tap = 0; tap < taps; tap++) {
+            const size_t at = tap / p->taps_w * p->taps_w + p->place[tap % p->taps_w];
+            p->isa->pack->untranspose(from + at * p->k_tap * nr, (int)nr, p->k, (int)count, to + tap * p->k,
+                                      ld, p->accumulate);
         }
     }
 }
@@ -292,8 +309,7 @@ static void add_up(const struct job *job, size_t unit)
         p->isa->vector->add(sums + slice * p->slice_floats, sums, unit_floats);
         if (job->t->db) p->isa->vector->add(db + slice * p->slice_floats, db, count);
     }
-    for (size_t g = group; g < end; g++)
-        for (size_t n = 0; n < p->n; n++) write_channel(job, g, n);
+    for (size_t g = group; g < end; g++) write_group(job, g);
     if (!job->t->db) return;
     if (p->accumulate)
         p->isa->vector->add(db, job->t->db + group * p->n, count);

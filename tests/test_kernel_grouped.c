@@ -60,6 +60,18 @@ static struct cincel_slide_run *draw_runs(struct test_random *r, const struct ci
     return runs;
 }
 
+/* The runs' taps and channels one by one, `weights` of them. */
+static ptrdiff_t *offsets_of(const struct cincel_slide_run *runs, size_t count, size_t weights)
+{
+    ptrdiff_t *const offset = test_guarded((weights + !weights) * sizeof *offset), *to = offset;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < runs[i].channels; k++) {
+            for (size_t t = 0; t < runs[i].taps; t++) *to++ = runs[i].offset + (ptrdiff_t)(t * PX + k);
+            if (runs[i].lone) *to++ = runs[i].lone_offset + (ptrdiff_t)k;
+        }
+    return offset;
+}
+
 /* The sum the contract states, of one output. */
 static float stated_sum(const struct cincel_isa *isa, const struct cincel_grouped_row *row,
                         const struct cincel_slide_args *g, size_t line, size_t pixel, size_t j)
@@ -104,6 +116,9 @@ static void check_run(const struct cincel_isa *isa, const struct cincel_grouped_
     float *wanted = test_copy_of(c, c_count);
     g.a = a;
     g.runs = runs;
+    g.offset = offsets_of(runs, g.run_count, weights);
+    g.k = weights;
+    g.ahead = (size_t)test_draw(&r, 0, 1000000);
     g.b = b;
     g.c = c;
     g.bias = test_draw(&r, 0, 1) ? bias : NULL;
@@ -114,6 +129,7 @@ static void check_run(const struct cincel_isa *isa, const struct cincel_grouped_
     row->run(&g);
     test_same_floats(c, wanted, c_count, row->name, seed);
     free(wanted);
+    test_guarded_free((void *)(uintptr_t)g.offset, (weights + !weights) * sizeof *g.offset);
     test_guarded_free(runs, (g.run_count + !g.run_count) * sizeof *runs);
     test_free_floats(a, a_count);
     test_free_floats(b, b_count);
@@ -125,7 +141,7 @@ static void check_weights(const struct cincel_isa *isa, const struct cincel_grou
                           unsigned long seed)
 {
     struct test_random r = {.source = {.seed = seed, .purpose = 19, .epoch = 0}, .next = 0};
-    const size_t nr = (size_t)isa->vector_floats;
+    const size_t nr = (size_t)row->nr;
     struct cincel_grouped_weights_args g = {.rows = (size_t)test_draw(&r, 1, 3),
                                             .pixels = (size_t)test_draw(&r, 1, 9),
                                             .taps = (size_t)test_draw(&r, 1, 7),
@@ -181,8 +197,7 @@ static void test_rows(void **state)
                 if (row->weights) check_weights(target.isas[i], row, (unsigned long)seed);
             }
         }
-        assert_int_equal(with_weights[0], 1); /* of each kind one: dw has one panel width an ISA */
-        assert_int_equal(with_weights[1], 1);
+        assert_true(with_weights[0] > 0 && with_weights[1] > 0); /* of each kind at least one */
     }
 }
 

@@ -10,7 +10,7 @@ enum {
     CINCEL_WINOGRAD_COUNT = 13,
     CINCEL_FEWCHAN_COUNT = 4,
     CINCEL_NARROW_COUNT = 3,
-    CINCEL_GROUPED_COUNT = 2
+    CINCEL_GROUPED_COUNT = 4
 };
 
 extern const struct cincel_gemm_row cincel_gemm_avx512[CINCEL_GEMM_COUNT];

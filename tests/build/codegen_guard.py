@@ -5,7 +5,7 @@ Usage: codegen_guard.py --objdump OBJDUMP --isa NAME [--mca LLVM_MCA] OBJECT...
 
 Each function gemm_, strip_ or outer_<mr>x<nr> must have an innermost loop with exactly mr * nr / lanes
 FMAs a step and no vector register going to or from the stack; narrow_<mr>x<outputs>, whose lanes are always 16,
-slide_<mr> and slide_quads_<mr>, one vector wide, alike
+slide_<mr> and slide_quads_<mr>, one vector wide, and wide_<mr>_<vectors> alike
 (compilers may merge equal ends of the narrowest tiles of the second, which are left out). Compilers fail at both after innocent changes of a
 body: it costs up to 20x and breaks no test of results.
 
@@ -28,6 +28,7 @@ SLIDE_MIN = 4
 TILE = re.compile(r"^(gemm|strip|outer)_(\d+)x(\d+)$")
 NARROW = re.compile(r"^narrow_(\d+)x(\d+)$")
 SLIDE = re.compile(r"^(slide|slide_quads)_(\d+)$")
+WIDE = re.compile(r"^wide_(\d+)_(\d+)$")
 FUNCTION = re.compile(r"^[0-9a-f]+ <([^>]+)>:$")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 JUMP = {True: re.compile(r"^(b|b\.\w+|cbn?z|tbn?z)$"), False: re.compile(r"^j\w+$")}
@@ -75,6 +76,8 @@ def parse(name, isa):
         return "narrow", int(m.group(1)) * int(m.group(2)) * 16 // LANES[isa]
     if (m := SLIDE.match(name)) and int(m.group(2)) >= SLIDE_MIN:
         return m.group(1), int(m.group(2))
+    if m := WIDE.match(name):
+        return "wide", int(m.group(1)) * int(m.group(2))
     return None
 
 
