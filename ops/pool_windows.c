@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/memory.h"
 #include "core/status.h"
@@ -483,13 +484,23 @@ static void backward_run(const struct cincel_prepared *s, const struct cincel_te
     } while (at < cells);
 }
 
+/* Lines that no window covers. */
+static void clear_lines(const struct cincel_prepared *s, float *dx, const struct pool_lines *lines)
+{
+    if (s->desc.accumulate) return;
+    const size_t line = s->width_out * s->channels;
+    for (size_t l = 0; l < lines->count; l++)
+        memset(dx + lines->out + l * (size_t)lines->run->step * line, 0, line * sizeof *dx);
+}
+
 /* Lines begin … end − 1 of an image. */
 static void image_lines(const struct pool_job *job, size_t image, int begin, int end)
 {
     const struct cincel_prepared *s = job->s;
     for (int l = 0; l < s->line.runs; l++) {
         const struct pool_lines lines = lines_within(s, image, l, begin, end);
-        for (int c = 0; c < s->column.runs && lines.count > 0; c++)
+        if (lines.run->view.cells == 0) clear_lines(s, job->t->dx, &lines);
+        for (int c = 0; c < s->column.runs && lines.count * (size_t)lines.run->view.cells > 0; c++)
             (s->height.backward ? backward_run : forward_run)(s, job->t, &lines, c);
     }
 }
