@@ -403,8 +403,9 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
     const double l1 = t->machine->topo.l1d_bytes ? (double)t->machine->topo.l1d_bytes : 32768.0;
 
     /* fewer channels than a tile is high on any ISA: one tap alone would idle most of the tile, unless its
-       height is just theirs and the columns keep the FMAs busy (3 channels, 3x3, Zen 3: 2.0 -> 1.7 ms) */
-    const bool fills = row->mr == d->ic && row->mr * row->nr / isa->vector_floats >= 8 && d->kw <= 3;
+       height is just theirs and the columns keep the FMAs busy (3 channels, 3x3, Zen 3: 2.0 -> 1.7 ms;
+       4x4 3.1 -> 2.9) */
+    const bool fills = row->mr == d->ic && row->mr * row->nr / isa->vector_floats >= 8 && d->kw <= 4;
     c->knob[CINCEL_WEIGHTS_EDGE] = d->groups == 1 && d->dilation_w == 1 && d->kw > 1 && d->ic < 8 && !fills;
     struct cincel_weights_shape s;
     derive_shape(problem, c->knob[CINCEL_WEIGHTS_EDGE], &s);

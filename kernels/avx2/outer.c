@@ -77,6 +77,12 @@
 #define NV 1
 #include "kernels/body/outer.inc"
 
+/* five taps of one channel: 4 + 1 would wait for their latency twice */
+#define NAME outer_5x8
+#define MR 5
+#define NV 1
+#include "kernels/body/outer.inc"
+
 #define NAME outer_4x8
 #define MR 4
 #define NV 1
@@ -100,6 +106,6 @@ const struct cincel_outer_row cincel_outer_avx2[CINCEL_OUTER_COUNT] = {
     {"outer_1x24_avx2", 1, 24, outer_1x24}, {"outer_3x32_avx2", 3, 32, outer_3x32},
     {"outer_2x32_avx2", 2, 32, outer_2x32}, {"outer_1x32_avx2", 1, 32, outer_1x32},
     {"outer_12x8_avx2", 12, 8, outer_12x8}, {"outer_8x8_avx2", 8, 8, outer_8x8},
-    {"outer_4x8_avx2", 4, 8, outer_4x8},    {"outer_2x8_avx2", 2, 8, outer_2x8},
-    {"outer_1x8_avx2", 1, 8, outer_1x8},
+    {"outer_5x8_avx2", 5, 8, outer_5x8},    {"outer_4x8_avx2", 4, 8, outer_4x8},
+    {"outer_2x8_avx2", 2, 8, outer_2x8},    {"outer_1x8_avx2", 1, 8, outer_1x8},
 };
