@@ -219,11 +219,12 @@ static void defaults(const struct cincel_target *t, const struct cincel_problem 
         i++;
     c->knob[PIXELS] = pixels_values[i];
     /* what takes longer to move than to compute, and the last cache does not keep, had better not be read
-       before it is written (1x64x256x256 from 4 channels, 1x1: 1.10 ms, so 0.80) */
+       before it is written (1x64x256x256 from 4 channels, 1x1: 1.10 ms, so 0.80); but not rows of many
+       lines, whose panels write far apart (512 channels: 2.0 ms, so 4.2) */
     const bool moves = cincel_problem_bytes(asked) * t->gflops > cincel_problem_flops(asked) * t->gbytes;
     const int act = problem->conv.d.activation;
-    c->knob[STREAM] =
-        moves && cincel_exceeds_cache(t, asked) && (act == CINCEL_ACT_NONE || act == CINCEL_ACT_RELU);
+    c->knob[STREAM] = moves && pixel <= 512 && cincel_exceeds_cache(t, asked) &&
+                      (act == CINCEL_ACT_NONE || act == CINCEL_ACT_RELU);
 }
 
 static size_t workspace(const struct cincel_target *t, const struct cincel_problem *problem,
