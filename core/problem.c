@@ -221,6 +221,18 @@ static void normalise_adaptive(cincel_pool_desc *d)
     if (sliding) d->oh = d->ow = 0;
 }
 
+/* Windows that do not slide: a plan looks at them one by one. */
+static cincel_status check_adaptive(const cincel_pool_desc *d)
+{
+    enum { MOST = 1 << 20 };
+    const struct cincel_field sizes[] = {{"ih", d->ih}, {"iw", d->iw}, {"oh", d->oh}, {"ow", d->ow}};
+    for (size_t i = 0; d->oh > 0 && i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].value > MOST)
+            return cincel_fail(CINCEL_UNSUPPORTED, "%s: %s is %d, adaptive windows that do not slide take %d",
+                               pool_name, sizes[i].name, sizes[i].value, MOST);
+    return CINCEL_OK;
+}
+
 static cincel_status check_pool(const cincel_pool_desc *d, int *oh, int *ow)
 {
     const struct axis h = {"ih",         "output height", "kernel height", "pad_top", "pad_bottom",
@@ -229,7 +241,8 @@ static cincel_status check_pool(const cincel_pool_desc *d, int *oh, int *ow)
     const struct axis w = {"iw",        "output width", "kernel width", "pad_left",
                            "pad_right", d->iw,          d->kw,          d->stride_w,
                            1,           d->pad_left,    d->pad_right};
-    cincel_status status = check_axis(pool_name, &h, oh);
+    cincel_status status = check_adaptive(d);
+    if (!status) status = check_axis(pool_name, &h, oh);
     if (!status) status = check_axis(pool_name, &w, ow);
     if (status) return status;
     if (d->oh > 0) *oh = d->oh, *ow = d->ow;

@@ -39,9 +39,11 @@ struct pool_cell {
 /* An axis in runs. A call that had to work out what it sees took as long as the kernel on a hundred pixels.
  */
 struct pool_side {
+    const struct cincel_pool_axis *axis;
+    int weight; /* what a kernel coordinate of the axis counts for in a cell's number */
     int runs;
     struct cincel_pool_run *run; /* [runs] */
-    struct pool_cell **cell;     /* [runs][run.view.cells], one block */
+    struct pool_cell **cell;     /* [runs][run.view.cells], one block; NULL: too many */
 };
 
 /* Cells as the kernels want them. */
@@ -214,25 +216,36 @@ static void pool_discard(struct cincel_prepared *s)
     free(s);
 }
 
-/* The cells of all runs; `weight` is what a kernel coordinate of the axis counts for in a cell's number. */
-static bool find_cells(const struct cincel_pool_axis *axis, int weight, struct pool_side *side)
+static struct pool_cell find_cell(const struct cincel_pool_axis *axis, int weight,
+                                  const struct cincel_pool_run *run, int j)
+{
+    return (struct pool_cell){.index = weight * cincel_pool_cell(axis, run->first, &run->view, j),
+                              .cells = axis->backward ? cincel_pool_window_at(axis, run->view.other + j).count
+                                                      : 1};
+}
+
+/* The cells of all runs, unless they are too many; false: no memory. */
+static bool find_cells(struct pool_side *side)
 {
     size_t cells = 1; /* malloc(0) may be NULL */
     for (int r = 0; r < side->runs; r++) cells += (size_t)side->run[r].view.cells;
+    if (cells > LISTED_CELLS || side->runs > LISTED_CELLS) return true;
     side->cell = calloc((size_t)side->runs, sizeof *side->cell);
     if (!side->cell) return false;
     struct pool_cell *cell = malloc(cells * sizeof *cell);
     side->cell[0] = cell;
     if (!cell) return false;
     for (int r = 0; r < side->runs; r++) {
-        const struct cincel_pool_run *run = &side->run[r];
         side->cell[r] = cell;
-        for (int j = 0; j < run->view.cells; j++, cell++) {
-            cell->index = weight * cincel_pool_cell(axis, run->first, &run->view, j);
-            cell->cells = axis->backward ? cincel_pool_window_at(axis, run->view.other + j).count : 1;
-        }
+        for (int j = 0; j < side->run[r].view.cells; j++)
+            *cell++ = find_cell(side->axis, side->weight, &side->run[r], j);
     }
     return true;
+}
+
+static struct pool_cell cell_of(const struct pool_side *side, int r, size_t j)
+{
+    return side->cell ? side->cell[r][j] : find_cell(side->axis, side->weight, &side->run[r], (int)j);
 }
 
 /* The runs of both axes and their cells; false: no memory. */
@@ -240,6 +253,8 @@ static bool find_runs(struct cincel_prepared *s)
 {
     const struct cincel_pool_wish wish = {.weighed = s->weighed, .alike = true};
     const int step = line_step(&s->height, s->together);
+    s->column.axis = &s->width, s->column.weight = 1;
+    s->line.axis = &s->height, s->line.weight = s->width.kernel;
     s->column.runs = cincel_pool_runs(&s->width, wish, NULL);
     s->line.runs = cincel_pool_runs_by_step(&s->height, s->weighed, step, NULL);
     s->column.run = malloc((size_t)s->column.runs * sizeof *s->column.run);
@@ -247,23 +262,24 @@ static bool find_runs(struct cincel_prepared *s)
     if (!s->column.run || !s->line.run) return false;
     cincel_pool_runs(&s->width, wish, s->column.run);
     cincel_pool_runs_by_step(&s->height, s->weighed, step, s->line.run);
-    return find_cells(&s->width, 1, &s->column) && find_cells(&s->height, s->width.kernel, &s->line);
+    return find_cells(&s->column) && find_cells(&s->line);
 }
 
-/* Cells w … w + count − 1 of row h that a run of lines and one of columns see together, from entry `at` of
+/* Cells w … w + count − 1 of row h that run l of lines and run c of columns see together, from entry `at` of
    the lists on. */
-static void list_row(const struct cincel_prepared *s, const struct pool_cell *line,
-                     const struct pool_cell *column, int h, int w, int count, size_t at,
-                     const struct pool_lists *lists)
+static void list_row(const struct cincel_prepared *s, int l, int c, size_t h, size_t w, size_t count,
+                     size_t at, const struct pool_lists *lists)
 {
-    const size_t first = ((size_t)h * s->other_width + (size_t)w) * s->channels;
-    for (int i = 0; i < count; i++)
-        lists->offset[at + (size_t)i] = (ptrdiff_t)(first + (size_t)i * s->channels);
+    const size_t first = (h * s->other_width + w) * s->channels;
+    const struct pool_cell line = cell_of(&s->line, l, h);
+    for (size_t i = 0; i < count; i++) lists->offset[at + i] = (ptrdiff_t)(first + i * s->channels);
     if (s->argmax_bytes > 0) {
-        for (int i = 0; i < count; i++) lists->index[at + (size_t)i] = line[h].index + column[w + i].index;
+        for (size_t i = 0; i < count; i++)
+            lists->index[at + i] = line.index + cell_of(&s->column, c, w + i).index;
     } else if (s->height.backward) {
-        for (int i = 0; i < count; i++)
-            lists->scale[at + (size_t)i] = cincel_pool_scale(&s->desc, line[h].cells, column[w + i].cells);
+        for (size_t i = 0; i < count; i++)
+            lists->scale[at + i] =
+                cincel_pool_scale(&s->desc, line.cells, cell_of(&s->column, c, w + i).cells);
     }
 }
 
@@ -275,7 +291,7 @@ static void list_cells(const struct cincel_prepared *s, int l, int c, size_t fir
     for (size_t at = 0, part; at < count; at += part) {
         const size_t h = (first + at) / columns, w = (first + at) % columns;
         part = cincel_min(columns - w, count - at);
-        list_row(s, s->line.cell[l], s->column.cell[c], (int)h, (int)w, (int)part, at, lists);
+        list_row(s, l, c, h, w, part, at, lists);
     }
 }
 

@@ -33,7 +33,8 @@ typedef enum cincel_pool_kind {
  * Adaptive windows (oh > 0 and ow > 0, both): y has exactly oh x ow pixels, and window i of an axis covers
  * floor(i ih / oh) … ceil((i + 1) ih / oh) − 1 (PyTorch's rule; windows may overlap). kh … pad_right are
  * then ignored, and both averages are the same. oh = ow = 1 is global pooling, as is kh = ih, kw = iw without
- * padding: the same plan serves both.
+ * padding: the same plan serves both. Where oh does not divide ih, or ow iw, sizes above 2^20 are
+ * unsupported.
  */
 typedef struct cincel_pool_desc {
     size_t size;
