@@ -42,10 +42,9 @@ struct cincel_prepared {
     size_t k, n;        /* depth and columns of the product, one group */
     size_t part, parts; /* of k in one pass, their number */
     bool parts_inner;   /* pointwise: a block of pixels meets all parts before the next block comes */
-    size_t panels, panel_floats; /* of one group; of one panel */
-    const struct cincel_gemm_row
-        *last;    /* the last panel's tile: a wider one where that leaves fewer columns empty */
-    size_t width; /* of the panels of one group, in columns; also a row of columns backward */
+    size_t panels, panel_floats;        /* of one group; of one panel */
+    const struct cincel_gemm_row *last; /* the last panel's tile: wider where that leaves less empty */
+    size_t width;                /* of the panels of one group, in columns; also a row of columns backward */
     size_t block_panels, blocks; /* panels of the largest cut, column blocks (pointwise only; else one) */
     size_t block_rows;           /* swapped: outputs of one cut; panels are then pixels', blocks outputs' */
     size_t block_pixels;         /* pixels whose columns are made at a time */
