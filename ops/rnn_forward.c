@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ops/rnn.h"
+#include "ops/rnn_panels.h"
 #include "ops/rnn_steps.h"
 
 static const int split_values[] = {CINCEL_RNN_BY_BATCH, CINCEL_RNN_BY_HIDDEN};
@@ -80,7 +81,7 @@ struct scratch {
 
 struct buffers {
     struct cincel_rnn_order order;
-    float *panels;    /* see panel_of */
+    float *panels;    /* cincel_rnn_panel_at */
     float *bias;      /* [groups][blocks][columns of a group] */
     float *h[2], *c;  /* without reserve: states of ranks, h of even and of odd steps */
     float *h_n, *c_n; /* where the caller does not want them */
@@ -90,38 +91,10 @@ struct buffers {
     size_t scratch_bytes;
 };
 
-/* W_ih's part of a slice and gate: as many panels side by side as make the slice's width. */
-static size_t input_floats(const struct cincel_prepared *p)
-{
-    return p->nr / p->chunks.nr * cincel_rnn_panel(&p->chunks, p->input);
-}
-
-static size_t panels_floats(const struct cincel_prepared *p)
-{
-    return p->slices * p->gates * (input_floats(p) + cincel_rnn_panel(&p->tiles, p->hidden));
-}
-
 /* An odd number of lines, so that no number of channels puts rows into the same sets of L1. */
 static size_t joined_ld(const struct cincel_prepared *p)
 {
     return cincel_round_up(p->input + p->hidden, 16) | 16;
-}
-
-/* Is a gate's sum one chain over both? The GRU's candidate has two sums, or takes r · h in the second round.
- */
-static bool one_chain(const struct cincel_prepared *p, size_t gate)
-{
-    return p->d.cell != CINCEL_GRU || gate < 2;
-}
-
-/* Of a slice the panels of W_ih, gate by gate, then those of W_hh; or, joined, of each gate both, one panel
-   where the chain is one. */
-static size_t panel_at(const struct cincel_prepared *p, size_t slice, bool hidden, size_t gate)
-{
-    const size_t of_x = input_floats(p), of_h = cincel_rnn_panel(&p->tiles, p->hidden);
-    const size_t begin = slice * p->gates * (of_x + of_h);
-    if (!p->joined) return begin + (hidden ? p->gates * of_x + gate * of_h : gate * of_x);
-    return begin + gate * (of_x + of_h) + (!hidden ? 0 : one_chain(p, gate) ? p->input * p->nr : of_x);
 }
 
 static size_t groups(const struct cincel_prepared *p) { return cincel_div_up(p->slices, p->group); }
@@ -150,7 +123,7 @@ static size_t carve(const struct cincel_prepared *p, void *base, struct buffers 
     struct cincel_carver c = {base, 0}, one = {NULL, 0};
     struct scratch unused;
     cincel_rnn_order_carve(p, &c, &b->order);
-    b->panels = cincel_carve(&c, panels_floats(p) * sizeof(float));
+    b->panels = cincel_carve(&c, cincel_rnn_panels_floats(p) * sizeof(float));
     b->bias = cincel_carve(&c, groups(p) * sums_floats(p, 1) * sizeof(float));
     b->h[0] = cincel_carve(&c, own);
     b->h[1] = cincel_carve(&c, own);
@@ -182,7 +155,7 @@ static void cost(const struct cincel_target *t, const struct cincel_problem *pro
     cincel_rnn_derive(t, problem, c, &p);
     const double rows = (double)cincel_div_up(p.batch, p.cuts), steps = (double)p.steps;
     const double padded = (double)(p.slices * p.nr) / (double)p.hidden;
-    const double weights = (double)panels_floats(&p) * sizeof(float);
+    const double weights = (double)cincel_rnn_panels_floats(&p) * sizeof(float);
     const double cells = steps * (double)p.batch * (double)p.hidden;
     const double busiest = p.by_hidden
                                ? (double)cincel_div_up(groups(&p), (size_t)p.threads) / (double)groups(&p)
@@ -220,23 +193,6 @@ struct block {
     size_t begin, end, slice, slice_end;
     struct scratch s;
 };
-
-static void pack_slice(const struct cincel_prepared *p, const float *w_ih, const float *w_hh, float *panels,
-                       size_t slice)
-{
-    const size_t column = slice * p->nr, count = cincel_min(p->nr, p->hidden - column), wide = p->chunks.nr;
-    for (size_t g = 0; g < p->gates; g++) {
-        const size_t row = g * p->hidden + column;
-        float *to = panels + panel_at(p, slice, false, g);
-        for (size_t j = 0; j < p->nr; j += wide, to += cincel_rnn_panel(&p->chunks, p->input)) {
-            const size_t n = cincel_min(wide, count > j ? count - j : 0); /* 0: a panel of padding */
-            p->isa->pack->transpose(w_ih + (n ? row + j : row) * p->input, p->input, p->input, (int)n,
-                                    (int)wide, to);
-        }
-        p->isa->pack->transpose(w_hh + row * p->hidden, p->hidden, p->hidden, (int)count, (int)p->nr,
-                                panels + panel_at(p, slice, true, g));
-    }
-}
 
 /* Both biases of a gate, or of the GRU's candidate one in each block. */
 static void pack_bias(const struct job *job, size_t slice)
@@ -338,7 +294,7 @@ static void multiply_input(const struct job *job, const struct block *k, size_t 
                                          .n = (int)p->chunks.nr};
     float *sums = sums_of(job, k, slice / p->group, 0);
     for (size_t g = 0; g < p->gates; g++) {
-        product.panel = job->panels + panel_at(p, slice, false, g);
+        product.panel = job->panels + cincel_rnn_panel_at(p, slice, false, g);
         for (size_t j = 0; j < p->nr; j += p->chunks.nr) {
             product.c = sums_at(p, sums, slice, g) + j;
             cincel_rnn_multiply(&p->chunks, &product);
@@ -361,9 +317,10 @@ static void multiply_state(const struct job *job, const float *states, size_t sl
     for (size_t g = begin; g < end; g++) {
         const bool apart = g == 2 && block_count(p) > p->gates;
         product.c = sums_at(p, sums, slice, apart ? 3 : g);
-        product.panel = job->panels + panel_at(p, slice, true, g);
+        product.panel = job->panels + cincel_rnn_panel_at(p, slice, true, g);
         product.load = !apart;
-        if (p->chunk > 1 && g + 1 == end) product.next = job->panels + panel_at(p, slice + 1, true, begin);
+        if (p->chunk > 1 && g + 1 == end)
+            product.next = job->panels + cincel_rnn_panel_at(p, slice + 1, true, begin);
         cincel_rnn_multiply(&p->tiles, &product);
     }
 }
@@ -439,14 +396,14 @@ static void multiply_joined(const struct job *job, const struct block *k, size_t
         .a_step = joined_ld(p), .rows = rows, .c_step = sums_floats(p, 1), .n = (int)p->nr};
     for (size_t g = 0; g < p->gates; g++) {
         product.a = k->s.joined;
-        product.k = one_chain(p, g) ? p->input + p->hidden : p->input;
-        product.panel = job->panels + panel_at(p, slice, false, g);
+        product.k = cincel_rnn_one_chain(p, g) ? p->input + p->hidden : p->input;
+        product.panel = job->panels + cincel_rnn_panel_at(p, slice, false, g);
         product.c = sums_at(p, sums, slice, g);
         cincel_rnn_multiply(&p->tiles, &product);
-        if (one_chain(p, g) || two_rounds(p)) continue;
+        if (cincel_rnn_one_chain(p, g) || two_rounds(p)) continue;
         product.a += p->input;
         product.k = p->hidden;
-        product.panel = job->panels + panel_at(p, slice, true, g);
+        product.panel = job->panels + cincel_rnn_panel_at(p, slice, true, g);
         product.c = sums_at(p, sums, slice, 3);
         cincel_rnn_multiply(&p->tiles, &product);
     }
@@ -509,7 +466,7 @@ static void prepare(const struct job *job, struct cincel_worker *worker)
     size_t item;
     while (cincel_claim(worker, p->slices + 1, &item)) {
         if (item < p->slices) {
-            if (!job->t->packed) pack_slice(p, job->r->w_ih, job->r->w_hh, job->b.panels, item);
+            if (!job->t->packed) cincel_rnn_pack_slice(p, job->r->w_ih, job->r->w_hh, job->b.panels, item);
             pack_bias(job, item);
             continue;
         }
@@ -573,7 +530,10 @@ static void run(const struct cincel_prepared *p, const struct cincel_tensors *t,
 
 /* -------------------------------------------------------------------------------- packed weights -- */
 
-static size_t packed_bytes(const struct cincel_prepared *p) { return panels_floats(p) * sizeof(float); }
+static size_t packed_bytes(const struct cincel_prepared *p)
+{
+    return cincel_rnn_panels_floats(p) * sizeof(float);
+}
 
 struct packing {
     const struct cincel_prepared *p;
@@ -587,7 +547,7 @@ static void packing_body(void *data, struct cincel_worker *worker, size_t phase)
     size_t slice;
     (void)phase;
     while (cincel_claim(worker, job->p->slices, &slice))
-        pack_slice(job->p, job->w_ih, job->w_hh, job->panels, slice);
+        cincel_rnn_pack_slice(job->p, job->w_ih, job->w_hh, job->panels, slice);
 }
 
 static void pack_rnn(const struct cincel_prepared *p, const float *w_ih, const float *w_hh, void *packed,
